@@ -1,0 +1,58 @@
+"""jitwatch, the recompilation tracker for JAX: what compiled, how often, at whose line, and what it cost.
+
+`import jitwatch` imports neither jax nor anything else that takes long: each name loads when it is first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jitwatch._capture.call_log import call_log
+    from jitwatch._capture.watched import WatchedFunction, watched_jit
+    from jitwatch._errors import JitwatchError
+    from jitwatch._model import CacheInfo
+    from jitwatch._scopes import Recording, recording, report, reset, snapshot
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "call_log": "jitwatch._capture.call_log",
+    "WatchedFunction": "jitwatch._capture.watched",
+    "watched_jit": "jitwatch._capture.watched",
+    "JitwatchError": "jitwatch._errors",
+    "CacheInfo": "jitwatch._model",
+    "Recording": "jitwatch._scopes",
+    "recording": "jitwatch._scopes",
+    "report": "jitwatch._scopes",
+    "reset": "jitwatch._scopes",
+    "snapshot": "jitwatch._scopes",
+}
+
+__all__ = [
+    "CacheInfo",
+    "JitwatchError",
+    "Recording",
+    "WatchedFunction",
+    "__version__",
+    "call_log",
+    "recording",
+    "report",
+    "reset",
+    "snapshot",
+    "watched_jit",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'jitwatch' has no attribute {name!r}")
+    import importlib
+
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -1,0 +1,89 @@
+"""The Python body that JAX traces, with a count of its executions around the user's function."""
+
+from __future__ import annotations
+
+import time
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+from jitwatch._capture import stages
+
+
+class Body:
+    """Stands for a function towards JAX: same name, signature, source, equality and hash, and it counts traces.
+
+    It holds the function weakly, as JAX's caches do; whoever holds a Body for calling holds the function too. Two
+    watched jits of one function get the same Body, so that they share JAX's caches as two plain ones do.
+    """
+
+    def __init__(self, fun: Callable[..., Any], name: str) -> None:
+        self._fun = weakref.ref(fun)
+        self._hash: int | None = None
+        self._records: weakref.WeakSet[Any] = weakref.WeakSet()
+        self.__name__ = name
+        for attribute in ("__module__", "__qualname__", "__doc__"):
+            if hasattr(fun, attribute):
+                setattr(self, attribute, getattr(fun, attribute))
+
+    @property
+    def __wrapped__(self) -> Callable[..., Any]:
+        fun = self._fun()
+        if fun is None:
+            raise ReferenceError(f"the jitted function {self.__name__} no longer exists")
+        return fun
+
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        if jax.config.jax_disable_jit:  # not a trace: JAX calls the function itself
+            return self.__wrapped__(*args, **kwargs)
+        frame = stages.Frame("body", None, self)
+        stages.push(frame)
+        start = time.perf_counter()
+        try:
+            return self.__wrapped__(*args, **kwargs)
+        finally:
+            stages.pop(frame)
+            stages.body_ran(self, time.perf_counter() - start)
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        return isinstance(other, Body) and self._fun() is not None and bool(self._fun() == other._fun())
+
+    def __hash__(self) -> int:
+        if self._hash is None:  # only when JAX asks, so that what is not hashable fails where it does without jitwatch
+            self._hash = hash(self.__wrapped__)
+        return self._hash
+
+    def __repr__(self) -> str:
+        return repr(self._fun())
+
+    def add_record(self, record: Any) -> None:
+        """Remember a function record whose jit traces this body."""
+        self._records.add(record)
+
+    def any_record(self) -> Any:
+        """One of the records whose jit traces this body, for a trace that no call of theirs explains."""
+        return next(iter(self._records), None)
+
+
+_bodies: dict[int, tuple[weakref.ref[Any], Body]] = {}
+
+
+def body_of(fun: Callable[..., Any], name: str) -> Body:
+    """The one Body of a function, by identity, for as long as the function exists."""
+    number = id(fun)
+    known = _bodies.get(number)
+    if known is not None and known[0]() is fun:
+        return known[1]
+    body = Body(fun, name)
+    _bodies[number] = (weakref.ref(fun, lambda gone: _forget(number, gone)), body)
+    return body
+
+
+def _forget(number: int, gone: Any) -> None:
+    known = _bodies.get(number)
+    if known is not None and known[0] is gone:
+        del _bodies[number]

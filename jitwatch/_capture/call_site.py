@@ -1,0 +1,39 @@
+"""Finds the user's line: the first frame outside jax, the libraries built on it, and jitwatch."""
+
+from __future__ import annotations
+
+import sys
+from types import FrameType, TracebackType
+
+# Top-level packages whose frames are never "the user's line".
+LIBRARIES = frozenset(
+    "jax jaxlib jitwatch flax optax equinox haiku numpyro diffrax lineax optimistix blackjax jaxopt chex distrax rlax"
+    " orbax jaxtyping beartype typeguard wrapt functools contextlib threading concurrent asyncio runpy importlib"
+    " _pytest pluggy tensorflow_probability keras absl".split()
+)
+
+
+def call_site() -> str:
+    """`file:line` of the innermost frame of the user's on this thread; empty if there is none."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if is_user(frame):
+            return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+        frame = frame.f_back
+    return ""
+
+
+def innermost_user_line(traceback: TracebackType | None) -> str | None:
+    """`file:line` of the deepest frame of the user's in a traceback."""
+    found = None
+    while traceback is not None:
+        if is_user(traceback.tb_frame):
+            found = f"{traceback.tb_frame.f_code.co_filename}:{traceback.tb_lineno}"
+        traceback = traceback.tb_next
+    return found
+
+
+def is_user(frame: FrameType) -> bool:
+    """Whether a frame belongs to neither a library of `LIBRARIES` nor the interpreter's own start-up."""
+    name = str(frame.f_globals.get("__name__", ""))
+    return name.partition(".")[0] not in LIBRARIES and not frame.f_code.co_filename.startswith("<frozen")

@@ -1,0 +1,219 @@
+"""Every private thing of JAX that jitwatch touches, one small function each, with what to do where it is missing.
+
+The only module that may reach into `jax._src`, `jaxlib` or an underscore attribute of a JAX object. Each function
+has a contract test named after it in `tests/jax/test_jax_internals.py`. Measured on JAX 0.6.1 to 0.12.0.1.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+from jax._src import api_util, array, config, core, pjit, source_info_util, traceback_util, tree_util
+from jax._src.interpreters import pxla
+from jax._src.lib import jax_jit
+
+try:  # moved in JAX 0.10
+    from jax._src.random import prng
+except ImportError:
+    from jax._src import prng
+
+PjitFunction: type = type(jax.jit(lambda: None))
+PRNGKeyArray: type = prng.PRNGKeyArray
+ArrayImpl: type = array.ArrayImpl
+
+# The original, for the case that a program puts jitwatch in its place.
+plain_jit: Callable[..., Any] = jax.jit
+
+
+class _CountedOutput:
+    """Stands for a function's output in the treedef that JAX's C++ unflattens at the end of a fast-path call.
+
+    `from_iterable(aux_data, children)` is `operator.call`, so that C++ calls the node's aux data with a one-tuple of
+    children: a counter written in C, made by `hit_counter`.
+    """
+
+    def __init__(self, counter: Any) -> None:
+        self.counter = counter
+
+
+jax.tree_util.register_pytree_node(_CountedOutput, lambda node: ((0,), node.counter), operator.call)
+
+
+def exact_hook_available() -> bool:
+    """Whether this JAX lets jitwatch see each miss and count each hit; otherwise counts are approximate."""
+    try:
+        state = plain_jit(lambda: None).__getstate__()
+        return (
+            isinstance(state, dict)
+            and callable(state.get("cache_miss"))
+            and "out_pytree_def" in pxla.MeshExecutableFastpathData._fields
+            and callable(pjit._cpp_pjit)
+        )
+    except Exception:
+        return False
+
+
+def jit_again(jitted: Any, body: Callable[..., Any]) -> Any:
+    """`body` jitted with the options of `jitted`."""
+    return pjit._cpp_pjit(body, jitted._jit_info)
+
+
+def with_hook(jitted: Any, inner: Any, make_hook: Callable[[Callable[..., Any]], Any]) -> Any:
+    """`inner` with `make_hook(original)` as its `cache_miss`, and the name, docs and attributes of `jitted`.
+
+    The result is a PjitFunction and shares the caches of `inner`. C++ calls `cache_miss` exactly when its fast path was
+    not taken, so a hit costs what it costs without the hook (JAX 0.6.1 to 0.12: `PjitFunction.__getstate__`).
+    """
+    state = inner.__getstate__()
+    state["cache_miss"] = traceback_util.api_boundary(make_hook(state["cache_miss"]))
+    hooked = PjitFunction.__new__(PjitFunction)
+    hooked.__setstate__(state)
+    hooked.__dict__.update(jitted.__dict__)
+    hooked._fun = inner._fun
+    return hooked
+
+
+def jitted_function(jitted: Any) -> Callable[..., Any]:
+    """The Python function that a PjitFunction traces."""
+    return jitted._fun  # type: ignore[no-any-return]
+
+
+def jitted_name(jitted: Any) -> str:
+    """The name under which JAX compiles, without `jit(...)`."""
+    return str(jitted.__getstate__()["function_name"])
+
+
+def static_positions(jitted: Any) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """`static_argnums` and `static_argnames` as JAX resolved them from each other and the signature."""
+    state = jitted.__getstate__()
+    return tuple(state["static_argnums"]), tuple(state["static_argnames"])
+
+
+def dispatch_identity(jitted: Any) -> Any:
+    """Equal for the jitted functions of one Python function that share one dispatch cache: their jit options."""
+    return jitted.__getstate__()["global_cache_key"]
+
+
+def clear_dispatch_cache(jitted: Any) -> None:
+    """Empty the C++ dispatch cache of one function: the next calls neither trace nor compile."""
+    jitted._clear_cache()
+
+
+def dispatch_cache_size(jitted: Any) -> int:
+    """Entries in the C++ dispatch cache of one function; the fallback's sign of a miss."""
+    return int(jitted._cache_size())
+
+
+def count_hits(fastpath: Any, counter: Any) -> Any:
+    """The fast-path data of a call with `counter` called once in each later call that C++ serves by it."""
+    _, node = tree_util.dispatch_registry.flatten(_CountedOutput(counter))
+    return fastpath._replace(out_pytree_def=node.compose(fastpath.out_pytree_def))
+
+
+def executable_of(fastpath: Any) -> Any:
+    """The loaded executable that serves a fast-path entry: `hlo_modules()`, `cost_analysis()`."""
+    return fastpath.xla_executable
+
+
+def split_arguments(
+    args: tuple[Any, ...], kwargs: dict[str, Any], argnums: Sequence[int], argnames: Sequence[str]
+) -> tuple[Any, list[Any]]:
+    """What C++ makes of a call: its signature (statics, names, treedefs) and the flat traced leaves.
+
+    Raises:
+        ValueError: A static argument is not hashable; JAX says so in the same words when the function is called.
+    """
+    return jax_jit.parse_arguments(  # type: ignore[no-any-return]
+        args, tuple(kwargs.values()), tuple(kwargs), argnums, argnames, tree_util.dispatch_registry
+    )
+
+
+def value_signature(value: Any) -> tuple[tuple[int, ...], Any, bool]:
+    """Shape, dtype and weak type by which C++ compares a value that is not a `jax.Array`."""
+    signature = jax_jit._ArgSignatureOfValue(value, jax.config.jax_enable_x64)  # type: ignore[attr-defined]
+    return tuple(signature.shape), signature.dtype, bool(signature.weak_type)
+
+
+def array_committed(array: Any) -> bool:
+    """Whether an array is pinned to its devices."""
+    return bool(array._committed)
+
+
+def array_layout(array: Any) -> Any:
+    """The device layout of an array, hashable; None where it has none (several devices, deleted)."""
+    try:
+        return array._pjrt_layout
+    except Exception:
+        return None
+
+
+def trace_state_clean() -> bool:
+    """Whether no trace and no transform is under way on this thread."""
+    return core.trace_state_clean()
+
+
+def prng_name(implementation: Any) -> str:
+    """The short name of a PRNG implementation, as in `key<fry>`."""
+    return str(implementation.tag)
+
+
+def key_data_like(dtype: str, shape: tuple[int, ...]) -> Any:
+    """Data for typed PRNG keys of a dtype such as `key<fry>` and a shape."""
+    implementation = next(each for each in prng.prngs.values() if f"key<{each.tag}>" == dtype)
+    return jax.numpy.zeros((*shape, *implementation.key_shape), "uint32")
+
+
+def tracer_value(tracer: Any) -> Any:
+    """What a `grad` or `vmap` tracer stands for: an array or another tracer; None for a tracer of a jaxpr."""
+    value = getattr(tracer, "primal", None)
+    value = getattr(tracer, "val", None) if value is None else value
+    return value if isinstance(value, (jax.core.Tracer, jax.Array)) else None
+
+
+@functools.cache
+def context_names() -> tuple[str, ...]:
+    """Names of the entries of `trace_context`, in order.
+
+    JAX gives them since 0.10.2. Before, each known setting is set on this thread to see which entry moves.
+    """
+    try:
+        return tuple(config.trace_context_names())
+    except (AttributeError, NotImplementedError):
+        pass
+    before = config.trace_context()
+    names = [f"context {i}" for i in range(len(before))]
+    settings = {name: value for module in (config, core) for name, value in vars(module).items()}
+    settings |= getattr(config.config, "_value_holders", {})
+    for name, setting in settings.items():
+        if not isinstance(setting, type) and hasattr(setting, "swap_local"):
+            previous = setting.swap_local(object())
+            try:
+                after = config.trace_context()
+            finally:
+                setting.set_local(previous)
+            for i, (old, new) in enumerate(zip(before, after, strict=True)):
+                if old is not new:
+                    names[i] = getattr(setting, "_name", None) or name
+    return tuple(names)
+
+
+def trace_context() -> tuple[Any, ...]:
+    """The values of config and context managers that are part of JAX's cache keys on this thread."""
+    return config.trace_context()  # type: ignore[no-any-return]
+
+
+def exclude_from_tracebacks(path: str) -> None:
+    """Leave a file or folder out of JAX's filtered tracebacks and of the source locations in its programs."""
+    traceback_util.register_exclusion(path)
+    source_info_util.register_exclusion(path)
+
+
+def source_of(fun: Callable[..., Any]) -> str:
+    """`file:line` of a function's definition, as JAX finds it; empty where Python does not know."""
+    text = api_util.fun_sourceinfo(fun) or ""
+    place = text.rpartition(" at ")[2]
+    return place if ":" in place else ""

@@ -1,0 +1,194 @@
+"""Attributes each stage that JAX runs to the call, the helper or the eager operation that caused it.
+
+`jax.monitoring` says on the running thread that a stage ended and under which name. A stack for each thread, pushed
+only around misses, uses ahead of time and traced bodies, says whose it was. An event is never a trace by itself: JAX
+0.9 and later send the trace event for a hit in the tracing cache too. That the Python body ran is the only sure sign.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from typing import Any
+
+import jax
+
+from jitwatch import _faults
+from jitwatch._capture.call_site import call_site
+from jitwatch._model import Miss, Stages
+from jitwatch._recorder import RECORDER, FunctionRecord, Tally
+
+_KINDS = {
+    "/jax/core/compile/jaxpr_trace_duration": "trace",
+    "/jax/core/compile/jaxpr_to_mlir_module_duration": "lower",
+    "/jax/core/compile/backend_compile_duration": "compile",
+}
+_PERSISTENT_HIT = "/jax/compilation_cache/cache_hits"
+
+
+class Frame:
+    """One watched thing that is under way on a thread."""
+
+    def __init__(self, kind: str, function: FunctionRecord | None, body: Any = None) -> None:
+        self.kind = kind
+        """`call`, `nested`, `aot`, `body` (the traced Python body runs) or `inspect` (jitwatch looks, counts nothing)."""
+        self.function = function
+        self.body = body
+        self.own, self.helpers = Tally(), Tally()
+        self.outermost = True
+        """Whether no traced body encloses this frame on its thread."""
+        self.key_error: Exception | None = None
+
+
+class _ThreadState(threading.local):
+    def __init__(self) -> None:
+        self.stack: list[Frame] = []
+        self.persistent_hit = False
+        self.traced_by_others: set[str] = set()
+        self.differentiated: dict[str, weakref.ref[FunctionRecord]] = {}
+        self.lowered_for: dict[str, tuple[FunctionRecord | None, float]] = {}
+
+
+_thread = _ThreadState()
+_lowered_ahead: dict[str, weakref.ref[FunctionRecord]] = {}
+_registered = False
+_lock = threading.Lock()
+
+
+def listen() -> None:
+    """Register the listeners, once for the process."""
+    global _registered
+    with _lock:
+        if not _registered:
+            jax.monitoring.register_event_duration_secs_listener(_on_duration)
+            jax.monitoring.register_event_listener(_on_event)
+            _registered = True
+
+
+def push(frame: Frame) -> None:
+    """Begin a frame on this thread."""
+    stack = _thread.stack
+    frame.outermost = not any(other.kind == "body" for other in stack)
+    stack.append(frame)
+
+
+def pop(frame: Frame) -> None:
+    """End a frame, and whatever an exception left above it."""
+    stack = _thread.stack
+    while stack and stack.pop() is not frame:
+        pass
+
+
+def body_ran(body: Any, seconds: float) -> None:
+    """Count a trace for whoever traces `body` on this thread, or for the function if it is traced on its own."""
+    for frame in reversed(_thread.stack):
+        if frame.kind == "inspect":
+            return
+        if frame.body is body and frame.kind != "body":
+            frame.own.traces += 1
+            return
+    record = body.any_record()
+    if record is not None:  # traced by something that is no call of ours, such as an untraced use of the inner function
+        record.add(new_miss(record, "aot", Stages(traces=1, trace_s=seconds)), None)
+
+
+def differentiated(record: FunctionRecord) -> None:
+    """Remember that JAX may soon run a backward pass named like this function, outside any call of it."""
+    _thread.differentiated[record.name] = weakref.ref(record)
+
+
+def lowered_ahead(record: FunctionRecord) -> None:
+    """Remember that someone may soon compile this function's lowered program, outside any call of it."""
+    _lowered_ahead[record.name] = weakref.ref(record)
+
+
+def _on_event(event: str, **_: Any) -> None:
+    if event == _PERSISTENT_HIT:
+        _thread.persistent_hit = True
+
+
+def _on_duration(event: str, duration_s: float, **details: Any) -> None:
+    # An exception in a listener would reach the user's call and leave its key on the slow path (JAX, all versions).
+    try:
+        kind = _KINDS.get(event)
+        if kind is not None:
+            _attribute(kind, duration_s, str(details.get("fun_name", "")))
+    except Exception as error:
+        _faults.record("monitoring", error)
+
+
+def _attribute(kind: str, duration_s: float, program: str) -> None:
+    if kind == "compile" and _thread.persistent_hit:
+        _thread.persistent_hit, kind = False, "load"
+    name = program[4:-1] if program.startswith("jit(") and program.endswith(")") else program
+    frame = _thread.stack[-1] if _thread.stack else None
+    if frame is None:
+        _attribute_outside(kind, duration_s, name)
+    elif frame.kind == "inspect":
+        return
+    elif frame.kind != "body" and frame.function is not None and name in (frame.function.name, ""):
+        if kind == "trace":
+            frame.own.trace_s += duration_s
+        else:
+            frame.own.add(_stage(kind, duration_s))
+    elif kind != "trace":
+        cause = next((other for other in reversed(_thread.stack) if other.kind != "body"), None)
+        if cause is None:
+            RECORDER.add_other(name, _stage(kind, duration_s))
+        elif cause.kind != "inspect":
+            cause.helpers.add(_stage(kind, duration_s))
+
+
+def _attribute_outside(kind: str, duration_s: float, name: str) -> None:
+    """A stage with nothing watched under way: an eager operation, another program, or work for a watched function.
+
+    Of the programs that share a watched function's name, one that is traced here first is somebody else's, such as a
+    plain `jit(grad(f))`; one that is only lowered is the backward pass or another transform of `f`; one that is only
+    compiled was lowered ahead of time.
+    """
+    if kind == "trace":
+        _thread.traced_by_others.add(name)
+    elif kind == "lower":
+        reference = None if name in _thread.traced_by_others else _thread.differentiated.get(name)
+        record = None if reference is None else reference()
+        _thread.traced_by_others.discard(name)
+        if record is None:
+            RECORDER.add_other(name, _stage(kind, duration_s))
+        _thread.lowered_for[name] = (record, duration_s)
+    elif name in _thread.lowered_for:
+        record, lower_s = _thread.lowered_for.pop(name)
+        if record is None:
+            RECORDER.add_other(name, _stage(kind, duration_s))
+        else:
+            both = Tally()
+            both.add(Stages(lowerings=1, lower_s=lower_s))
+            both.add(_stage(kind, duration_s))
+            record.add(new_miss(record, "backward", both.stages()), None)
+    else:
+        reference = _lowered_ahead.get(name)
+        record = None if reference is None else reference()
+        if record is None:
+            RECORDER.add_other(name, _stage(kind, duration_s))
+        else:
+            record.add(new_miss(record, "aot", _stage(kind, duration_s)), None)
+
+
+def new_miss(record: FunctionRecord, kind: str, stages: Stages, **details: Any) -> Miss:
+    """A miss of `record` on this thread, now."""
+    known = {
+        "key": None, "helpers": Stages(), "failed": None, "failed_at": None, "failed_argument": None,
+        "slow_path": False,
+    }  # fmt: skip
+    return Miss(
+        number=RECORDER.next_number(), function=record.id, kind=kind, stages=stages, call_site=call_site(),
+        unix_s=time.time(), thread=threading.get_ident(), **known | details,
+    )  # fmt: skip
+
+
+def _stage(kind: str, duration_s: float) -> Stages:
+    if kind == "lower":
+        return Stages(lowerings=1, lower_s=duration_s)
+    if kind == "load":
+        return Stages(loads=1, load_s=duration_s)
+    return Stages(compiles=1, compile_s=duration_s)

@@ -1,0 +1,225 @@
+"""Hooks a jitted function: every miss passes through here, every hit is counted in C on JAX's own fast path."""
+
+from __future__ import annotations
+
+import functools
+import re
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from jitwatch import _faults, _hub
+from jitwatch._capture import jax_internals, keys, stages
+from jitwatch._capture.body import Body, body_of
+from jitwatch._capture.call_site import innermost_user_line
+from jitwatch._capture.values import describe
+from jitwatch._model import CacheKey, LoggedCall, Miss, Stages
+from jitwatch._recorder import RECORDER, FunctionRecord, KeyRecord
+
+_ARGUMENT_IN_ERROR = re.compile(r"depends on the values? of the arguments? (.+?)[.\n]")
+
+
+class Entry:
+    """What it takes to lower a key's program again; lives exactly as long as JAX's cache entry for the key."""
+
+    def __init__(self, call: keys.Call, executable: Any) -> None:
+        self.call, self.executable = call, executable
+
+
+class Watch:
+    """The hook of one jitted function, and the record that it fills.
+
+    Jitted functions for which JAX shares one dispatch cache (same function, same options) share one record too.
+    """
+
+    def __init__(self, jitted: Any, options: dict[str, Any], max_keys: int, *, exact: bool) -> None:
+        self._exact = exact
+        self.fun = jax_internals.jitted_function(jitted)
+        name = jax_internals.jitted_name(jitted)
+        self.body = body_of(self.fun, name)
+        self.key_maker = keys.KeyMaker(self.fun, *jax_internals.static_positions(jitted))
+        records = _RECORDS.setdefault(self.body, {})
+        identity = jax_internals.dispatch_identity(jitted)
+        if identity not in records:
+            records[identity] = RECORDER.add_function(
+                name=name,
+                qualname=str(getattr(self.fun, "__qualname__", name)),
+                defined_at=jax_internals.source_of(self.fun),
+                options=tuple((option, describe(value)) for option, value in sorted(options.items())),
+                max_keys=max_keys,
+                approximate=not exact,
+            )
+            records[identity].in_use = weakref.ref(self.body)
+        self.record: FunctionRecord = records[identity]
+        self.body.add_record(self.record)
+        self.inner = jax_internals.jit_again(jitted, self.body)
+        """The same function without the hook, for work ahead of time; it does not refer back to the hooked one."""
+
+    def ahead(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """JAX's `lower`, `trace` or `eval_shape`, with what it runs counted as work ahead of time."""
+        frame = stages.Frame("aot", self.record, self.body)
+        stages.push(frame)
+        try:
+            return getattr(self.inner, name)(*args, **kwargs)
+        finally:
+            stages.pop(frame)
+            if name == "lower":
+                stages.lowered_ahead(self.record)
+            own = own_stages(frame)
+            if own != Stages():
+                self.record.add(
+                    stages.new_miss(self.record, "aot", own, helpers=frame.helpers.stages()), None
+                )
+
+    def hook(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """JAX's `cache_miss` with the counting around it."""
+
+        def cache_miss(*args: Any, **kwargs: Any) -> Any:
+            frame, call = self.begin(args, kwargs)
+            try:
+                result = original(*args, **kwargs)
+            except BaseException as error:
+                self.failed(frame, call, error)
+                raise
+            return (result[0], self.end(frame, call, result[1]), *result[2:])
+
+        return cache_miss
+
+    def begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[stages.Frame, keys.Call | None]:
+        """Before JAX handles a miss: its key, and a frame that collects the stages."""
+        call, kind, key_error = None, "call", None
+        try:
+            call = self.key_maker.call(args, kwargs)
+            if call.under_trace:
+                kind = "nested"
+                if "DynamicJaxprTracer" not in call.key.transform:
+                    stages.differentiated(self.record)
+        except Exception as error:  # a fault only if JAX does not refuse the arguments as well
+            key_error = error
+        frame = stages.Frame(kind, self.record, self.body)
+        frame.key_error = key_error
+        stages.push(frame)
+        return frame, call
+
+    def end(self, frame: stages.Frame, call: keys.Call | None, fastpath: Any) -> Any:
+        """After JAX handled a miss: count it; returns the fast-path data to give to C++."""
+        stages.pop(frame)
+        try:
+            if frame.key_error is not None:
+                _faults.record("the cache key", frame.key_error)
+            key = self.record.record_of(None if call is None else call.key)
+            own = own_stages(frame)
+            if self._was_hit_without_us(frame, key, own, fastpath):
+                key.rebuild_pending = False
+                key.hits.extra += 1
+                self._log(call, key, None)
+            else:
+                self._number_executable(key, own, fastpath)
+                self._count(frame, call, key, own, slow_path=self._exact and fastpath is None and frame.kind == "call")
+            key.seen = True
+            if fastpath is None or call is None:
+                return fastpath
+            return None if LOGGING.active else self._counted(fastpath, call, key)
+        except Exception as error:
+            _faults.record("counting a miss", error)
+            return fastpath
+
+    def failed(self, frame: stages.Frame, call: keys.Call | None, error: BaseException) -> None:
+        """After a call raised: count it, with the line and the argument that JAX names."""
+        stages.pop(frame)
+        try:
+            key = self.record.record_of(None if call is None else call.key)
+            self._count(
+                frame, call, key, own_stages(frame),
+                failed=type(error).__name__, failed_at=innermost_user_line(error.__traceback__),
+                failed_argument=_argument_named(error),
+            )  # fmt: skip
+        except Exception as fault:
+            _faults.record("counting a failed call", fault)
+
+    def _count(
+        self, frame: stages.Frame, call: keys.Call | None, key: KeyRecord, own: Stages, **details: Any
+    ) -> None:
+        miss = stages.new_miss(
+            self.record, frame.kind, own, key=key.number or None, helpers=frame.helpers.stages(), **details
+        )
+        self.record.add(miss, key)
+        self._log(call, key, miss)
+
+    @staticmethod
+    def _was_hit_without_us(frame: stages.Frame, key: KeyRecord, own: Stages, fastpath: Any) -> bool:
+        """Whether the call missed only because jitwatch had emptied the dispatch cache, or kept it empty."""
+        led_around = key.rebuild_pending or (LOGGING.active and key.seen)
+        return led_around and frame.kind == "call" and fastpath is not None and own == Stages()
+
+    def _number_executable(self, key: KeyRecord, own: Stages, fastpath: Any) -> None:
+        with RECORDER.lock:
+            if own.compiles or own.loads:
+                self.record.executables += 1
+                key.executable = self.record.executables
+            elif key.executable is None and fastpath is not None:
+                executable = jax_internals.executable_of(fastpath)
+                entries = ((other, other.entry()) for other in self.record.keys.values())
+                key.executable = next(
+                    (other.executable for other, held in entries if held and held.entry.executable is executable), None
+                )
+
+    @staticmethod
+    def _counted(fastpath: Any, call: keys.Call, key: KeyRecord) -> Any:
+        counter: Any = functools.partial(key.hits.call)
+        counter.entry = Entry(call, jax_internals.executable_of(fastpath))
+        counted = jax_internals.count_hits(fastpath, counter)
+        key.entry = weakref.ref(counter)
+        return counted
+
+    def _log(self, call: keys.Call | None, key: KeyRecord, miss: Miss | None) -> None:
+        if LOGGING.active:
+            cache_key: CacheKey | None = None if call is None else call.key
+            _hub.publish(LoggedCall(self.record.name, self.record.id, cache_key, key.executable, miss))
+
+
+class _Logging:
+    """Whether a call log is open: inside one, every call comes to the hook."""
+
+    active = 0
+
+
+LOGGING = _Logging()
+_RECORDS: weakref.WeakKeyDictionary[Body, dict[Any, FunctionRecord]] = weakref.WeakKeyDictionary()
+_HOOKED: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def hooked(jitted: Any, options: dict[str, Any], max_keys: int) -> tuple[Any, Watch]:
+    """A PjitFunction like `jitted` whose misses and hits are counted, and its watch."""
+    watch = Watch(jitted, options, max_keys, exact=True)
+    result = jax_internals.with_hook(jitted, watch.inner, watch.hook)
+    _HOOKED.add(result)
+    return result, watch
+
+
+def empty_dispatch_caches() -> None:
+    """Make the next call with each known key come to the hook; it neither traces nor compiles, and counts as a hit."""
+    for function in tuple(_HOOKED):
+        jax_internals.clear_dispatch_cache(function)
+    with RECORDER.lock:
+        for record in RECORDER.functions.values():
+            for key in record.keys.values():
+                key.rebuild_pending = key.seen
+
+
+def own_stages(frame: stages.Frame) -> Stages:
+    """The function's own stages in a frame.
+
+    JAX 0.9 and later send a trace event for a hit in the tracing cache too: without a run of the body it is none.
+    The time of a trace inside another one is part of the outer one's.
+    """
+    own = frame.own
+    if not own.traces or not frame.outermost:
+        own.trace_s = 0.0
+    return own.stages()
+
+
+def _argument_named(error: BaseException) -> str | None:
+    found = _ARGUMENT_IN_ERROR.search(str(error))
+    return found.group(1) if found else None
+

@@ -1,0 +1,249 @@
+"""`watched_jit`, the drop-in for `jax.jit`, and the methods that a watched function has on top."""
+
+from __future__ import annotations
+
+import copyreg
+import functools
+import os
+import sys
+import uuid
+import weakref
+from collections.abc import Callable
+from typing import Any, ParamSpec, Protocol, TypeVar, overload
+
+import jax
+
+from jitwatch import _config
+from jitwatch._capture import fallback, jax_internals, keys, stages
+from jitwatch._capture.programs import KeyView, diff_keys, key_views
+from jitwatch._capture.watch import Watch, hooked
+from jitwatch._errors import JitwatchError
+from jitwatch._model import CacheInfo, CacheKey, FunctionStats
+from jitwatch._recorder import RECORDER
+
+P = ParamSpec("P")
+R = TypeVar("R", covariant=True)
+_FUNCTIONS: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
+
+
+class WatchedFunction(Protocol[P, R]):
+    """What `watched_jit` returns: JAX's own jitted function with these methods on top of JAX's."""
+
+    __name__: str
+    __wrapped__: Callable[P, R]
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
+    def lower(self, *args: P.args, **kwargs: P.kwargs) -> Any: ...
+    def trace(self, *args: P.args, **kwargs: P.kwargs) -> Any: ...
+    def eval_shape(self, *args: P.args, **kwargs: P.kwargs) -> Any: ...
+    def clear_cache(self) -> None: ...
+
+    def cache_info(self) -> CacheInfo:
+        """Counts since the start or the last `jitwatch.reset()`."""
+
+    def cache_stats(self) -> FunctionStats:
+        """Everything recorded of this function, as plain data."""
+
+    def cache_report(self, *, color: bool | None = None, width: int | None = None) -> str:
+        """This function's cache as text."""
+
+    def cache_keys(self) -> list[KeyView]:
+        """The known keys with their counts, oldest first, and a way to look at the program of each."""
+
+    def cache_key(self, *args: P.args, **kwargs: P.kwargs) -> CacheKey:
+        """The key of a call with these arguments, without calling."""
+
+    def diff_keys(self, first: int, second: int) -> str:
+        """Two keys by number, side by side, and the difference of their programs."""
+
+
+@overload
+def watched_jit(fun: Callable[P, R], /, **options: Any) -> WatchedFunction[P, R]: ...
+@overload
+def watched_jit(*, max_keys: int | None = ..., **options: Any) -> Callable[[Callable[P, R]], WatchedFunction[P, R]]: ...
+
+
+def watched_jit(*fun: Any, max_keys: int | None = None, **options: Any) -> Any:
+    """Jit a function as `jax.jit` does, and count what its cache does.
+
+    The result is a real jitted function of JAX: everything that takes one takes it, and it computes, fails and caches
+    in the same way. Each hit costs some 150 to 200 ns more. With `JITWATCH_MODE=off` it is the plain `jax.jit` object.
+
+    Args:
+        fun: The function; an already jitted one keeps its own options. Left out, the result is a decorator.
+        max_keys: Keys to keep for this function; calls with further ones are counted in the totals only.
+        **options: Every argument of the installed `jax.jit`.
+
+    Raises:
+        JitwatchError: `max_keys`, or an option in the environment or in pyproject.toml, is not valid.
+        TypeError, ValueError: What `jax.jit` raises for the same arguments.
+    """
+    if not fun:
+        _config.option("max_keys", max_keys)  # say what is wrong at the decorator, not at the function below it
+        return functools.partial(watched_jit, max_keys=max_keys, **options)
+    keep = _config.option("max_keys", max_keys)
+    if _config.option("mode") == "off":
+        return _jit(fun, options)
+    return watch_jitted(_jit(fun, options), options, keep)
+
+
+def _jit(fun: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    if len(fun) == 1 and not options and isinstance(fun[0], jax_internals.PjitFunction):
+        return fun[0]
+    return jax_internals.plain_jit(*fun, **options)
+
+
+def watch_jitted(jitted: Any, options: dict[str, Any], max_keys: int) -> Any:
+    """The watched form of a jitted function; the same object if it is watched already."""
+    if is_watched(jitted):
+        return jitted
+    _begin()
+    try:
+        weakref.ref(jax_internals.jitted_function(jitted))
+    except TypeError:  # JAX cannot cache it either, and says so when it is called
+        return jitted
+    if jax_internals.exact_hook_available():
+        result, watch = hooked(jitted, options, max_keys)
+    else:
+        result, watch = fallback.wrapped(jitted, options, max_keys)
+    _add_methods(result, watch, options, max_keys)
+    return result
+
+
+@functools.cache
+def _begin() -> None:
+    """What happens once, before the first function is watched."""
+    RECORDER.jax_version = jax.__version__
+    jax_internals.exclude_from_tracebacks(os.path.dirname(__file__))
+    keys.remember_initial_context()
+    stages.listen()
+    copyreg.pickle(jax_internals.PjitFunction, _reduce)
+
+
+def _add_methods(function: Any, watch: Watch, options: dict[str, Any], max_keys: int) -> None:
+    """Put jitwatch's methods on the function object, and JAX's own with their stages attributed."""
+    methods = _Methods(watch, weakref.ref(function))
+    for name in ("cache_info", "cache_stats", "cache_report", "cache_keys", "cache_key", "diff_keys"):
+        setattr(function, name, getattr(methods, name))
+    for name in ("lower", "trace", "eval_shape"):
+        setattr(function, name, _Ahead(watch, name, methods))
+    function._jitwatch = _Recipe(function, watch.fun, options, max_keys)
+
+
+class _Methods:
+    """The methods of one watched function; bound, they go with it into any wrapper that copies its attributes."""
+
+    def __init__(self, watch: Watch, function: Callable[[], Any]) -> None:
+        self._watch, self._function = watch, function
+
+    def cache_info(self) -> CacheInfo:
+        """Counts since the start or the last `jitwatch.reset()`."""
+        stats = self._watch.record.stats()
+        ran = stats.stages
+        return CacheInfo(
+            stats.hits, stats.misses, len(stats.keys), ran.traces, ran.lowerings, ran.compiles, ran.loads,
+            stats.dispatch_only, stats.nested, stats.failures,
+        )  # fmt: skip
+
+    def cache_stats(self) -> FunctionStats:
+        """Everything recorded of this function, as plain data."""
+        return self._watch.record.stats()
+
+    def cache_report(self, *, color: bool | None = None, width: int | None = None) -> str:
+        """This function's cache as text."""
+        from jitwatch.report.text import render_function
+
+        return render_function(self.cache_stats(), color=bool(color), width=width)
+
+    def cache_keys(self) -> list[KeyView]:
+        """The known keys with their counts, oldest first, and a way to look at the program of each."""
+        return key_views(self._watch)
+
+    def cache_key(self, /, *args: Any, **kwargs: Any) -> CacheKey:
+        """The key of a call with these arguments, without calling."""
+        return self._watch.key_maker.call(args, kwargs).key
+
+    def diff_keys(self, first: int, second: int) -> str:
+        """Two keys by number, side by side, and the difference of their programs."""
+        return diff_keys(self.cache_keys(), first, second)
+
+    def __reduce__(self) -> Any:
+        function = self._function()
+        if function is None:
+            raise JitwatchError("the watched function of these methods no longer exists")
+        return (_methods_of, (function,))
+
+
+def _methods_of(function: Any) -> Any:
+    return function.cache_info.__self__
+
+
+class _Ahead:
+    """JAX's `lower`, `trace` or `eval_shape` of one watched function."""
+
+    def __init__(self, watch: Watch, name: str, methods: _Methods) -> None:
+        self._watch, self.__name__, self._methods = watch, name, methods
+        self.__doc__ = getattr(jax_internals.PjitFunction, name).__doc__
+
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        return self._watch.ahead(self.__name__, args, kwargs)
+
+    def __reduce__(self) -> Any:
+        return (_ahead_of, (self._methods, self.__name__))
+
+
+def _ahead_of(methods: _Methods, name: str) -> Any:
+    return getattr(methods._function(), name)
+
+
+class _Recipe:
+    """How to get a watched function back from a pickle or a copy: itself here, one like it in another process."""
+
+    def __init__(self, function: Any, fun: Any, options: dict[str, Any], max_keys: int) -> None:
+        self._function = weakref.ref(function)
+        self._arguments = (fun, options, max_keys)
+        self._token = uuid.uuid4().hex
+        _FUNCTIONS[self._token] = function
+
+    def is_for(self, function: Any) -> bool:
+        """Whether this recipe is the function's own, not one copied with the attributes of another."""
+        return self._function() is function
+
+    def reduce(self) -> Any:
+        """By name where the name leads back to the function, as for any Python function; else by its parts."""
+        function = self._function()
+        module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", "")
+        by_name = _lookup(module, name) is function and not (module == "__main__" and _pickles_by_value())
+        return name if by_name else (_rebuild, (self._token, *self._arguments))
+
+
+def is_watched(function: Any) -> bool:
+    """Whether a function is itself what `watched_jit` returned, not something that copied its attributes."""
+    recipe = getattr(function, "_jitwatch", None)
+    return isinstance(recipe, _Recipe) and recipe.is_for(function)
+
+
+def _reduce(function: Any) -> Any:
+    """How pickle and copy take a PjitFunction apart: one that is not watched as without jitwatch."""
+    return function._jitwatch.reduce() if is_watched(function) else object.__reduce_ex__(function, 4)
+
+
+def _lookup(module: Any, qualname: str) -> Any:
+    try:
+        return functools.reduce(getattr, qualname.split("."), sys.modules[module])
+    except (AttributeError, KeyError):
+        return None
+
+
+def _pickles_by_value() -> bool:
+    """Whether the pickler at work is one that writes the functions of `__main__` by value."""
+    frame: Any = sys._getframe(1)
+    while frame is not None:
+        if str(frame.f_globals.get("__name__", "")).partition(".")[0] in ("cloudpickle", "dill"):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _rebuild(token: str, fun: Any, options: dict[str, Any], max_keys: int) -> Any:
+    return _FUNCTIONS.get(token) or watched_jit(fun, max_keys=max_keys, **options)

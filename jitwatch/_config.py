@@ -1,0 +1,88 @@
+"""Options: arguments before `JITWATCH_*` in the environment, before `[tool.jitwatch]` in pyproject.toml, before defaults."""
+
+from __future__ import annotations
+
+import functools
+import os
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jitwatch._errors import JitwatchError
+
+MODES = ("warn", "error", "off")
+
+
+class Option(NamedTuple):
+    """One option: its default, what a valid value is in words, and what makes one from text or TOML."""
+
+    default: Any
+    valid: str
+    read: Callable[[Any], Any]
+
+
+def _mode(value: Any) -> str:
+    if value not in MODES:
+        raise ValueError
+    return str(value)
+
+
+def _positive(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, str)) or int(value) < 1:
+        raise ValueError
+    return int(value)
+
+
+OPTIONS: dict[str, Option] = {
+    "mode": Option("warn", "one of " + ", ".join(repr(mode) for mode in MODES), _mode),
+    "max_keys": Option(10_000, "a whole number of at least 1: keys kept for each function", _positive),
+}
+
+
+def option(name: str, argument: Any = None) -> Any:
+    """The value of an option; `argument` is what the caller was given for it, None if nothing.
+
+    Raises:
+        JitwatchError: The value is not valid; the message says where it came from and what is.
+    """
+    variable = f"JITWATCH_{name.upper()}"
+    project, path = _project_options()
+    if argument is not None:
+        return _checked(name, argument, f"the argument {name}")
+    if os.environ.get(variable):
+        return _checked(name, os.environ[variable], f"the environment variable {variable}")
+    if name in project:
+        return _checked(name, project[name], f"[tool.jitwatch] in {path}")
+    return OPTIONS[name].default
+
+
+def _checked(name: str, value: Any, source: str) -> Any:
+    try:
+        return OPTIONS[name].read(value)
+    except (ValueError, TypeError):
+        raise JitwatchError(
+            f"{source} has the value {value!r} for {name!r}; valid is {OPTIONS[name].valid}."
+        ) from None
+
+
+def _project_options() -> tuple[dict[str, Any], Path]:
+    return _read_project(Path.cwd())
+
+
+@functools.lru_cache(maxsize=16)
+def _read_project(folder: Path) -> tuple[dict[str, Any], Path]:
+    """The `[tool.jitwatch]` table of the nearest pyproject.toml from `folder` upwards, and that file."""
+    path = next((up / "pyproject.toml" for up in (folder, *folder.parents) if (up / "pyproject.toml").is_file()), None)
+    if path is None:
+        return {}, folder
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("jitwatch", {})
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise JitwatchError(f"{path} cannot be read for [tool.jitwatch]: {error}.") from error
+    unknown = sorted(set(table) - set(OPTIONS))
+    if unknown:
+        raise JitwatchError(
+            f"[tool.jitwatch] in {path} has the unknown option {unknown[0]!r}; valid are {', '.join(sorted(OPTIONS))}."
+        )
+    return table, path

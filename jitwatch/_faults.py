@@ -1,0 +1,30 @@
+"""Errors of jitwatch's own: caught, counted, logged once for each place. The watched program goes on."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+_logger = logging.getLogger("jitwatch")
+_lock = threading.Lock()
+_counts: dict[str, int] = {}
+
+
+def record(where: str, error: BaseException) -> None:
+    """Count a fault at `where`, and log its first occurrence there with the traceback."""
+    with _lock:
+        _counts[where] = _counts.get(where, 0) + 1
+        first = _counts[where] == 1
+    if first:
+        try:
+            _logger.error(
+                "jitwatch failed in %s; the program goes on, counts may be incomplete from here.", where, exc_info=error
+            )
+        except Exception:  # a user's handler or a closed stream must not reach the watched call
+            pass
+
+
+def count() -> int:
+    """Faults so far in this process."""
+    with _lock:
+        return sum(_counts.values())

@@ -1,0 +1,228 @@
+"""Every record of jitwatch as an immutable struct: what capture hands on and every later stage reads.
+
+No logic and no JAX in here: a recording is the same data on the machine that ran and on a laptop that reads its file.
+Durations are seconds (`_s`), wall-clock times are seconds since the epoch (`unix_s`), shapes are tuples of ints.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+
+class Static(msgspec.Struct, frozen=True, cache_hash=True):
+    """A value that JAX compares with `==` and bakes into the program: a static argument, or a static part of a pytree."""
+
+    type: str
+    text: str
+    token: int
+    """Equal for values that JAX takes for equal, different for the others; means nothing in another process."""
+    by_identity: bool
+    """Whether the type leaves `==` as object identity, so that an equal-looking new object is another value."""
+
+
+class Leaf(msgspec.Struct, frozen=True, cache_hash=True):
+    """What JAX's dispatch cache sees of one array or number: its aval and its placement."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    weak_type: bool
+    source: str
+    """`jax` (a `jax.Array`), `numpy` (array or scalar), `python` (a number) or `tracer`."""
+    committed: bool
+    sharding: str | None
+    """None for values that are not on a device yet."""
+    layout: str | None
+
+
+class Tree(msgspec.Struct, frozen=True, cache_hash=True):
+    """One node of a pytree; a leaf is a node of kind `*`."""
+
+    kind: str
+    keys: tuple[str, ...] = ()
+    """How each child is reached from this node: `['w']`, `[0]`, `.count`."""
+    static: Static | None = None
+    children: tuple[Tree, ...] = ()
+
+
+class Argument(msgspec.Struct, frozen=True, cache_hash=True):
+    """One traced argument: its name in the signature, how it was passed, and its pytree."""
+
+    name: str
+    by_keyword: bool
+    tree: Tree
+    paths: tuple[str, ...]
+    """Of each leaf, in JAX's order, as the user would write it: `params['w']`."""
+
+
+class StaticArgument(msgspec.Struct, frozen=True, cache_hash=True):
+    """One static argument: its name in the signature, how it was passed, and its value."""
+
+    name: str
+    by_keyword: bool
+    value: Static
+
+
+class CacheKey(msgspec.Struct, frozen=True, cache_hash=True):
+    """A readable description of what JAX's dispatch cache compares for one call of a function."""
+
+    arguments: tuple[Argument, ...]
+    leaf_chunks: tuple[tuple[Leaf, ...], ...]
+    """The leaves of all arguments in order, in chunks that keys with equal parts share (10,000 keys must stay small)."""
+    statics: tuple[StaticArgument, ...]
+    omitted: tuple[str, ...]
+    """Parameters left to their defaults: JAX bakes those into the program."""
+    context: tuple[tuple[str, str], ...]
+    """JAX's trace context by name: config values and context managers that changed since watching began."""
+    transform: tuple[str, ...] = ()
+    """Outermost last, of a call under `grad`, `vmap` or an outer trace: the kinds of its tracers."""
+
+
+class Stages(msgspec.Struct, frozen=True):
+    """How often each stage ran, and for how long. A load is a compilation answered by the persistent cache."""
+
+    traces: int = 0
+    lowerings: int = 0
+    compiles: int = 0
+    """XLA compilations that really ran; loads from the persistent cache are not among them."""
+    loads: int = 0
+    trace_s: float = 0.0
+    lower_s: float = 0.0
+    compile_s: float = 0.0
+    load_s: float = 0.0
+
+
+class Miss(msgspec.Struct, frozen=True):
+    """One call, or one use ahead of time, that the dispatch cache did not serve."""
+
+    number: int
+    """Counts the misses of the process, from 1."""
+    function: int
+    key: int | None
+    """Number of the key within its function; None where the key could not be told."""
+    kind: str
+    """`call`, `nested` (under a trace or a transform), `aot` (`lower`, `trace`, `eval_shape`) or `backward`."""
+    stages: Stages
+    helpers: Stages
+    """What JAX compiled on the side: for placing arguments, or for an eager operation inside the trace."""
+    call_site: str
+    """`file:line` of the first frame outside jax, the usual libraries and jitwatch; empty if there is none."""
+    unix_s: float
+    thread: int
+    failed: str | None
+    """The exception's class where the call raised."""
+    failed_at: str | None
+    """`file:line` in the traced function that raised."""
+    failed_argument: str | None
+    """The argument that JAX's error names."""
+    slow_path: bool
+    """JAX gave the call no entry in its dispatch cache (effects, tracers): the same call will miss again."""
+
+
+class LoggedCall(msgspec.Struct, frozen=True):
+    """One call while a call log is open."""
+
+    name: str
+    function: int
+    key: CacheKey | None
+    executable: int | None
+    miss: Miss | None
+    """None for a call that the dispatch cache served."""
+
+
+class CallSite(msgspec.Struct, frozen=True):
+    """A line of the user's that led to misses."""
+
+    place: str
+    misses: int
+
+
+class KeyStats(msgspec.Struct, frozen=True):
+    """One key of a function, and what happened with it."""
+
+    number: int
+    key: CacheKey
+    hits: int
+    misses: int
+    """Calls with this key that the dispatch cache did not serve, nested calls not among them."""
+    dispatch_only: int
+    """Of the misses, those in which no stage ran."""
+    nested: int
+    failures: int
+    stages: Stages
+    first_unix_s: float
+    last_miss_unix_s: float
+    slow_path: bool
+    executable: int | None
+    """Number, within the function, of the executable that serves this key; keys can share one."""
+    call_sites: tuple[CallSite, ...]
+
+
+class FunctionStats(msgspec.Struct, frozen=True):
+    """One jitted function and the whole history of its cache."""
+
+    id: int
+    name: str
+    """As JAX names it, without `jit(...)`."""
+    qualname: str
+    defined_at: str
+    """`file:line` of the definition; empty where Python does not know it."""
+    options: tuple[tuple[str, str], ...]
+    """The `jax.jit` arguments that were given, as text."""
+    hits: int
+    misses: int
+    dispatch_only: int
+    nested: int
+    failures: int
+    stages: Stages
+    helpers: Stages
+    aot: Stages
+    """Stages run ahead of time by `lower`, `trace`, `eval_shape` and `Lowered.compile`; part of `stages`."""
+    backward: Stages
+    """Stages run by JAX for the function outside a call of it, such as the backward pass of `grad`; part of `stages`."""
+    keys: tuple[KeyStats, ...]
+    dropped_keys: int
+    """Misses with keys beyond the bound on keys, each time they miss; they and their hits are in the totals only."""
+    call_sites: tuple[CallSite, ...]
+    last_failure: Miss | None
+    approximate: bool
+    """Whether this JAX lacks the exact hook, so that counts rest on the cache's size."""
+
+
+class OtherProgram(msgspec.Struct, frozen=True):
+    """Programs that JAX compiled for no watched function, by JAX's name of them."""
+
+    name: str
+    stages: Stages
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """Everything known at one moment, as plain data."""
+
+    functions: tuple[FunctionStats, ...]
+    others: tuple[OtherProgram, ...]
+    misses: tuple[Miss, ...]
+    """The most recent ones, oldest first."""
+    dropped_misses: int
+    dropped_functions: int
+    faults: int
+    """Errors of jitwatch's own that were caught, so that the watched program went on."""
+    unix_s: float
+    jax_version: str
+    python_version: str
+
+
+class CacheInfo(NamedTuple):
+    """Counts of one watched function, in the order that `functools.lru_cache` made usual."""
+
+    hits: int
+    misses: int
+    keys: int
+    traces: int
+    lowerings: int
+    compiles: int
+    loads: int
+    dispatch_only: int
+    nested: int
+    failures: int

@@ -1,0 +1,252 @@
+"""Keeps what capture saw: for each function its keys and counts, exact, bounded, under one lock.
+
+Interprets nothing and imports no JAX. Live counters are never set back: a scope, or `reset`, is a difference of two
+snapshots.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import operator
+import platform
+import threading
+import time
+from collections import deque
+from typing import Any
+
+from jitwatch import _faults, _hub
+from jitwatch._difference import function_difference, snapshot_difference
+from jitwatch._model import (
+    CacheKey,
+    CallSite,
+    FunctionStats,
+    KeyStats,
+    Miss,
+    OtherProgram,
+    Snapshot,
+    Stages,
+)
+
+MAX_MISSES = 10_000
+MAX_FUNCTIONS = 10_000
+MAX_CALL_SITES = 100
+MAX_OTHERS = 10_000
+
+
+class Tally:
+    """Stages, added up."""
+
+    __slots__ = Stages.__struct_fields__
+
+    def __init__(self) -> None:
+        self.traces = self.lowerings = self.compiles = self.loads = 0
+        self.trace_s = self.lower_s = self.compile_s = self.load_s = 0.0
+
+    def add(self, other: Stages | Tally) -> None:
+        """Add counts and seconds of `other`."""
+        for name in Stages.__struct_fields__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+    def stages(self) -> Stages:
+        """The sums so far."""
+        return Stages(*(getattr(self, name) for name in Stages.__struct_fields__))
+
+    def __bool__(self) -> bool:
+        return bool(self.traces or self.lowerings or self.compiles or self.loads)
+
+
+class HitCounter:
+    """Counts in C, so exactly under threads and for some 150 ns, the calls that JAX's C++ serves with one key.
+
+    `call` takes the one-tuple that C++ hands it and returns its element. `functools` documents that with `maxsize=0`
+    `lru_cache` caches nothing and only counts.
+    """
+
+    __slots__ = ("call", "extra")
+
+    def __init__(self) -> None:
+        self.call = functools.lru_cache(maxsize=0)(operator.itemgetter(0))
+        self.extra = 0
+        """Hits that a look inside or a call log led around the fast path."""
+
+    def value(self) -> int:
+        """Hits so far."""
+        return self.call.cache_info().misses + self.extra
+
+
+class KeyRecord:
+    """The live counts of one key."""
+
+    def __init__(self, number: int, key: CacheKey | None, unix_s: float) -> None:
+        self.number, self.key = number, key
+        self.hits = HitCounter()
+        self.misses = self.dispatch_only = self.nested = self.failures = 0
+        self.tally = Tally()
+        self.first_unix_s = self.last_miss_unix_s = unix_s
+        self.slow_path = False
+        self.executable: int | None = None
+        self.call_sites: dict[str, int] = {}
+        self.seen = False
+        """Whether a call with this key came to its end."""
+        self.rebuild_pending = False
+        """Whether jitwatch itself emptied the dispatch cache, so that the next dispatch-only miss counts as a hit."""
+        self.entry: Any = lambda: None
+        """Weak reference to what JAX's cache entry for this key holds."""
+
+    def stats(self) -> KeyStats:
+        """The counts as plain data."""
+        assert self.key is not None
+        return KeyStats(
+            self.number, self.key, self.hits.value(), self.misses, self.dispatch_only, self.nested, self.failures,
+            self.tally.stages(), self.first_unix_s, self.last_miss_unix_s, self.slow_path, self.executable,
+            _sites(self.call_sites),
+        )  # fmt: skip
+
+
+class FunctionRecord:
+    """The live counts of one jitted function."""
+
+    def __init__(
+        self, recorder: Recorder, number: int, name: str, qualname: str, defined_at: str,
+        options: tuple[tuple[str, str], ...], max_keys: int, approximate: bool,
+    ) -> None:  # fmt: skip
+        self.recorder, self.id, self.name, self.qualname = recorder, number, name, qualname
+        self.defined_at, self.options, self.max_keys, self.approximate = defined_at, options, max_keys, approximate
+        self.keys: dict[CacheKey, KeyRecord] = {}
+        self.overflow = KeyRecord(0, None, 0.0)
+        self.dropped_keys = 0
+        self.totals = KeyRecord(0, None, 0.0)
+        self.helpers, self.aot, self.backward = Tally(), Tally(), Tally()
+        self.last_failure: Miss | None = None
+        self.executables = 0
+        self.in_use: Any = lambda: True
+        """Whether the function still exists; functions that are gone make room first."""
+
+    def record_of(self, key: CacheKey | None) -> KeyRecord:
+        """The live record of a key, made where the bound allows; beyond it, and for no key, the shared overflow."""
+        with self.recorder.lock:
+            record = None if key is None else self.keys.get(key)
+            if record is None and key is not None and len(self.keys) < self.max_keys:
+                record = self.keys[key] = KeyRecord(len(self.keys) + 1, key, time.time())
+            elif record is None and key is not None:
+                self.dropped_keys += 1
+            return record or self.overflow
+
+    def add(self, miss: Miss, record: KeyRecord | None) -> None:
+        """Count one miss for the function and its key."""
+        records = [self.totals] if record is None else [self.totals, record]
+        with self.recorder.lock:
+            for each in records:
+                each.last_miss_unix_s = miss.unix_s
+                each.slow_path = miss.slow_path and miss.kind == "call"
+                each.tally.add(miss.stages)
+                each.failures += miss.failed is not None
+                each.nested += miss.kind == "nested"
+                each.misses += miss.kind == "call"
+                each.dispatch_only += miss.kind == "call" and miss.failed is None and not _any_stage(miss.stages)
+                if miss.call_site and (miss.call_site in each.call_sites or len(each.call_sites) < MAX_CALL_SITES):
+                    each.call_sites[miss.call_site] = each.call_sites.get(miss.call_site, 0) + 1
+            self.helpers.add(miss.helpers)
+            if miss.kind in ("aot", "backward"):
+                getattr(self, miss.kind).add(miss.stages)
+            if miss.failed is not None:
+                self.last_failure = miss
+            self.recorder.keep(miss)
+        _hub.publish(miss)
+
+    def stats(self) -> FunctionStats:
+        """The counts as plain data, since the last reset."""
+        with self.recorder.lock:
+            now = self._stats()
+            before = self.recorder.baseline.get(self.id)
+        return now if before is None else function_difference(now, before)
+
+    def _stats(self) -> FunctionStats:
+        keys = tuple(record.stats() for record in self.keys.values())
+        totals = self.totals
+        return FunctionStats(
+            self.id, self.name, self.qualname, self.defined_at, self.options,
+            sum(key.hits for key in keys) + self.overflow.hits.value(), totals.misses, totals.dispatch_only,
+            totals.nested, totals.failures, totals.tally.stages(), self.helpers.stages(), self.aot.stages(),
+            self.backward.stages(), keys, self.dropped_keys, _sites(totals.call_sites), self.last_failure,
+            self.approximate,
+        )  # fmt: skip
+
+
+class Recorder:
+    """All functions of the process."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.functions: dict[int, FunctionRecord] = {}
+        self.baseline: dict[int, FunctionStats] = {}
+        self._base: Snapshot | None = None
+        self._others: dict[str, Tally] = {}
+        self._misses: deque[Miss] = deque(maxlen=MAX_MISSES)
+        self._dropped_misses = self._dropped_functions = 0
+        self._numbers, self._function_numbers = itertools.count(1), itertools.count(1)
+        self.jax_version = ""
+
+    def add_function(self, **description: Any) -> FunctionRecord:
+        """A new function; the oldest that is gone makes room where there are too many."""
+        with self.lock:
+            record = FunctionRecord(self, next(self._function_numbers), **description)
+            if len(self.functions) >= MAX_FUNCTIONS:
+                gone = next((n for n, other in self.functions.items() if not other.in_use()), next(iter(self.functions)))
+                del self.functions[gone]
+                self._dropped_functions += 1
+            self.functions[record.id] = record
+            return record
+
+    def next_number(self) -> int:
+        """The number of the next miss."""
+        return next(self._numbers)
+
+    def keep(self, miss: Miss) -> None:
+        """Put a miss on the list of the most recent ones; the lock is held."""
+        self._dropped_misses += len(self._misses) == MAX_MISSES
+        self._misses.append(miss)
+
+    def add_other(self, name: str, stages: Stages) -> None:
+        """Count a stage of a program that belongs to no watched function."""
+        with self.lock:
+            if name not in self._others and len(self._others) >= MAX_OTHERS:
+                name = "(others)"
+            self._others.setdefault(name, Tally()).add(stages)
+
+    def snapshot(self) -> Snapshot:
+        """Everything since the last reset, as plain data."""
+        with self.lock:
+            now = self.live_snapshot()
+        return now if self._base is None else snapshot_difference(now, self._base)
+
+    def reset(self) -> None:
+        """Count from zero again; JAX's caches stay as they are."""
+        with self.lock:
+            self._base = self.live_snapshot()
+            self.baseline = {function.id: function for function in self._base.functions}
+
+    def live_snapshot(self) -> Snapshot:
+        """Everything since the process started."""
+        with self.lock:
+            return self._snapshot()
+
+    def _snapshot(self) -> Snapshot:
+        others = tuple(OtherProgram(name, tally.stages()) for name, tally in self._others.items())
+        return Snapshot(
+            tuple(function._stats() for function in self.functions.values()), others, tuple(self._misses),
+            self._dropped_misses, self._dropped_functions, _faults.count(), time.time(), self.jax_version,
+            platform.python_version(),
+        )  # fmt: skip
+
+
+def _any_stage(stages: Stages) -> bool:
+    return bool(stages.traces or stages.lowerings or stages.compiles or stages.loads)
+
+
+def _sites(counts: dict[str, int]) -> tuple[CallSite, ...]:
+    return tuple(CallSite(place, count) for place, count in sorted(counts.items(), key=lambda item: -item[1]))
+
+
+RECORDER = Recorder()

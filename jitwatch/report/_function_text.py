@@ -1,0 +1,228 @@
+"""One function of the text report: its totals, its keys as a table (as a list where it is narrow), and its notes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from jitwatch._model import CallSite, Miss, Stages
+from jitwatch.report._key_text import distinct_lines
+from jitwatch.report._quantity_text import count_text, seconds_text, share_text, times_text
+from jitwatch.report._safe_text import ELLIPSIS, clean, clean_place
+from jitwatch.report._summary import FunctionRow, KeyRow, cut_list, lost_s
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.text import Text
+
+_INDENT = 2
+_LABEL_WIDTH = 8
+_MAX_CALL_SITES = 3
+_MAX_NUMBERS = 8
+_TABLE_FROM = 80
+"""Columns from which on keys stand in a table; below it, their text gets lines of its own."""
+_GAP = 2
+
+_Labelled = tuple[str, str, str]
+"""A label, what it says, and the style of that."""
+
+
+class _Column(NamedTuple):
+    """A column of the keys table; one that is not always there shows only where a key has something to say in it."""
+
+    head: str
+    always: bool
+    telling: Callable[[KeyRow], bool]
+    text: Callable[[KeyRow], str]
+
+
+def _count(head: str, number: Callable[[KeyRow], int], *, always: bool = False) -> _Column:
+    return _Column(head, always, lambda row: number(row) > 0, lambda row: f"{number(row):,}")
+
+
+_COLUMNS = (
+    _Column("key", True, lambda row: True, lambda row: str(row.number)),
+    _Column("objects", False, lambda row: row.objects > 1, lambda row: f"{row.objects:,}"),
+    _count("hits", lambda row: row.hits, always=True),
+    _count("misses", lambda row: row.misses, always=True),
+    _count("nested", lambda row: row.nested),
+    _count("failed", lambda row: row.failures),
+    _count("compiles", lambda row: row.stages.compiles, always=True),
+    _count("loads", lambda row: row.stages.loads),
+    _Column("spent", True, lambda row: True, lambda row: seconds_text(row.lost_s)),
+)
+_SHARED_EXECUTABLE = _Column(
+    "executable", False, lambda row: True, lambda row: "" if row.executable is None else str(row.executable)
+)
+
+
+def function_block(row: FunctionRow, columns: int) -> Iterator[RenderableType]:
+    """Give the parts of one function's report, top to bottom, for so many terminal columns."""
+    from rich.text import Text
+
+    yield _title(row, columns)
+    yield _indented(_labelled(_totals(row)))
+    if row.keys.shown:
+        layout = _keys_table if columns >= _TABLE_FROM else _keys_list
+        yield _indented(layout(row.keys.shown, columns - _INDENT))
+    if row.keys.more:
+        yield _indented(Text(f"{ELLIPSIS} {count_text(row.keys.more, 'more key')}", style="dim"))
+    yield _indented(_labelled(_circumstances(row)))
+
+
+def _indented(part: RenderableType) -> RenderableType:
+    from rich.padding import Padding
+
+    return Padding(part, (0, 0, 0, _INDENT))
+
+
+def _title(row: FunctionRow, columns: int) -> Text:
+    from rich.text import Text
+
+    title = Text(overflow="fold")
+    title.append(clean(row.name, 80), style="bold cyan")
+    if row.objects > 1:
+        title.append(f" {times_text(row.objects)} objects", style="bold yellow")
+    if row.defined_at:
+        rest = columns - len(title) - _GAP
+        title.append(" " * _GAP + clean_place(row.defined_at, rest if rest >= 24 else columns), style="dim")
+    return title
+
+
+def _totals(row: FunctionRow) -> Iterator[_Labelled]:
+    yield "calls", _calls_text(row), ""
+    recompiles = f"; {count_text(row.recompiles, 'recompile')}" if row.recompiles else ""
+    yield "spent", f"{_spent_text(row.stages)}{recompiles}", ""
+    for what, stages in (("ahead of time", row.aot), ("for backward passes", row.backward)):
+        if stages != Stages():
+            yield "", f"of this {what} {_spent_text(stages)}", ""
+    if row.helpers != Stages():
+        yield "helpers", f"{_spent_text(row.helpers)}; to place arguments, or eager operations while tracing", ""
+    if row.options:
+        yield "options", ", ".join(f"{clean(name, 40)}={clean(value, 80)}" for name, value in row.options), ""
+
+
+def _calls_text(row: FunctionRow) -> str:
+    nested = f"{count_text(row.nested, 'nested call')} (in a trace or transform)" if row.nested else ""
+    if not row.calls:
+        return nested or "none"
+    text = f"{row.calls:,} = {count_text(row.hits, 'hit')} + {count_text(row.misses, 'miss', 'misses')}"
+    text += f", {share_text(row.hits, row.calls)} hits"
+    if row.dispatch_only:
+        text += f"; {count_text(row.dispatch_only, 'miss', 'misses')} ran no stage (dispatch only)"
+    return f"{text}; {nested}" if nested else text
+
+
+def _spent_text(stages: Stages) -> str:
+    parts = [
+        f"{count_text(count, noun)} {seconds_text(seconds)}"
+        for count, noun, seconds in (
+            (stages.traces, "trace", stages.trace_s),
+            (stages.lowerings, "lowering", stages.lower_s),
+            (stages.compiles, "compile", stages.compile_s),
+            (stages.loads, "load", stages.load_s),
+        )
+        if count or seconds
+    ]
+    return f"{seconds_text(lost_s(stages))}: {', '.join(parts)}" if parts else "nothing"
+
+
+def _circumstances(row: FunctionRow) -> Iterator[_Labelled]:
+    if row.call_sites:
+        yield "from", _call_sites_text(row.call_sites), ""
+    if row.failures:
+        yield "failed", _failures_text(row.failures, row.last_failure), "red"
+    for note in _notes(row):
+        yield "note", note, "yellow"
+
+
+def _call_sites_text(call_sites: tuple[CallSite, ...]) -> str:
+    sites = cut_list(call_sites, _MAX_CALL_SITES)
+    texts = [f"{clean_place(site.place, 100)} ({count_text(site.misses, 'miss', 'misses')})" for site in sites.shown]
+    return ", ".join([*texts, f"{ELLIPSIS} {count_text(sites.more, 'more line')}"] if sites.more else texts)
+
+
+def _failures_text(failures: int, last: Miss | None) -> str:
+    text = count_text(failures, "call")
+    if last is None:
+        return text
+    place = f" at {clean_place(last.failed_at, 100)}" if last.failed_at else ""
+    argument = f", argument {clean(last.failed_argument, 80)}" if last.failed_argument else ""
+    return f"{text}; last: {clean(last.failed or 'exception', 80)}{place}{argument}"
+
+
+def _notes(row: FunctionRow) -> Iterator[str]:
+    if row.objects > 1:
+        yield f"{row.objects:,} function objects were made at this line; each starts with empty caches"
+    if row.slow_keys:
+        verb = "uses" if len(row.slow_keys) == 1 else "use"
+        yield f"{_numbers_text(row.slow_keys)} never {verb} the fast path: every call takes the slow dispatch"
+    if row.dropped_keys:
+        dropped = count_text(row.dropped_keys, "key")
+        yield f"{dropped} beyond the bound: in the totals, but not listed"
+    if row.approximate:
+        yield "approximate: with this JAX, misses are told from the size of the cache"
+
+
+def _numbers_text(numbers: tuple[int, ...]) -> str:
+    shown = cut_list(numbers, _MAX_NUMBERS)
+    text = ", ".join(map(str, shown.shown)) + (f", {ELLIPSIS} {shown.more:,} more" if shown.more else "")
+    return f"{'key' if len(numbers) == 1 else 'keys'} {text}"
+
+
+def _labelled(lines: Iterable[_Labelled]) -> RenderableType:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, _GAP, 0, 0))
+    table.add_column(style="dim", no_wrap=True, min_width=_LABEL_WIDTH - 1)
+    table.add_column(overflow="fold")
+    for label, text, style in lines:
+        table.add_row(label, Text(text, style=style))
+    return table
+
+
+def _keys_table(rows: tuple[KeyRow, ...], width: int) -> RenderableType:
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = _shown_columns(rows)
+    cells = [[column.text(row) for row in rows] for column in shown]
+    used = sum(max(map(len, (column.head, *texts))) + _GAP for column, texts in zip(shown, cells, strict=True))
+    rest = max(width - used, 20)
+    table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="dim")
+    for column in shown:
+        table.add_column(column.head, justify="right", no_wrap=True)
+    table.add_column("called with", width=rest, no_wrap=True, overflow="ellipsis")
+    for numbers, line in zip(zip(*cells, strict=True), _key_texts(rows, rest), strict=True):
+        table.add_row(*numbers, Text(line))
+    return table
+
+
+def _keys_list(rows: tuple[KeyRow, ...], width: int) -> RenderableType:
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = [column for column in _shown_columns(rows) if column.head != "key"]
+    numbers = [f"key {row.number}" for row in rows]
+    rest = max(width - max(map(len, numbers)) - _GAP, 10)
+    table = Table.grid(padding=(0, _GAP, 0, 0))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    # Two lines for each key: where words wrap is not known here, so a little less than their full length.
+    for row, number, line in zip(rows, numbers, _key_texts(rows, 2 * rest - 8), strict=True):
+        counts = ", ".join(f"{column.head} {column.text(row)}" for column in shown)
+        table.add_row(number, Text(f"{line}\n{counts}"))
+    return table
+
+
+def _key_texts(rows: tuple[KeyRow, ...], width: int) -> list[str]:
+    return distinct_lines([(row.number, row.key) for row in rows], width)
+
+
+def _shown_columns(rows: tuple[KeyRow, ...]) -> list[_Column]:
+    shown = [column for column in _COLUMNS if column.always or any(map(column.telling, rows))]
+    executables = Counter(row.executable for row in rows if row.executable is not None)
+    # Several keys with one executable is what JAX does for a miss in dispatch only; otherwise the number tells nothing.
+    return [*shown, _SHARED_EXECUTABLE] if max(executables.values(), default=0) > 1 else shown

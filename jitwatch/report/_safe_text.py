@@ -1,0 +1,36 @@
+"""Untrusted text made fit to print: one line, nothing a terminal would obey, a bounded length.
+
+Names, paths and reprs come from the watched program or from a file of another machine. Every text form goes
+through here before it is laid out; cleaning a cleaned text changes nothing. No markup is known in here.
+"""
+
+from __future__ import annotations
+
+ELLIPSIS = "…"
+
+
+def clean(text: str, limit: int = 200) -> str:
+    """Escape what is not printable and keep the beginning of what is too long."""
+    # Every escape is longer than its character, so the rest of a huge text need not be looked at.
+    return cut(_escape(text[: limit + 1]), limit)
+
+
+def clean_place(place: str, limit: int = 200) -> str:
+    """Like `clean`, but keep the end: of a path and its line that is the telling part."""
+    escaped = _escape(place[-limit - 1 :])
+    return escaped if len(escaped) <= limit else ELLIPSIS + escaped[len(escaped) - limit + 1 :]
+
+
+def cut(text: str, limit: int) -> str:
+    """Keep the beginning of a text that is longer than `limit`, and show that it was cut."""
+    return text if len(text) <= limit else (text[: limit - 1] + ELLIPSIS if limit > 0 else "")
+
+
+def _escape(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(character if character.isprintable() else _escaped(character) for character in text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")

@@ -1,0 +1,248 @@
+"""The one view model: from a snapshot to the rows that every renderer shows.
+
+Adds, sorts, groups and cuts; it words nothing, lays out nothing and computes no fact that the snapshot does not hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Generic, TypeVar
+
+import msgspec
+
+from jitwatch._model import CacheKey, CallSite, FunctionStats, KeyStats, Miss, OtherProgram, Snapshot, Stages
+
+T = TypeVar("T")
+
+
+class Cut(msgspec.Struct, Generic[T], frozen=True):
+    """The head of a list, and how many entries follow it."""
+
+    shown: tuple[T, ...]
+    more: int
+
+
+class KeyRow(msgspec.Struct, frozen=True):
+    """One key of a row's function objects, and what happened with it."""
+
+    number: int
+    """Of the key within its function; for several objects counted anew, in order of first appearance."""
+    key: CacheKey
+    objects: int
+    """Function objects that met this key."""
+    hits: int
+    misses: int
+    dispatch_only: int
+    nested: int
+    failures: int
+    stages: Stages
+    lost_s: float
+    slow_path: bool
+    executable: int | None
+    """None where it is not known, and for a key of several objects."""
+    call_sites: tuple[CallSite, ...]
+
+
+class FunctionRow(msgspec.Struct, frozen=True):
+    """All function objects of one name made at one definition line."""
+
+    name: str
+    qualname: str
+    defined_at: str
+    ids: tuple[int, ...]
+    options: tuple[tuple[str, str], ...]
+    """Of the first object."""
+    hits: int
+    misses: int
+    dispatch_only: int
+    nested: int
+    failures: int
+    stages: Stages
+    helpers: Stages
+    aot: Stages
+    backward: Stages
+    lost_s: float
+    """Seconds in the function's own stages; helpers are not in it, as some of theirs lie inside a trace."""
+    recompiles: int
+    """Compiles beyond the first of the row, so that a function made again and again shows as what it is."""
+    keys: Cut[KeyRow]
+    slow_keys: tuple[int, ...]
+    """Numbers of the keys, shown or not, that never get an entry in the dispatch cache."""
+    dropped_keys: int
+    call_sites: tuple[CallSite, ...]
+    last_failure: Miss | None
+    approximate: bool
+
+    @property
+    def calls(self) -> int:
+        """Calls from outside any trace; nested ones are counted apart."""
+        return self.hits + self.misses
+
+    @property
+    def objects(self) -> int:
+        """How many function objects the row stands for."""
+        return len(self.ids)
+
+
+class Headline(msgspec.Struct, frozen=True):
+    """The answer in numbers."""
+
+    lost_s: float
+    """In trace, lower, compile and load of the watched functions."""
+    others_s: float
+    """The same for programs of no watched function."""
+    functions: int
+    """Rows, shown or not."""
+    compiles: int
+    loads: int
+    recompiles: int
+    worst: FunctionRow | None
+    """The row with most seconds lost; None where no second was lost."""
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """What a report shows, in the order in which it is shown."""
+
+    headline: Headline
+    functions: Cut[FunctionRow]
+    others: Cut[OtherProgram]
+    dropped_misses: int
+    dropped_functions: int
+    faults: int
+    unix_s: float
+    jax_version: str
+    python_version: str
+
+
+def summarize(
+    snapshot: Snapshot, *, max_functions: int | None = None, max_keys: int | None = None, max_others: int | None = None
+) -> Summary:
+    """Make the view model of a snapshot; a bound of None shows all."""
+    rows = sorted(
+        (function_row(group, max_keys=max_keys) for group in _groups(snapshot.functions)),
+        key=lambda row: (-row.lost_s, row.name, row.defined_at),
+    )
+    others = sorted(snapshot.others, key=lambda other: (-lost_s(other.stages), other.name))
+    return Summary(
+        headline=_headline(rows, others),
+        functions=cut_list(rows, max_functions),
+        others=cut_list(others, max_others),
+        dropped_misses=snapshot.dropped_misses,
+        dropped_functions=snapshot.dropped_functions,
+        faults=snapshot.faults,
+        unix_s=snapshot.unix_s,
+        jax_version=snapshot.jax_version,
+        python_version=snapshot.python_version,
+    )
+
+
+def function_row(objects: Sequence[FunctionStats], *, max_keys: int | None = None) -> FunctionRow:
+    """Add up function objects of one name and definition line, at least one of them."""
+    first = objects[0]
+    stages = add_stages(one.stages for one in objects)
+    keys = sorted(_key_rows(objects), key=lambda row: (-row.lost_s, row.number))
+    return FunctionRow(
+        name=first.name,
+        qualname=first.qualname,
+        defined_at=first.defined_at,
+        ids=tuple(one.id for one in objects),
+        options=first.options,
+        hits=sum(one.hits for one in objects),
+        misses=sum(one.misses for one in objects),
+        dispatch_only=sum(one.dispatch_only for one in objects),
+        nested=sum(one.nested for one in objects),
+        failures=sum(one.failures for one in objects),
+        stages=stages,
+        helpers=add_stages(one.helpers for one in objects),
+        aot=add_stages(one.aot for one in objects),
+        backward=add_stages(one.backward for one in objects),
+        lost_s=lost_s(stages),
+        recompiles=max(stages.compiles - 1, 0),
+        keys=cut_list(keys, max_keys),
+        slow_keys=tuple(sorted(row.number for row in keys if row.slow_path)),
+        dropped_keys=sum(one.dropped_keys for one in objects),
+        call_sites=_merged_call_sites(one.call_sites for one in objects),
+        last_failure=_latest_failure(objects),
+        approximate=any(one.approximate for one in objects),
+    )
+
+
+def lost_s(stages: Stages) -> float:
+    """Seconds in all stages together."""
+    return stages.trace_s + stages.lower_s + stages.compile_s + stages.load_s
+
+
+def add_stages(parts: Iterable[Stages]) -> Stages:
+    """Add counts and seconds, field by field."""
+    columns = zip(*(msgspec.structs.astuple(part) for part in parts), strict=True)
+    return Stages(*(sum(column) for column in columns))
+
+
+def cut_list(items: Sequence[T], limit: int | None) -> Cut[T]:
+    """Keep the first `limit` items and count the rest; None keeps all."""
+    shown = tuple(items if limit is None else items[: max(limit, 0)])
+    return Cut(shown, len(items) - len(shown))
+
+
+def _headline(rows: Sequence[FunctionRow], others: Sequence[OtherProgram]) -> Headline:
+    return Headline(
+        lost_s=sum(row.lost_s for row in rows),
+        others_s=sum(lost_s(other.stages) for other in others),
+        functions=len(rows),
+        compiles=sum(row.stages.compiles for row in rows),
+        loads=sum(row.stages.loads for row in rows),
+        recompiles=sum(row.recompiles for row in rows),
+        worst=rows[0] if rows and rows[0].lost_s > 0 else None,
+    )
+
+
+def _groups(functions: Iterable[FunctionStats]) -> list[list[FunctionStats]]:
+    """Gather the objects made at one line. Where the line is not known, each object stands alone."""
+    groups: dict[tuple[str, str, int], list[FunctionStats]] = {}
+    for function in functions:
+        alone = 0 if function.defined_at else function.id
+        groups.setdefault((function.name, function.defined_at, alone), []).append(function)
+    return list(groups.values())
+
+
+def _key_rows(objects: Sequence[FunctionStats]) -> list[KeyRow]:
+    if len(objects) == 1:
+        return [_key_row([stats], number=stats.number) for stats in objects[0].keys]
+    same: dict[CacheKey, list[KeyStats]] = {}
+    for one in objects:
+        for stats in one.keys:
+            same.setdefault(stats.key, []).append(stats)
+    return [_key_row(group, number=number) for number, group in enumerate(same.values())]
+
+
+def _key_row(group: Sequence[KeyStats], *, number: int) -> KeyRow:
+    stages = add_stages(stats.stages for stats in group)
+    return KeyRow(
+        number=number,
+        key=group[0].key,
+        objects=len(group),
+        hits=sum(stats.hits for stats in group),
+        misses=sum(stats.misses for stats in group),
+        dispatch_only=sum(stats.dispatch_only for stats in group),
+        nested=sum(stats.nested for stats in group),
+        failures=sum(stats.failures for stats in group),
+        stages=stages,
+        lost_s=lost_s(stages),
+        slow_path=any(stats.slow_path for stats in group),
+        executable=group[0].executable if len(group) == 1 else None,
+        call_sites=_merged_call_sites(stats.call_sites for stats in group),
+    )
+
+
+def _merged_call_sites(lists: Iterable[Iterable[CallSite]]) -> tuple[CallSite, ...]:
+    misses: dict[str, int] = {}
+    for sites in lists:
+        for site in sites:
+            misses[site.place] = misses.get(site.place, 0) + site.misses
+    merged = (CallSite(place=place, misses=count) for place, count in misses.items())
+    return tuple(sorted(merged, key=lambda site: (-site.misses, site.place)))
+
+
+def _latest_failure(objects: Iterable[FunctionStats]) -> Miss | None:
+    failures = [one.last_failure for one in objects if one.last_failure is not None]
+    return max(failures, key=lambda miss: miss.unix_s, default=None)

@@ -1,0 +1,160 @@
+"""The report as text for terminals and logs: the answer first, then each function with its keys, then the notes.
+
+Laid out by rich, which is imported when used; all text goes in as `Text`, never as markup.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from jitwatch._model import FunctionStats, OtherProgram, Snapshot
+from jitwatch.report._function_text import function_block
+from jitwatch.report._quantity_text import count_text, seconds_text, times_text
+from jitwatch.report._safe_text import clean, clean_place
+from jitwatch.report._summary import Cut, FunctionRow, Headline, Summary, function_row, lost_s, summarize
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.text import Text
+
+_NARROWEST = 30
+_DEFAULT_WIDTH = 100
+_MAX_OTHERS = 8
+_NOTHING_WATCHED = (
+    "Nothing was watched yet: decorate a function with @jitwatch.watched_jit in place of @jax.jit, and call it."
+)
+
+
+def render(
+    snapshot: Snapshot,
+    *,
+    color: bool = False,
+    width: int | None = None,
+    max_functions: int = 20,
+    max_keys: int = 10,
+) -> str:
+    """Write the report of all functions, those that cost most first.
+
+    Args:
+        snapshot: What to report.
+        color: Whether to put in ANSI colours; without them the text is plain.
+        width: Columns; that of the terminal if None, or 100 without one.
+        max_functions: Functions to show; of the others the report says how many they are.
+        max_keys: Keys to show of each function, likewise.
+    """
+    summary = summarize(snapshot, max_functions=max_functions, max_keys=max_keys, max_others=_MAX_OTHERS)
+    columns = _columns(width)
+    return _printed(_report(summary, columns), color=color, columns=columns)
+
+
+def render_function(stats: FunctionStats, *, color: bool = False, width: int | None = None, max_keys: int = 10) -> str:
+    """Write the report of one function, as `render` writes it among others."""
+    columns = _columns(width)
+    return _printed(function_block(function_row([stats], max_keys=max_keys), columns), color=color, columns=columns)
+
+
+def _report(summary: Summary, columns: int) -> Iterable[RenderableType]:
+    from rich.text import Text
+
+    yield _headline(summary.headline)
+    for row in summary.functions.shown:
+        yield Text()
+        yield from function_block(row, columns)
+    if summary.functions.more:
+        yield Text()
+        yield Text(f"… {count_text(summary.functions.more, 'more function')}, with less time spent", style="dim")
+    if summary.others.shown:
+        yield Text()
+        yield from _others(summary.others, summary.headline.others_s)
+    notes = list(_notes(summary))
+    if notes:
+        yield Text()
+        yield from (Text(note, style="yellow") for note in notes)
+    yield Text()
+    yield Text(f"JAX {clean(summary.jax_version, 40)}, Python {clean(summary.python_version, 40)}", style="dim")
+
+
+def _headline(headline: Headline) -> Text:
+    from rich.text import Text
+
+    if not headline.functions:
+        return Text(_NOTHING_WATCHED)
+    functions = count_text(headline.functions, "watched function")
+    if not headline.worst:
+        return Text(f"No time was spent on tracing, lowering or compiling {functions}.", style="bold")
+    text = Text(style="bold")
+    text.append(f"{seconds_text(headline.lost_s)} spent on tracing, lowering and compiling {functions}; ")
+    text.append(_recompiles(headline.recompiles))
+    if headline.functions > 1:
+        text.append(f" The most costly is {_described(headline.worst)}.")
+    return text
+
+
+def _recompiles(recompiles: int) -> str:
+    return f"{count_text(recompiles, 'recompile')}." if recompiles else "nothing was compiled twice."
+
+
+def _described(worst: FunctionRow) -> str:
+    place = f" ({clean_place(worst.defined_at, 60)})" if worst.defined_at else ""
+    recompiles = f", {count_text(worst.recompiles, 'recompile')}" if worst.recompiles else ""
+    return f"{clean(worst.name, 60)}{place}: {seconds_text(worst.lost_s)}{recompiles}"
+
+
+def _others(others: Cut[OtherProgram], others_s: float) -> Iterable[RenderableType]:
+    from rich.padding import Padding
+    from rich.text import Text
+
+    yield Text(f"Compiled for no watched function: {seconds_text(others_s)}", style="bold")
+    names = [_other_text(other) for other in others.shown]
+    if others.more:
+        names.append(f"… {count_text(others.more, 'more program')}")
+    yield Padding(Text(", ".join(names), overflow="fold"), (0, 0, 0, 2))
+
+
+def _other_text(other: OtherProgram) -> str:
+    times = other.stages.compiles + other.stages.loads
+    repeated = f" {times_text(times)}" if times > 1 else ""
+    return f"{clean(other.name, 60)}{repeated} ({seconds_text(lost_s(other.stages))})"
+
+
+def _notes(summary: Summary) -> Iterable[str]:
+    if summary.dropped_functions:
+        dropped = count_text(summary.dropped_functions, "function")
+        yield f"{dropped} beyond the bound on watched functions: not in this report."
+    if summary.dropped_misses:
+        dropped = count_text(summary.dropped_misses, "older miss", "older misses")
+        yield f"{dropped} no longer kept one by one; the totals include them."
+    if summary.faults:
+        faults = count_text(summary.faults, "error")
+        yield f"{faults} inside jitwatch caught, so counts can be too low; the logger 'jitwatch' has the details."
+
+
+def _columns(width: int | None) -> int:
+    # The upper bound keeps a mistaken width from filling memory with padding.
+    chosen = shutil.get_terminal_size((_DEFAULT_WIDTH, 24)).columns if width is None else width
+    return min(max(chosen, _NARROWEST), 10_000)
+
+
+def _printed(parts: Iterable[RenderableType], *, color: bool, columns: int) -> str:
+    from rich.console import Console
+
+    console = Console(
+        file=io.StringIO(),
+        width=columns,
+        height=25,  # with a height given, rich asks no terminal for its size
+        color_system="standard" if color else None,
+        force_terminal=color,
+        force_jupyter=False,
+        no_color=not color,
+        markup=False,
+        emoji=False,
+        highlight=False,
+        legacy_windows=False,
+    )
+    with console.capture() as capture:
+        for part in parts:
+            console.print(part)
+    return "\n".join(line.rstrip() for line in capture.get().rstrip("\n").split("\n"))

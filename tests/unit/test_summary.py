@@ -1,0 +1,157 @@
+"""The view model: sums, order, groups and cuts."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from builders import UNIX_S, call_sites, failed_miss, function_stats, key, key_stats, leaf, other, snapshot, stages
+from jitwatch._model import CallSite, Stages
+from jitwatch.report._summary import Cut, Summary, add_stages, cut_list, function_row, lost_s, summarize
+
+SAME = key({"x": leaf((3,))})
+
+
+def test_headline_of_an_empty_snapshot_is_all_nothing() -> None:
+    headline = summarize(snapshot()).headline
+
+    assert (headline.lost_s, headline.functions, headline.recompiles, headline.worst) == (0, 0, 0, None)
+
+
+def test_headline_adds_functions_and_names_the_worst() -> None:
+    cheap = function_stats("cheap", id=1, keys=[key_stats(stages=stages(1, 0.5))])
+    dear = function_stats("dear", id=2, keys=[key_stats(0, stages=stages(3, 2.0, trace_s=0, lower_s=0))])
+
+    headline = summarize(snapshot(cheap, dear, others=(other(), other(compile_s=1.0)))).headline
+
+    assert headline.lost_s == pytest.approx(lost_s(cheap.stages) + 2.0)
+    assert headline.others_s == pytest.approx(lost_s(stages()) + lost_s(stages(1, 1.0)))
+    assert (headline.functions, headline.compiles, headline.recompiles) == (2, 4, 2)
+    assert headline.worst is not None and headline.worst.name == "dear"
+
+
+def test_worst_is_none_where_no_time_was_spent() -> None:
+    assert summarize(snapshot(function_stats())).headline.worst is None
+
+
+def test_functions_come_by_seconds_then_name() -> None:
+    functions = [
+        function_stats("b", id=1, keys=[key_stats()]),
+        function_stats("a", id=2, keys=[key_stats()]),
+        function_stats("z", id=3, keys=[key_stats(stages=stages(1, 5.0))]),
+    ]
+
+    assert [row.name for row in summarize(snapshot(*functions)).functions.shown] == ["z", "a", "b"]
+
+
+def test_lists_are_cut_and_the_rest_counted() -> None:
+    functions = [function_stats(f"f{i}", id=i, keys=[key_stats(j) for j in range(5)]) for i in range(4)]
+
+    summary = summarize(
+        snapshot(*functions, others=(other("a"), other("b"))), max_functions=3, max_keys=2, max_others=1
+    )
+
+    assert (len(summary.functions.shown), summary.functions.more) == (3, 1)
+    assert (len(summary.functions.shown[0].keys.shown), summary.functions.shown[0].keys.more) == (2, 3)
+    assert (len(summary.others.shown), summary.others.more) == (1, 1)
+    assert summary.headline.functions == 4
+
+
+@pytest.mark.parametrize(("limit", "shown", "more"), [(None, 3, 0), (5, 3, 0), (2, 2, 1), (0, 0, 3), (-1, 0, 3)])
+def test_cut_list_keeps_the_head(limit: int | None, shown: int, more: int) -> None:
+    assert cut_list([1, 2, 3], limit) == Cut((1, 2, 3)[:shown], more)
+
+
+def test_others_come_by_seconds_then_name() -> None:
+    others = (other("b"), other("a"), other("c", compile_s=9.0))
+
+    assert [one.name for one in summarize(snapshot(others=others)).others.shown] == ["c", "a", "b"]
+
+
+def test_keys_come_by_seconds_then_number() -> None:
+    keys = [key_stats(0), key_stats(1), key_stats(2, stages=stages(1, 9.0))]
+
+    row = function_row([function_stats(keys=keys)])
+
+    assert [shown.number for shown in row.keys.shown] == [2, 0, 1]
+
+
+def test_one_function_keeps_the_numbers_of_its_keys_and_executables() -> None:
+    row = function_row([function_stats(keys=[key_stats(7, executable=3)])])
+
+    assert [(shown.number, shown.executable, shown.objects) for shown in row.keys.shown] == [(7, 3, 1)]
+
+
+def test_objects_of_one_line_are_one_row() -> None:
+    objects = [function_stats("step", id=i, keys=[key_stats(0, SAME)]) for i in range(5)]
+
+    (row,) = summarize(snapshot(*objects)).functions.shown
+
+    assert (row.objects, row.ids, row.calls, row.hits, row.misses) == (5, (0, 1, 2, 3, 4), 50, 45, 5)
+    assert (row.stages.compiles, row.recompiles) == (5, 4)
+    assert row.lost_s == pytest.approx(5 * lost_s(stages()))
+    (shown,) = row.keys.shown
+    assert (shown.objects, shown.hits, shown.stages.compiles, shown.executable) == (5, 45, 5, None)
+    assert row.call_sites == (CallSite("train.py:88", 5),)
+
+
+def test_keys_of_several_objects_are_counted_anew() -> None:
+    first = function_stats(id=1, keys=[key_stats(0, SAME), key_stats(1)])
+    second = function_stats(id=2, keys=[key_stats(0), key_stats(1, SAME, stages=stages(1, 5.0))])
+
+    row = function_row([first, second])
+
+    assert [(shown.number, shown.objects) for shown in row.keys.shown] == [(0, 2), (1, 1), (2, 1)]
+
+
+@pytest.mark.parametrize("changes", [{"name": "b"}, {"defined_at": "b.py:1"}])
+def test_other_names_and_lines_are_rows_of_their_own(changes: dict[str, str]) -> None:
+    functions = function_stats("a", id=1), msgspec.structs.replace(function_stats("a", id=2), **changes)
+
+    assert len(summarize(snapshot(*functions)).functions.shown) == 2
+
+
+def test_objects_of_no_known_line_stand_alone() -> None:
+    functions = [function_stats("f", id=i, defined_at="") for i in (1, 2)]
+
+    assert [row.objects for row in summarize(snapshot(*functions)).functions.shown] == [1, 1]
+
+
+def test_slow_keys_are_named_though_cut_away() -> None:
+    keys = [key_stats(2, slow_path=True, stages=Stages()), key_stats(0), key_stats(1, slow_path=True)]
+
+    assert function_row([function_stats(keys=keys)], max_keys=1).slow_keys == (1, 2)
+
+
+def test_call_sites_come_by_misses_then_place() -> None:
+    row = function_row([function_stats(call_sites=call_sites(b_1=2, a_1=2, c_1=9))])
+
+    assert [site.place for site in row.call_sites] == ["c.py:1", "a.py:1", "b.py:1"]
+
+
+def test_last_failure_is_the_latest_of_all_objects() -> None:
+    failures = [failed_miss(unix_s=UNIX_S + seconds, number=seconds) for seconds in (2, 3, 1)]
+
+    row = function_row([function_stats(id=miss.number, last_failure=miss) for miss in failures])
+
+    assert row.last_failure == failures[1]
+    assert function_row([function_stats()]).last_failure is None
+
+
+def test_what_was_dropped_is_handed_on() -> None:
+    summary = summarize(snapshot(dropped_misses=1, dropped_functions=2, faults=3))
+
+    assert (summary.dropped_misses, summary.dropped_functions, summary.faults) == (1, 2, 3)
+
+
+def test_stages_add_up_field_by_field() -> None:
+    total = add_stages([stages(1, 2.0), stages(2, 4.0, loads=3, load_s=0.5)])
+
+    assert total == Stages(3, 3, 3, 3, 0.75, 0.375, 6.0, 0.5)
+    assert add_stages([]) == Stages()
+
+
+def test_summary_survives_json() -> None:
+    summary = summarize(snapshot(function_stats(keys=[key_stats(0, SAME)], last_failure=failed_miss())))
+
+    assert msgspec.json.decode(msgspec.json.encode(summary), type=Summary) == summary
