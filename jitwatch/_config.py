@@ -1,4 +1,4 @@
-"""Options: arguments before `JITWATCH_*` in the environment, before `[tool.jitwatch]` in pyproject.toml, before defaults."""
+"""Options: an argument, else `JITWATCH_*` in the environment, else `[tool.jitwatch]` of pyproject.toml, else a default."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import msgspec
 
 
 class Static(msgspec.Struct, frozen=True, cache_hash=True):
-    """A value that JAX compares with `==` and bakes into the program: a static argument, or a static part of a pytree."""
+    """A value that JAX compares with `==` and bakes into the program: a static argument or part of a pytree."""
 
     type: str
     text: str
@@ -69,7 +69,7 @@ class CacheKey(msgspec.Struct, frozen=True, cache_hash=True):
 
     arguments: tuple[Argument, ...]
     leaf_chunks: tuple[tuple[Leaf, ...], ...]
-    """The leaves of all arguments in order, in chunks that keys with equal parts share (10,000 keys must stay small)."""
+    """The leaves of all arguments in order, in chunks that keys with equal parts share, so that many stay small."""
     statics: tuple[StaticArgument, ...]
     omitted: tuple[str, ...]
     """Parameters left to their defaults: JAX bakes those into the program."""
@@ -180,7 +180,7 @@ class FunctionStats(msgspec.Struct, frozen=True):
     aot: Stages
     """Stages run ahead of time by `lower`, `trace`, `eval_shape` and `Lowered.compile`; part of `stages`."""
     backward: Stages
-    """Stages run by JAX for the function outside a call of it, such as the backward pass of `grad`; part of `stages`."""
+    """Stages that JAX ran for it outside a call, such as the backward pass of `grad`; part of `stages`."""
     keys: tuple[KeyStats, ...]
     dropped_keys: int
     """Misses with keys beyond the bound on keys, each time they miss; they and their hits are in the totals only."""

@@ -193,8 +193,9 @@ class Recorder:
         with self.lock:
             record = FunctionRecord(self, next(self._function_numbers), **description)
             if len(self.functions) >= MAX_FUNCTIONS:
-                gone = next((n for n, other in self.functions.items() if not other.in_use()), next(iter(self.functions)))
-                del self.functions[gone]
+                oldest = next(iter(self.functions))
+                gone = (number for number, other in self.functions.items() if not other.in_use())
+                del self.functions[next(gone, oldest)]
                 self._dropped_functions += 1
             self.functions[record.id] = record
             return record

@@ -32,7 +32,7 @@ def report(data: Snapshot | None = None, *, color: bool | None = None, width: in
             set.
         width: In columns; if left out, that of the terminal.
     """
-    from jitwatch.report.text import render
+    from jitwatch._report.text import render
 
     if color is None:
         color = sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
@@ -65,7 +65,7 @@ class Recording:
             known = sorted({function.name for function in functions})
             functions = tuple(function for function in functions if function.name == name)
             if not functions:
-                raise JitwatchError(f"No watched function is named {name!r}; watched are: {', '.join(known) or 'none'}.")
+                raise JitwatchError(f"No watched function is named {name!r}; there are: {', '.join(known) or 'none'}.")
         return sum(function.stages.compiles for function in functions)
 
 

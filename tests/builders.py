@@ -76,7 +76,7 @@ def call_sites(**misses: int) -> tuple[CallSite, ...]:
     return tuple(CallSite(place=name.replace("_", ".py:"), misses=count) for name, count in misses.items())
 
 
-def key_stats(number: int = 0, of: CacheKey | None = None, **changes: Any) -> KeyStats:
+def key_stats(number: int = 1, of: CacheKey | None = None, **changes: Any) -> KeyStats:
     """One miss that compiled, and nine hits."""
     fields: dict[str, Any] = {
         "hits": 9,
@@ -167,7 +167,12 @@ def _tree(value: Any, path: str) -> tuple[Tree, tuple[str, ...], list[Leaf]]:
     items = list(_children(value))
     trees = [_tree(child, path + step) for step, child in items]
     return (
-        Tree(type(value).__name__, tuple(step for step, _ in items), None, tuple(tree for tree, _, _ in trees)),
+        Tree(
+            "None" if value is None else type(value).__name__,
+            tuple(step for step, _ in items),
+            None,
+            tuple(tree for tree, _, _ in trees),
+        ),
         tuple(path for _, paths, _ in trees for path in paths),
         [one for _, _, leaves in trees for one in leaves],
     )

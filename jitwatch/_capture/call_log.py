@@ -51,12 +51,13 @@ def call_log(write: Callable[[str], Any] | None = None) -> Iterator[list[str]]:
 def _switch(change: int) -> None:
     with _lock:
         LOGGING.active += change
+        LOGGING.kept.clear()
         empty_dispatch_caches()
 
 
 def call_line(event: LoggedCall) -> str:
     """One call as text: `f(x f32[3], n=2) -> COMPILED executable 2 (trace 3 ms, lower 2 ms, compile 81 ms)`."""
-    from jitwatch.report._key_text import key_line
+    from jitwatch._report._key_text import key_line
 
     arguments = "…" if event.key is None else key_line(event.key, 160)
     return f"{event.name}({arguments}) -> {_outcome(event)}"
@@ -84,7 +85,7 @@ def _outcome(event: LoggedCall) -> str:
 
 
 def _times(ran: Stages) -> str:
-    from jitwatch.report._summary import seconds_text
+    from jitwatch._report._quantity_text import seconds_text
 
     parts = (("trace", ran.trace_s), ("lower", ran.lower_s), ("compile", ran.compile_s), ("load", ran.load_s))
     return ", ".join(f"{name} {seconds_text(seconds)}" for name, seconds in parts if seconds)

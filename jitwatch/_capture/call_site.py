@@ -7,9 +7,12 @@ from types import FrameType, TracebackType
 
 # Top-level packages whose frames are never "the user's line".
 LIBRARIES = frozenset(
-    "jax jaxlib jitwatch flax optax equinox haiku numpyro diffrax lineax optimistix blackjax jaxopt chex distrax rlax"
-    " orbax jaxtyping beartype typeguard wrapt functools contextlib threading concurrent asyncio runpy importlib"
-    " _pytest pluggy tensorflow_probability keras absl".split()
+    (
+        *("jax", "jaxlib", "flax", "optax", "equinox", "haiku", "numpyro", "diffrax", "lineax", "optimistix", "orbax"),
+        *("blackjax", "jaxopt", "chex", "distrax", "rlax", "tensorflow_probability", "keras", "absl"),
+        *("jaxtyping", "beartype", "typeguard", "wrapt", "jitwatch", "pluggy", "_pytest"),
+        *("functools", "contextlib", "threading", "concurrent", "asyncio", "runpy", "importlib"),
+    )
 )
 
 

@@ -21,9 +21,9 @@ try:  # moved in JAX 0.10
 except ImportError:
     from jax._src import prng
 
-PjitFunction: type = type(jax.jit(lambda: None))
-PRNGKeyArray: type = prng.PRNGKeyArray
-ArrayImpl: type = array.ArrayImpl
+PjitFunction: Any = type(jax.jit(lambda: None))
+PRNGKeyArray: Any = prng.PRNGKeyArray
+ArrayImpl: Any = array.ArrayImpl
 
 # The original, for the case that a program puts jitwatch in its place.
 plain_jit: Callable[..., Any] = jax.jit
@@ -134,7 +134,7 @@ def split_arguments(
 
 def value_signature(value: Any) -> tuple[tuple[int, ...], Any, bool]:
     """Shape, dtype and weak type by which C++ compares a value that is not a `jax.Array`."""
-    signature = jax_jit._ArgSignatureOfValue(value, jax.config.jax_enable_x64)  # type: ignore[attr-defined]
+    signature = jax_jit._ArgSignatureOfValue(value, jax.config.jax_enable_x64)
     return tuple(signature.shape), signature.dtype, bool(signature.weak_type)
 
 
@@ -153,7 +153,7 @@ def array_layout(array: Any) -> Any:
 
 def trace_state_clean() -> bool:
     """Whether no trace and no transform is under way on this thread."""
-    return core.trace_state_clean()
+    return bool(core.trace_state_clean())
 
 
 def prng_name(implementation: Any) -> str:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import functools
 import inspect
+import weakref
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import numpy as np
@@ -18,6 +19,7 @@ from jitwatch._capture import jax_internals
 from jitwatch._capture.values import _PRIMITIVES, StaticTable, describe
 from jitwatch._model import Argument, CacheKey, Leaf, Static, StaticArgument, Tree
 
+T = TypeVar("T")
 CHUNK = 32
 _LEAF = Tree("*")
 _STATICS = StaticTable()
@@ -25,11 +27,12 @@ _intern: dict[Any, Any] = {}
 MAX_INTERNED = 200_000
 
 
-def interned(value: Any) -> Any:
+def interned(value: T) -> T:
     """The first object equal to `value`, so that keys share their equal parts."""
     if len(_intern) >= MAX_INTERNED:  # endless churn; only sharing is lost
         _intern.clear()
-    return _intern.setdefault(value, value)
+    known: T = _intern.setdefault(value, value)
+    return known
 
 
 class Call(NamedTuple):
@@ -186,10 +189,23 @@ def _read_tree(treedef: Any, value: Any) -> tuple[TreeInfo, bool]:
         for i, child in enumerate(node.children()):
             keys.append(_child_key(kind, aux, i, paths[position] if position < len(paths) else (), depth, child))
             children.append(read(child, depth + 1))
-        return interned(Tree(kind.__qualname__, tuple(keys), static, tuple(children)))  # type: ignore[no-any-return]
+        return interned(Tree(_kind_name(kind), tuple(keys), static, tuple(children)))
 
     tree = read(treedef, 0)
     return TreeInfo(tree, interned(tuple(jax.tree_util.keystr(path) for path in paths)), prng), safe
+
+
+_kind_names: weakref.WeakKeyDictionary[type, str] = weakref.WeakKeyDictionary()
+_kinds_named: dict[str, int] = {}
+
+
+def _kind_name(kind: type) -> str:
+    """The class of a node; `Name#2` for a second class of the same name, which JAX takes for another structure."""
+    name = _kind_names.get(kind)
+    if name is None:
+        number = _kinds_named[kind.__qualname__] = _kinds_named.get(kind.__qualname__, 0) + 1
+        name = _kind_names[kind] = kind.__qualname__ if number == 1 else f"{kind.__qualname__}#{number}"
+    return name
 
 
 def _node_static(kind: type, aux: Any) -> tuple[Static | None, bool]:
@@ -209,7 +225,7 @@ def _child_key(kind: type, aux: Any, i: int, path: Any, depth: int, child: Any) 
     if hasattr(kind, "_fields"):
         return f".{kind._fields[i]}"
     if child.num_leaves and depth < len(path):
-        return jax.tree_util.keystr((path[depth],))
+        return str(jax.tree_util.keystr((path[depth],)))
     return f"[<child {i}>]"
 
 
@@ -230,12 +246,13 @@ def _leaf(value: Any, prng: str | None, shardings: dict[int, str]) -> Leaf:
     if isinstance(value, jax.core.Tracer):
         aval = value.aval
         weak = bool(getattr(aval, "weak_type", False))
-        return interned(Leaf(tuple(getattr(aval, "shape", ())), str(getattr(aval, "dtype", aval)), weak, "tracer", False, None, None))  # type: ignore[no-any-return]
+        shape, dtype = tuple(getattr(aval, "shape", ())), str(getattr(aval, "dtype", aval))
+        return interned(Leaf(shape, dtype, weak, "tracer", False, None, None))
     try:
         shape, dtype, weak = jax_internals.value_signature(value)
     except Exception:  # not an array type; JAX raises its own error when it is called
-        return interned(Leaf((), type(value).__qualname__, False, "python", False, None, None))  # type: ignore[no-any-return]
-    return interned(Leaf(shape, _dtype_text(dtype), weak, "python" if weak else "numpy", False, None, None))  # type: ignore[no-any-return]
+        return interned(Leaf((), type(value).__qualname__, False, "python", False, None, None))
+    return interned(Leaf(shape, _dtype_text(dtype), weak, "python" if weak else "numpy", False, None, None))
 
 
 def _is_array(value: Any) -> bool:

@@ -19,7 +19,7 @@ class KeyView:
         self.stats, self._watch = stats, watch
 
     def __repr__(self) -> str:
-        from jitwatch.report._key_text import key_line
+        from jitwatch._report._key_text import key_line
 
         return f"<key {self.number}: {key_line(self.key, 100)}; {self.hits} hits, {self.compiles} compiles>"
 
@@ -111,7 +111,7 @@ def key_views(watch: Watch) -> list[KeyView]:
 
 def diff_keys(views: list[KeyView], first: int, second: int) -> str:
     """Two keys by number: what differs, side by side, and the unified difference of their jaxprs."""
-    from jitwatch.report._key_text import differing_lines
+    from jitwatch._report._key_text import differing_lines
 
     by_number = {view.number: view for view in views}
     missing = [number for number in (first, second) if number not in by_number]
@@ -124,9 +124,9 @@ def diff_keys(views: list[KeyView], first: int, second: int) -> str:
     text = [f"key {first} and key {second}:"]
     text += [f"  {where:{width}}  {before}  ->  {after}" for where, before, after in lines] or ["  equal"]
     try:
-        programs = [view.jaxpr().splitlines() for view in (one, other)]
+        program, other_program = one.jaxpr().splitlines(), other.jaxpr().splitlines()
     except JitwatchError as error:
         return "\n".join([*text, "", str(error)])
-    names = [f"jaxpr of key {number}" for number in (first, second)]
-    difference = list(difflib.unified_diff(*programs, *names, lineterm="", n=1))
+    names = f"jaxpr of key {first}", f"jaxpr of key {second}"
+    difference = list(difflib.unified_diff(program, other_program, *names, lineterm="", n=1))
     return "\n".join([*text, "", *(difference or ["The two keys have the same jaxpr."])])

@@ -32,7 +32,7 @@ class Frame:
 
     def __init__(self, kind: str, function: FunctionRecord | None, body: Any = None) -> None:
         self.kind = kind
-        """`call`, `nested`, `aot`, `body` (the traced Python body runs) or `inspect` (jitwatch looks, counts nothing)."""
+        """`call`, `nested`, `aot`, `body` (the traced Python body runs) or `inspect` (a look inside)."""
         self.function = function
         self.body = body
         self.own, self.helpers = Tally(), Tally()

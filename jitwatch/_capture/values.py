@@ -12,7 +12,7 @@ import itertools
 import threading
 import types
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
@@ -52,8 +52,11 @@ def _describe(value: Any, depth: int) -> str:
         return "…"
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return f"{kind.__name__}({_inner([], dict(zip(value._fields, value, strict=False)), depth)})"
-    if isinstance(value, (tuple, list, frozenset, set)):
-        return f"{'' if kind in (tuple, list) else kind.__name__}({_inner(value, {}, depth)})"
+    if isinstance(value, list):
+        return f"[{_inner(value, {}, depth)}]"
+    if isinstance(value, (tuple, frozenset, set)):
+        comma = "," if kind is tuple and len(value) == 1 else ""
+        return f"{'' if kind is tuple else kind.__name__}({_inner(value, {}, depth)}{comma})"
     if isinstance(value, dict):
         return "{" + ", ".join(f"{_describe(k, 1)}: {_describe(v, depth - 1)}" for k, v in _first(value.items())) + "}"
     if dataclasses.is_dataclass(value):
@@ -87,7 +90,7 @@ def _describe_object(value: Any) -> str:
     """The repr, unless it is Python's default, or could print (and so wait for) an array of the object."""
     kind = type(value)
     holds_arrays = any(isinstance(item, jax.Array) for item in getattr(value, "__dict__", {}).values())
-    if kind.__repr__ is object.__repr__ or holds_arrays:
+    if _is_inherited(kind, "__repr__") or holds_arrays:
         return f"{kind.__qualname__} object"
     try:
         return " ".join(repr(value).split())
@@ -97,8 +100,11 @@ def _describe_object(value: Any) -> str:
 
 def compares_by_identity(value: Any) -> bool:
     """Whether `==` means "the same object" for this value, so that one made anew never equals it."""
-    equality = type(value).__eq__
-    return equality is object.__eq__ or isinstance(value, types.FunctionType)
+    return _is_inherited(type(value), "__eq__") or isinstance(value, types.FunctionType)
+
+
+def _is_inherited(kind: type, method: str) -> bool:
+    return getattr(kind, method) is getattr(object, method)
 
 
 class StaticTable:
@@ -136,6 +142,9 @@ class _IdentityKey:
     """Hashes and compares as JAX does with the value, without keeping the value alive where Python allows that."""
 
     __slots__ = ("__weakref__", "_hash", "_reference", "_type")
+    _hash: int
+    _type: type
+    _reference: Callable[[], Any]
 
     @staticmethod
     def of(value: Any, forget: Any) -> Any:

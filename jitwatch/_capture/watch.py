@@ -117,9 +117,7 @@ class Watch:
                 self._number_executable(key, own, fastpath)
                 self._count(frame, call, key, own, slow_path=self._exact and fastpath is None and frame.kind == "call")
             key.seen = True
-            if fastpath is None or call is None:
-                return fastpath
-            return None if LOGGING.active else self._counted(fastpath, call, key)
+            return fastpath if fastpath is None or call is None else self._counted(fastpath, call, key)
         except Exception as error:
             _faults.record("counting a miss", error)
             return fastpath
@@ -150,7 +148,7 @@ class Watch:
     def _was_hit_without_us(frame: stages.Frame, key: KeyRecord, own: Stages, fastpath: Any) -> bool:
         """Whether the call missed only because jitwatch had emptied the dispatch cache, or kept it empty."""
         led_around = key.rebuild_pending or (LOGGING.active and key.seen)
-        return led_around and frame.kind == "call" and fastpath is not None and own == Stages()
+        return bool(led_around) and frame.kind == "call" and fastpath is not None and own == Stages()
 
     def _number_executable(self, key: KeyRecord, own: Stages, fastpath: Any) -> None:
         with RECORDER.lock:
@@ -168,9 +166,11 @@ class Watch:
     def _counted(fastpath: Any, call: keys.Call, key: KeyRecord) -> Any:
         counter: Any = functools.partial(key.hits.call)
         counter.entry = Entry(call, jax_internals.executable_of(fastpath))
-        counted = jax_internals.count_hits(fastpath, counter)
         key.entry = weakref.ref(counter)
-        return counted
+        if LOGGING.active:  # no fast path, and so nothing of JAX's that would keep the entry
+            LOGGING.kept.append(counter)
+            return None
+        return jax_internals.count_hits(fastpath, counter)
 
     def _log(self, call: keys.Call | None, key: KeyRecord, miss: Miss | None) -> None:
         if LOGGING.active:
@@ -181,7 +181,9 @@ class Watch:
 class _Logging:
     """Whether a call log is open: inside one, every call comes to the hook."""
 
-    active = 0
+    def __init__(self) -> None:
+        self.active = 0
+        self.kept: list[Any] = []
 
 
 LOGGING = _Logging()

@@ -22,7 +22,7 @@ from jitwatch._model import CacheInfo, CacheKey, FunctionStats
 from jitwatch._recorder import RECORDER
 
 P = ParamSpec("P")
-R = TypeVar("R", covariant=True)
+R = TypeVar("R")
 _FUNCTIONS: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
 
 
@@ -151,7 +151,7 @@ class _Methods:
 
     def cache_report(self, *, color: bool | None = None, width: int | None = None) -> str:
         """This function's cache as text."""
-        from jitwatch.report.text import render_function
+        from jitwatch._report.text import render_function
 
         return render_function(self.cache_stats(), color=bool(color), width=width)
 

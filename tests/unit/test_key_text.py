@@ -6,13 +6,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from builders import key, leaf, static
 from hypothesis import given
 from hypothesis import strategies as st
-
-from builders import key, leaf, static
-from jitwatch._model import CacheKey, Tree
-from jitwatch.report._key_text import differing_lines, distinct_lines, dtype_text, key_line, key_lines, leaf_text
 from key_strategies import keys
+
+from jitwatch._model import CacheKey, Tree
+from jitwatch._report._key_text import differing_lines, distinct_lines, dtype_text, key_line, key_lines, leaf_text
 
 WIDE = 200
 PARAMS = {f"layer{i}": {"b": leaf((10,)), "w": leaf((784, 10))} for i in range(6)}
@@ -54,8 +54,9 @@ def test_leaf_says_aval_and_more_on_request() -> None:
         (key({"x": leaf((3,))}, by_keyword=["x"]), "x=f32[3]"),
         (key({"x": {"w": leaf((3,))}}), "x {['w'] f32[3]}"),
         (key({"x": None, "y": [], "z": (leaf(),)}), "x None, y {0 leaves}, z {[0] f32[]}"),
-        (key({"x": leaf()}, transform=["vmap"]), "vmap: x f32[]"),
-        (key({"x": leaf()}, transform=["vmap", "grad"]), "grad of vmap: x f32[]"),
+        (key({"x": leaf()}, transform=["BatchTracer"]), "vmap: x f32[]"),
+        (key({"x": leaf()}, transform=["BatchTracer", "LinearizeTracer"]), "grad of vmap: x f32[]"),
+        (key({"x": leaf()}, transform=["NewTracer"]), "NewTracer: x f32[]"),
         (key({"x": leaf()}, context={"jax_enable_x64": "True"}), "x f32[] with jax_enable_x64=True"),
         (key(context={f"c{i}": "1" for i in range(6)}), "no arguments with c0=1, c1=1, c2=1, c3=1, … 2 more"),
     ],
@@ -72,7 +73,7 @@ def test_key_line_gives_up_detail_until_it_fits() -> None:
     assert key_line(of, 60) == f"params {{12 leaves}}, {tail}"
     assert key_line(of, 40) == "params {12 leaves}, … 2 more, n=2"
     assert key_line(of, 15) == "… 3 more, n=2"
-    assert key_line(of, 9) == "… 3 more…"
+    assert key_line(of, 9) == "params {…"
     assert key_line(of, 0) == ""
 
 
@@ -100,7 +101,7 @@ def test_key_lines_have_one_line_for_each_fact() -> None:
         "m['w']: f32[3]",
         "x: f32[2] numpy",
         "m: Dense of ['w'] with 'relu'",
-        "mask: NoneType",
+        "mask: None",
         "fn: static <f> (function, compared by identity)",
         "n: static 2 (int)",
         "n: passed by keyword",
@@ -130,7 +131,7 @@ X = leaf((3,))
             ("x", "f32[3] uncommitted on cpu:0", "f32[3] uncommitted on cpu:1"),
         ),
         ({"x": X}, {}, ("x", "f32[3]", "—")),
-        ({}, {"x": None}, ("x", "—", "NoneType")),
+        ({}, {"x": None}, ("x", "—", "None")),
         ({"x": [X]}, {"x": (X,)}, ("x", "list of 1", "tuple of 1")),
         ({"x": {"a": [X]}}, {"x": {"a": (X,)}}, ("x['a']", "list of 1", "tuple of 1")),
     ],
@@ -199,8 +200,8 @@ def test_lines_of_keys_that_would_read_alike_say_what_differs() -> None:
     ]
 
     assert distinct_lines(numbered, WIDE)[1:] == [
-        "as 0, but params['layer5']['w']: f32[784,11]",
-        "as 0, but a: left to its default, b: left to its default, c: left to its default, … 1 more",
+        "as key 0, but params['layer5']['w']: f32[784,11]",
+        "as key 0, but a: left to its default, b: left to its default, c: left to its default, … 1 more",
     ]
 
 
@@ -210,7 +211,16 @@ def test_lines_that_would_not_be_whole_say_what_differs() -> None:
     first, second = distinct_lines(numbered, 60)
 
     assert first == "argument0 f32[0,0], argument1 f32[0,1], … 7 more, n=0"
-    assert second == "as 0, but argument0: f32[1,0], argument1: f32[1,1], argumen…"
+    assert second == "as key 0, but argument0: f32[1,0], argument1: f32[1,1], arg…"
+
+
+def test_lines_that_would_not_be_whole_may_be_longer() -> None:
+    numbered = [(i, key({f"argument{j}": leaf((i,)) for j in range(3)})) for i in range(2)]
+
+    assert distinct_lines(numbered, 20, wrapped_width=60) == [
+        "argument0 f32[0], argument1 f32[0], argument2 f32[0]",
+        "argument0 f32[1], argument1 f32[1], argument2 f32[1]",
+    ]
 
 
 def test_an_equal_key_keeps_its_line() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-
 from builders import UNIX_S, call_sites, failed_miss, function_stats, key, key_stats, leaf, other, snapshot, stages
+
 from jitwatch._model import CallSite, Stages
-from jitwatch.report._summary import Cut, Summary, add_stages, cut_list, function_row, lost_s, summarize
+from jitwatch._report._summary import Cut, Summary, add_stages, cut_list, function_row, lost_s, summarize
 
 SAME = key({"x": leaf((3,))})
 
@@ -83,7 +83,7 @@ def test_one_function_keeps_the_numbers_of_its_keys_and_executables() -> None:
 
 
 def test_objects_of_one_line_are_one_row() -> None:
-    objects = [function_stats("step", id=i, keys=[key_stats(0, SAME)]) for i in range(5)]
+    objects = [function_stats("step", id=i, keys=[key_stats(1, SAME)]) for i in range(5)]
 
     (row,) = summarize(snapshot(*objects)).functions.shown
 
@@ -96,12 +96,12 @@ def test_objects_of_one_line_are_one_row() -> None:
 
 
 def test_keys_of_several_objects_are_counted_anew() -> None:
-    first = function_stats(id=1, keys=[key_stats(0, SAME), key_stats(1)])
-    second = function_stats(id=2, keys=[key_stats(0), key_stats(1, SAME, stages=stages(1, 5.0))])
+    first = function_stats(id=1, keys=[key_stats(1, SAME), key_stats(2)])
+    second = function_stats(id=2, keys=[key_stats(1), key_stats(2, SAME, stages=stages(1, 5.0))])
 
     row = function_row([first, second])
 
-    assert [(shown.number, shown.objects) for shown in row.keys.shown] == [(0, 2), (1, 1), (2, 1)]
+    assert [(shown.number, shown.objects) for shown in row.keys.shown] == [(1, 2), (2, 1), (3, 1)]
 
 
 @pytest.mark.parametrize("changes", [{"name": "b"}, {"defined_at": "b.py:1"}])
@@ -121,6 +121,12 @@ def test_slow_keys_are_named_though_cut_away() -> None:
     keys = [key_stats(2, slow_path=True, stages=Stages()), key_stats(0), key_stats(1, slow_path=True)]
 
     assert function_row([function_stats(keys=keys)], max_keys=1).slow_keys == (1, 2)
+
+
+def test_keys_of_one_executable_are_named() -> None:
+    keys = [key_stats(i, executable=executable) for i, executable in enumerate([7, None, 8, 8, 7, 9, None])]
+
+    assert function_row([function_stats(keys=keys)], max_keys=1).shared == ((0, 4), (2, 3))
 
 
 def test_call_sites_come_by_misses_then_place() -> None:
@@ -152,6 +158,6 @@ def test_stages_add_up_field_by_field() -> None:
 
 
 def test_summary_survives_json() -> None:
-    summary = summarize(snapshot(function_stats(keys=[key_stats(0, SAME)], last_failure=failed_miss())))
+    summary = summarize(snapshot(function_stats(keys=[key_stats(1, SAME)], last_failure=failed_miss())))
 
     assert msgspec.json.decode(msgspec.json.encode(summary), type=Summary) == summary

@@ -68,6 +68,8 @@ class FunctionRow(msgspec.Struct, frozen=True):
     keys: Cut[KeyRow]
     slow_keys: tuple[int, ...]
     """Numbers of the keys, shown or not, that never get an entry in the dispatch cache."""
+    shared: tuple[tuple[int, ...], ...]
+    """Numbers of the keys, shown or not, that one executable serves, for each executable with several."""
     dropped_keys: int
     call_sites: tuple[CallSite, ...]
     last_failure: Miss | None
@@ -160,6 +162,7 @@ def function_row(objects: Sequence[FunctionStats], *, max_keys: int | None = Non
         recompiles=max(stages.compiles - 1, 0),
         keys=cut_list(keys, max_keys),
         slow_keys=tuple(sorted(row.number for row in keys if row.slow_path)),
+        shared=_shared(keys),
         dropped_keys=sum(one.dropped_keys for one in objects),
         call_sites=_merged_call_sites(one.call_sites for one in objects),
         last_failure=_latest_failure(objects),
@@ -212,7 +215,7 @@ def _key_rows(objects: Sequence[FunctionStats]) -> list[KeyRow]:
     for one in objects:
         for stats in one.keys:
             same.setdefault(stats.key, []).append(stats)
-    return [_key_row(group, number=number) for number, group in enumerate(same.values())]
+    return [_key_row(group, number=number) for number, group in enumerate(same.values(), start=1)]
 
 
 def _key_row(group: Sequence[KeyStats], *, number: int) -> KeyRow:
@@ -232,6 +235,14 @@ def _key_row(group: Sequence[KeyStats], *, number: int) -> KeyRow:
         executable=group[0].executable if len(group) == 1 else None,
         call_sites=_merged_call_sites(stats.call_sites for stats in group),
     )
+
+
+def _shared(rows: Iterable[KeyRow]) -> tuple[tuple[int, ...], ...]:
+    served: dict[int, list[int]] = {}
+    for row in rows:
+        if row.executable is not None:
+            served.setdefault(row.executable, []).append(row.number)
+    return tuple(sorted(tuple(sorted(numbers)) for numbers in served.values() if len(numbers) > 1))
 
 
 def _merged_call_sites(lists: Iterable[Iterable[CallSite]]) -> tuple[CallSite, ...]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 
 from jitwatch._model import Argument, CacheKey, Leaf, Static, StaticArgument, Tree
-from jitwatch.report._key_diff import (
+from jitwatch._report._key_diff import (
     ABSENT,
     PATH_LIMIT,
     Differing,
@@ -22,9 +22,9 @@ from jitwatch.report._key_diff import (
     named_leaves,
     transform_text,
 )
-from jitwatch.report._leaf_text import dtype_text, full_leaf_text, leaf_text, node_text, static_text
-from jitwatch.report._quantity_text import count_text
-from jitwatch.report._safe_text import ELLIPSIS, clean, clean_place, cut
+from jitwatch._report._leaf_text import dtype_text, full_leaf_text, leaf_text, node_text, static_text
+from jitwatch._report._quantity_text import count_text
+from jitwatch._report._safe_text import ELLIPSIS, clean, clean_place, cut
 
 __all__ = [
     "ABSENT",
@@ -64,18 +64,22 @@ def key_lines(key: CacheKey) -> list[str]:
     return lines or [NO_ARGUMENTS]
 
 
-def distinct_lines(keys: Sequence[tuple[int, CacheKey]], max_width: int) -> list[str]:
+def distinct_lines(keys: Sequence[tuple[int, CacheKey]], max_width: int, *, wrapped_width: int = 0) -> list[str]:
     """Say numbered keys of one function on a line each, so that the lines tell them apart.
 
     Where a line would read like an earlier one, or would not be whole, it says how the key differs from an earlier one.
+    Text that is not whole in `max_width` may take `wrapped_width`, where that is more.
     """
+    wrapped_width = max(wrapped_width, max_width)
     seen: dict[str, tuple[int, CacheKey]] = {}
     lines = []
     for number, key in keys:
         line, whole = _fitted(key, max_width)
+        if not whole:
+            line, whole = _fitted(key, wrapped_width)
         first_number, first = seen.setdefault(line, (number, key)) if whole or not seen else keys[0]
         differing = [] if first is key else differing_lines(first, key)
-        lines.append(cut(_as_before(first_number, differing), max_width) if differing else line)
+        lines.append(cut(_as_before(first_number, differing), wrapped_width) if differing else line)
     return lines
 
 
@@ -162,4 +166,4 @@ def _as_before(number: int, differing: Sequence[Differing]) -> str:
     changes = [f"{change.where}: {change.right}" for change in differing[:_DIFFERENCES]]
     if len(differing) > _DIFFERENCES:
         changes.append(f"{ELLIPSIS} {len(differing) - _DIFFERENCES:,} more")
-    return f"as {number}, but {', '.join(changes)}"
+    return f"as key {number}, but {', '.join(changes)}"

@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from jitwatch._model import FunctionStats, OtherProgram, Snapshot
-from jitwatch.report._function_text import function_block
-from jitwatch.report._quantity_text import count_text, seconds_text, times_text
-from jitwatch.report._safe_text import clean, clean_place
-from jitwatch.report._summary import Cut, FunctionRow, Headline, Summary, function_row, lost_s, summarize
+from jitwatch._report._function_text import function_block
+from jitwatch._report._quantity_text import count_text, seconds_text, times_text
+from jitwatch._report._safe_text import clean, clean_place
+from jitwatch._report._summary import Cut, FunctionRow, Headline, Summary, function_row, lost_s, summarize
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from jitwatch._model import CallSite, Miss, Stages
-from jitwatch.report._key_text import distinct_lines
-from jitwatch.report._quantity_text import count_text, seconds_text, share_text, times_text
-from jitwatch.report._safe_text import ELLIPSIS, clean, clean_place
-from jitwatch.report._summary import FunctionRow, KeyRow, cut_list, lost_s
+from jitwatch._report._key_text import distinct_lines
+from jitwatch._report._quantity_text import count_text, seconds_text, share_text, times_text
+from jitwatch._report._safe_text import ELLIPSIS, clean, clean_place
+from jitwatch._report._summary import FunctionRow, KeyRow, cut_list, lost_s
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -20,9 +19,11 @@ _INDENT = 2
 _LABEL_WIDTH = 8
 _MAX_CALL_SITES = 3
 _MAX_NUMBERS = 8
+_MAX_SHARED = 3
 _TABLE_FROM = 80
 """Columns from which on keys stand in a table; below it, their text gets lines of its own."""
 _GAP = 2
+_WRAPPING = 8
 
 _Labelled = tuple[str, str, str]
 """A label, what it says, and the style of that."""
@@ -51,9 +52,6 @@ _COLUMNS = (
     _count("compiles", lambda row: row.stages.compiles, always=True),
     _count("loads", lambda row: row.stages.loads),
     _Column("spent", True, lambda row: True, lambda row: seconds_text(row.lost_s)),
-)
-_SHARED_EXECUTABLE = _Column(
-    "executable", False, lambda row: True, lambda row: "" if row.executable is None else str(row.executable)
 )
 
 
@@ -129,6 +127,8 @@ def _spent_text(stages: Stages) -> str:
 
 
 def _circumstances(row: FunctionRow) -> Iterator[_Labelled]:
+    if row.shared:
+        yield "shared", _shared_text(row.shared), ""
     if row.call_sites:
         yield "from", _call_sites_text(row.call_sites), ""
     if row.failures:
@@ -141,6 +141,12 @@ def _call_sites_text(call_sites: tuple[CallSite, ...]) -> str:
     sites = cut_list(call_sites, _MAX_CALL_SITES)
     texts = [f"{clean_place(site.place, 100)} ({count_text(site.misses, 'miss', 'misses')})" for site in sites.shown]
     return ", ".join([*texts, f"{ELLIPSIS} {count_text(sites.more, 'more line')}"] if sites.more else texts)
+
+
+def _shared_text(shared: tuple[tuple[int, ...], ...]) -> str:
+    groups = cut_list(shared, _MAX_SHARED)
+    more = f", {ELLIPSIS} {count_text(groups.more, 'more executable')}" if groups.more else ""
+    return f"one executable serves {', another '.join(map(_numbers_text, groups.shown))}{more}"
 
 
 def _failures_text(failures: int, last: Miss | None) -> str:
@@ -194,7 +200,7 @@ def _keys_table(rows: tuple[KeyRow, ...], width: int) -> RenderableType:
     table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="dim")
     for column in shown:
         table.add_column(column.head, justify="right", no_wrap=True)
-    table.add_column("called with", width=rest, no_wrap=True, overflow="ellipsis")
+    table.add_column("called with", width=rest, overflow="fold")
     for numbers, line in zip(zip(*cells, strict=True), _key_texts(rows, rest), strict=True):
         table.add_row(*numbers, Text(line))
     return table
@@ -210,19 +216,16 @@ def _keys_list(rows: tuple[KeyRow, ...], width: int) -> RenderableType:
     table = Table.grid(padding=(0, _GAP, 0, 0))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    # Two lines for each key: where words wrap is not known here, so a little less than their full length.
-    for row, number, line in zip(rows, numbers, _key_texts(rows, 2 * rest - 8), strict=True):
+    for row, number, line in zip(rows, numbers, _key_texts(rows, rest), strict=True):
         counts = ", ".join(f"{column.head} {column.text(row)}" for column in shown)
         table.add_row(number, Text(f"{line}\n{counts}"))
     return table
 
 
 def _key_texts(rows: tuple[KeyRow, ...], width: int) -> list[str]:
-    return distinct_lines([(row.number, row.key) for row in rows], width)
+    # One line for each key, or two at need: where words wrap is not known here, so not their full length.
+    return distinct_lines([(row.number, row.key) for row in rows], width, wrapped_width=2 * width - _WRAPPING)
 
 
 def _shown_columns(rows: tuple[KeyRow, ...]) -> list[_Column]:
-    shown = [column for column in _COLUMNS if column.always or any(map(column.telling, rows))]
-    executables = Counter(row.executable for row in rows if row.executable is not None)
-    # Several keys with one executable is what JAX does for a miss in dispatch only; otherwise the number tells nothing.
-    return [*shown, _SHARED_EXECUTABLE] if max(executables.values(), default=0) > 1 else shown
+    return [column for column in _COLUMNS if column.always or any(map(column.telling, rows))]

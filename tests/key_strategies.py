@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from builders import key, leaf, static
 from hypothesis import strategies as st
 
-from builders import key, leaf, static
 from jitwatch._model import CacheKey, Leaf
 
 text = st.one_of(st.sampled_from(["x", "[bold]x[/bold]", "\x1b[31m", "a\nb", ":smile:"]), st.text(max_size=8))

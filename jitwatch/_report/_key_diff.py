@@ -8,7 +8,7 @@ from itertools import chain
 from typing import NamedTuple, TypeVar
 
 from jitwatch._model import Argument, CacheKey, Leaf, Static, StaticArgument, Tree
-from jitwatch.report._leaf_text import (
+from jitwatch._report._leaf_text import (
     differing_leaf_texts,
     differing_node_texts,
     differing_static_texts,
@@ -16,11 +16,19 @@ from jitwatch.report._leaf_text import (
     node_text,
     static_text,
 )
-from jitwatch.report._safe_text import clean
+from jitwatch._report._safe_text import clean
 
 ABSENT = "—"
 PATH_LIMIT = 120
 _TRANSFORM_LIMIT = 8
+_TRANSFORMS = {
+    "BatchTracer": "vmap",
+    "DynamicJaxprTracer": "trace",
+    "JVPTracer": "jvp",
+    "JaxprTracer": "vjp",
+    "LinearizeTracer": "grad",
+}
+"""The user's word for what makes each kind of tracer; kinds that are not here show as they are."""
 
 V = TypeVar("V")
 
@@ -57,7 +65,7 @@ def all_arguments(key: CacheKey) -> tuple[Argument | StaticArgument, ...]:
 
 def transform_text(key: CacheKey) -> str:
     """Say under what a call ran, outermost first: `grad of vmap`; empty for a plain call."""
-    return " of ".join(clean(kind, 40) for kind in reversed(key.transform[-_TRANSFORM_LIMIT:]))
+    return " of ".join(_TRANSFORMS.get(kind) or clean(kind, 40) for kind in reversed(key.transform[-_TRANSFORM_LIMIT:]))
 
 
 def _leaf_lines(left: CacheKey, right: CacheKey) -> Iterator[Differing]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from jitwatch._model import Leaf, Static, Tree
-from jitwatch.report._safe_text import clean, cut
+from jitwatch._report._safe_text import clean, cut
 
 _SHORT_DTYPES = {"bfloat": "bf", "float": "f", "uint": "u", "int": "i", "complex": "c"}
 _NUMBERED_DTYPE = re.compile(r"(bfloat|float|uint|int|complex)(\d\w*)")

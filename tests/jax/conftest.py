@@ -1,0 +1,22 @@
+"""Tests with real JAX: four CPU devices, and no fault of jitwatch's own goes unnoticed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+# Before jax starts its CPU backend; the flag is older than `jax_num_cpu_devices` and works on every supported JAX.
+if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=4".strip()
+
+
+@pytest.fixture(autouse=True)
+def no_fault(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test in which jitwatch caught an error of its own, unless it is marked `faults`."""
+    from jitwatch import _faults
+
+    before = _faults.count()
+    yield
+    assert _faults.count() == before or request.node.get_closest_marker("faults")

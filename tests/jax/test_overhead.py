@@ -1,0 +1,69 @@
+"""What a hit costs compared with plain `jax.jit`, in one process, interleaved, by the median.
+
+Not part of the test suite, since machines are noisy: `pytest -m benchmark -s tests/jax/test_overhead.py`.
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from jitwatch import watched_jit
+
+pytestmark = pytest.mark.benchmark
+ROUNDS = 60
+
+
+def first(leaves: list[Any]) -> Any:
+    """Uses one leaf, so that the call is all dispatch."""
+    return leaves[0] + 1
+
+
+def interleaved_ratio(candidates: dict[str, Callable[..., Any]], argument: Any, calls: int) -> dict[str, float]:
+    """Median over rounds of each candidate's time for `calls` calls, relative to the first candidate's."""
+    times: dict[str, list[float]] = {name: [] for name in candidates}
+    for round_number in range(ROUNDS):
+        order = list(candidates.items())
+        for name, call in order if round_number % 2 else reversed(order):
+            start = time.perf_counter()
+            for _ in range(calls):
+                call(argument)
+            times[name].append(time.perf_counter() - start)
+    base = next(iter(times))
+    return {
+        name: statistics.median(a / b for a, b in zip(values, times[base], strict=True))
+        for name, values in times.items()
+    }
+
+
+@pytest.mark.parametrize(("leaves", "keys", "bound"), [
+    (1, 1, 1.08), (100, 1, 1.02), (1000, 1, 1.02), (1, 8, 1.16), (100, 8, 1.02), (1000, 8, 1.02),
+])  # fmt: skip
+def test_hit_costs_little_more_than_plain_jit(leaves: int, keys: int, bound: float) -> None:
+    plain, watched = jax.jit(lambda x: first(x)), watched_jit(lambda x: first(x))
+    arguments = [[jnp.ones(size)] * leaves for size in range(3, 3 + keys)]
+    for argument in arguments:
+        plain(argument), watched(argument)
+
+    ratios = interleaved_ratio({"plain": plain, "watched": watched}, arguments[0], max(20_000 // leaves, 40))
+
+    print(f"\n{leaves} leaves, {keys} keys: {ratios['watched']:.3f} x plain jax.jit (bound {bound})")
+    assert ratios["watched"] <= bound
+
+
+def test_import_is_fast_and_without_jax() -> None:
+    code = (
+        "import sys, time; start = time.perf_counter(); import jitwatch;"
+        "print(time.perf_counter() - start); assert 'jax' not in sys.modules"
+    )
+    seconds = [float(subprocess.check_output([sys.executable, "-c", code])) for _ in range(7)]
+    print(f"\nimport jitwatch: {1000 * statistics.median(seconds):.1f} ms")
+    assert statistics.median(seconds) < 0.030

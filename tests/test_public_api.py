@@ -1,0 +1,38 @@
+"""The names that users see, and that looking at them costs no import of jax."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import jitwatch
+
+NAMES = {
+    "CacheInfo", "JitwatchError", "Recording", "WatchedFunction", "__version__", "call_log", "recording", "report",
+    "reset", "snapshot", "watched_jit",
+}  # fmt: skip
+WITHOUT_JAX = "import sys; sys.modules['jax'] = None; {}"
+
+
+def test_public_names_are_exactly_these() -> None:
+    assert set(jitwatch.__all__) == NAMES
+    assert {name for name in NAMES if getattr(jitwatch, name) is None} == set()
+
+
+def test_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = jitwatch.nonsense  # type: ignore[attr-defined]
+
+
+def test_data_and_reports_work_where_jax_cannot_be_imported() -> None:
+    code = "import jitwatch; jitwatch.report(); jitwatch.reset(); jitwatch.snapshot()"
+    subprocess.run([sys.executable, "-c", WITHOUT_JAX.format(code)], check=True)
+
+
+def test_the_check_for_jax_can_fail() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_JAX.format("import jitwatch; jitwatch.watched_jit")], capture_output=True, check=False
+    )
+    assert done.returncode != 0
