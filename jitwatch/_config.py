@@ -1,4 +1,4 @@
-"""Options: an argument, else `JITWATCH_*` in the environment, else `[tool.jitwatch]` of pyproject.toml, else a default."""
+"""Options: an argument, else `JITWATCH_*` in the environment, else `[tool.jitwatch]` of pyproject.toml, else default."""
 
 from __future__ import annotations
 

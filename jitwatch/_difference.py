@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from jitwatch._model import CallSite, FunctionStats, KeyStats, OtherProgram, Snapshot, Stages
+from jitwatch._model import CallSite, FunctionStats, KeyStats, Snapshot, Stages
 
 _COUNTS = ("hits", "misses", "dispatch_only", "nested", "failures")
 
@@ -42,24 +42,23 @@ def function_difference(now: FunctionStats, before: FunctionStats) -> FunctionSt
 
 def snapshot_difference(now: Snapshot, before: Snapshot) -> Snapshot:
     """Everything since `before`; functions that exist and were not used stay, with zeros."""
-    functions = {function.id: function for function in before.functions}
-    others = {other.name: other.stages for other in before.others}
     last = before.misses[-1].number if before.misses else 0
-    changed = [
-        OtherProgram(other.name, stages_difference(other.stages, others.get(other.name, Stages())))
-        for other in now.others
-    ]
+    others = _since(now.others, before.others)
     return msgspec.structs.replace(
         now,
-        functions=tuple(
-            function_difference(function, functions[function.id]) if function.id in functions else function
-            for function in now.functions
-        ),
-        others=tuple(other for other in changed if other.stages != Stages()),
+        functions=_since(now.functions, before.functions),
+        others=tuple(other for other in others if other.stages != Stages()),
         misses=tuple(miss for miss in now.misses if miss.number > last),
         dropped_misses=now.dropped_misses - before.dropped_misses,
         dropped_functions=now.dropped_functions - before.dropped_functions,
         faults=now.faults - before.faults,
+    )
+
+
+def _since(now: tuple[FunctionStats, ...], before: tuple[FunctionStats, ...]) -> tuple[FunctionStats, ...]:
+    earlier = {function.id: function for function in before}
+    return tuple(
+        function_difference(function, earlier[function.id]) if function.id in earlier else function for function in now
     )
 
 

@@ -170,6 +170,8 @@ class FunctionStats(msgspec.Struct, frozen=True):
     """`file:line` of the definition; empty where Python does not know it."""
     options: tuple[tuple[str, str], ...]
     """The `jax.jit` arguments that were given, as text."""
+    hits_counted: bool
+    """False where the function was watched without counting its hits: then they are 0 here."""
     hits: int
     misses: int
     dispatch_only: int
@@ -190,18 +192,12 @@ class FunctionStats(msgspec.Struct, frozen=True):
     """Whether this JAX lacks the exact hook, so that counts rest on the cache's size."""
 
 
-class OtherProgram(msgspec.Struct, frozen=True):
-    """Programs that JAX compiled for no watched function, by JAX's name of them."""
-
-    name: str
-    stages: Stages
-
-
 class Snapshot(msgspec.Struct, frozen=True):
     """Everything known at one moment, as plain data."""
 
     functions: tuple[FunctionStats, ...]
-    others: tuple[OtherProgram, ...]
+    others: tuple[FunctionStats, ...]
+    """Programs that JAX compiled for no watched function, by JAX's name: eager operations, functions not watched."""
     misses: tuple[Miss, ...]
     """The most recent ones, oldest first."""
     dropped_misses: int

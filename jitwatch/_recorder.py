@@ -23,7 +23,6 @@ from jitwatch._model import (
     FunctionStats,
     KeyStats,
     Miss,
-    OtherProgram,
     Snapshot,
     Stages,
 )
@@ -32,6 +31,7 @@ MAX_MISSES = 10_000
 MAX_FUNCTIONS = 10_000
 MAX_CALL_SITES = 100
 MAX_OTHERS = 10_000
+MAX_OTHER_KEYS = 1_000
 
 
 class Tally:
@@ -109,8 +109,9 @@ class FunctionRecord:
 
     def __init__(
         self, recorder: Recorder, number: int, name: str, qualname: str, defined_at: str,
-        options: tuple[tuple[str, str], ...], max_keys: int, approximate: bool,
+        options: tuple[tuple[str, str], ...], max_keys: int, approximate: bool, hits_counted: bool,
     ) -> None:  # fmt: skip
+        self.hits_counted = hits_counted
         self.recorder, self.id, self.name, self.qualname = recorder, number, name, qualname
         self.defined_at, self.options, self.max_keys, self.approximate = defined_at, options, max_keys, approximate
         self.keys: dict[CacheKey, KeyRecord] = {}
@@ -166,7 +167,7 @@ class FunctionRecord:
         keys = tuple(record.stats() for record in self.keys.values())
         totals = self.totals
         return FunctionStats(
-            self.id, self.name, self.qualname, self.defined_at, self.options,
+            self.id, self.name, self.qualname, self.defined_at, self.options, self.hits_counted,
             sum(key.hits for key in keys) + self.overflow.hits.value(), totals.misses, totals.dispatch_only,
             totals.nested, totals.failures, totals.tally.stages(), self.helpers.stages(), self.aot.stages(),
             self.backward.stages(), keys, self.dropped_keys, _sites(totals.call_sites), self.last_failure,
@@ -182,7 +183,7 @@ class Recorder:
         self.functions: dict[int, FunctionRecord] = {}
         self.baseline: dict[int, FunctionStats] = {}
         self._base: Snapshot | None = None
-        self._others: dict[str, Tally] = {}
+        self._others: dict[str, FunctionRecord] = {}
         self._misses: deque[Miss] = deque(maxlen=MAX_MISSES)
         self._dropped_misses = self._dropped_functions = 0
         self._numbers, self._function_numbers = itertools.count(1), itertools.count(1)
@@ -209,12 +210,17 @@ class Recorder:
         self._dropped_misses += len(self._misses) == MAX_MISSES
         self._misses.append(miss)
 
-    def add_other(self, name: str, stages: Stages) -> None:
-        """Count a stage of a program that belongs to no watched function."""
+    def other(self, name: str) -> FunctionRecord:
+        """The record of the programs of one name that belong to no watched function."""
         with self.lock:
             if name not in self._others and len(self._others) >= MAX_OTHERS:
                 name = "(others)"
-            self._others.setdefault(name, Tally()).add(stages)
+            if name not in self._others:
+                self._others[name] = FunctionRecord(
+                    self, next(self._function_numbers), name, name, "", (), MAX_OTHER_KEYS, approximate=False,
+                    hits_counted=False,
+                )  # fmt: skip
+            return self._others[name]
 
     def snapshot(self) -> Snapshot:
         """Everything since the last reset, as plain data."""
@@ -234,7 +240,7 @@ class Recorder:
             return self._snapshot()
 
     def _snapshot(self) -> Snapshot:
-        others = tuple(OtherProgram(name, tally.stages()) for name, tally in self._others.items())
+        others = tuple(other._stats() for other in self._others.values())
         return Snapshot(
             tuple(function._stats() for function in self.functions.values()), others, tuple(self._misses),
             self._dropped_misses, self._dropped_functions, _faults.count(), time.time(), self.jax_version,

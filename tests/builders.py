@@ -13,7 +13,6 @@ from jitwatch._model import (
     KeyStats,
     Leaf,
     Miss,
-    OtherProgram,
     Snapshot,
     Stages,
     Static,
@@ -109,6 +108,7 @@ def function_stats(name: str = "step", *, keys: Sequence[KeyStats] = (), **chang
         "call_sites": call_sites(train_88=len(keys)) if keys else (),
         "last_failure": None,
         "approximate": False,
+        "hits_counted": True,
         "stages": _total(keys),
     }
     for count in ("hits", "misses", "dispatch_only", "nested", "failures"):
@@ -136,9 +136,9 @@ def failed_miss(**changes: Any) -> Miss:
     return Miss(**{**fields, **changes})
 
 
-def other(name: str = "convert_element_type", **changes: Any) -> OtherProgram:
+def other(name: str = "convert_element_type", **changes: Any) -> FunctionStats:
     """A program compiled for no watched function."""
-    return OtherProgram(name=name, stages=stages(**changes))
+    return function_stats(name=name, defined_at="", keys=(), stages=stages(**changes))
 
 
 def snapshot(*functions: FunctionStats, **changes: Any) -> Snapshot:

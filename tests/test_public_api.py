@@ -32,7 +32,8 @@ def test_data_and_reports_work_where_jax_cannot_be_imported() -> None:
 
 
 def test_the_check_for_jax_can_fail() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_JAX.format("import jitwatch; jitwatch.watched_jit")], capture_output=True, check=False
-    )
+    code = WITHOUT_JAX.format("import jitwatch; jitwatch.watched_jit")
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+
     assert done.returncode != 0

@@ -7,9 +7,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-import jax
-
-from jitwatch._capture import stages
+from jitwatch._capture import jax_internals, stages
 
 
 class Body:
@@ -36,7 +34,7 @@ class Body:
         return fun
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        if jax.config.jax_disable_jit:  # not a trace: JAX calls the function itself
+        if jax_internals.trace_state_clean():  # not a trace: `debug_nans` looks for the operation that made the NaN
             return self.__wrapped__(*args, **kwargs)
         frame = stages.Frame("body", None, self)
         stages.push(frame)

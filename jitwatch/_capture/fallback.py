@@ -24,7 +24,7 @@ def wrapped(jitted: Any, options: dict[str, Any], max_keys: int) -> tuple[Any, W
     @functools.wraps(watch.fun)
     def watched(*args: Any, **kwargs: Any) -> Any:
         if jax.config.jax_disable_jit:  # no cache is used, so nothing is counted, as with the exact hook
-            return watch.inner(*args, **kwargs)
+            return watch.fun(*args, **kwargs)
         size = jax_internals.dispatch_cache_size(watch.inner)
         frame, call = watch.begin(args, kwargs)
         try:

@@ -7,6 +7,7 @@ has a contract test named after it in `tests/jax/test_jax_internals.py`. Measure
 from __future__ import annotations
 
 import functools
+import inspect
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -63,18 +64,31 @@ def jit_again(jitted: Any, body: Callable[..., Any]) -> Any:
 
 
 def with_hook(jitted: Any, inner: Any, make_hook: Callable[[Callable[..., Any]], Any]) -> Any:
-    """`inner` with `make_hook(original)` as its `cache_miss`, and the name, docs and attributes of `jitted`.
+    """`inner` with `make_hook(original)` as its `cache_miss`, and the function, docs and attributes of `jitted`.
 
-    The result is a PjitFunction and shares the caches of `inner`. C++ calls `cache_miss` exactly when its fast path was
-    not taken, so a hit costs what it costs without the hook (JAX 0.6.1 to 0.12: `PjitFunction.__getstate__`).
+    The result is a PjitFunction and shares the caches of `inner`, but for the dispatch cache: the hooked functions of
+    one function have one of their own. C++ calls `cache_miss` exactly when its fast path was not taken, so a hit costs
+    what it costs without the hook (JAX 0.6.1 to 0.12: `PjitFunction.__getstate__`).
     """
     state = inner.__getstate__()
-    state["cache_miss"] = traceback_util.api_boundary(make_hook(state["cache_miss"]))
+    state["cache_miss"] = api_boundary(make_hook(state["cache_miss"]))
+    state["fun"] = jitted_function(jitted)  # for `repr`, and for `disable_jit`, where C++ calls it
+    state["global_cache_key"] = ("jitwatch", state["global_cache_key"])
     hooked = PjitFunction.__new__(PjitFunction)
     hooked.__setstate__(state)
     hooked.__dict__.update(jitted.__dict__)
     hooked._fun = inner._fun
     return hooked
+
+
+def api_boundary(function: Callable[..., Any]) -> Any:
+    """`function` as an entry into JAX: what it raises has the traceback that `jax_traceback_filtering` asks for."""
+    return traceback_util.api_boundary(function)
+
+
+def is_jitted(function: Any) -> bool:
+    """Whether `function` came from `jax.jit`; a copy of one lacks what is needed to jit it again."""
+    return isinstance(function, PjitFunction) and hasattr(function, "_jit_info")
 
 
 def jitted_function(jitted: Any) -> Callable[..., Any]:
@@ -85,6 +99,30 @@ def jitted_function(jitted: Any) -> Callable[..., Any]:
 def jitted_name(jitted: Any) -> str:
     """The name under which JAX compiles, without `jit(...)`."""
     return str(jitted.__getstate__()["function_name"])
+
+
+@functools.cache
+def jit_option_names() -> frozenset[str]:
+    """The keyword arguments of the installed `jax.jit`."""
+    parameters = inspect.signature(plain_jit).parameters.values()
+    return frozenset(parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY)
+
+
+def jit_options(jitted: Any) -> dict[str, Any]:
+    """The arguments of `jax.jit` that make a function like `jitted`, without those left at their defaults."""
+    info, default = jitted._jit_info, plain_jit(lambda: None)._jit_info
+    options = {
+        name: getattr(info, name)
+        for name in jit_option_names()
+        if hasattr(info, name) and getattr(info, name) != getattr(default, name)
+    }
+    for name in ("in_shardings", "out_shardings"):
+        leaves = getattr(info, f"{name}_leaves")
+        if leaves != getattr(default, f"{name}_leaves"):
+            options[name] = jax.tree_util.tree_unflatten(getattr(info, f"{name}_treedef"), leaves)
+    if info.compiler_options_kvs:
+        options["compiler_options"] = dict(info.compiler_options_kvs)
+    return options
 
 
 def static_positions(jitted: Any) -> tuple[tuple[int, ...], tuple[str, ...]]:

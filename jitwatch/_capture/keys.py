@@ -255,6 +255,23 @@ def _leaf(value: Any, prng: str | None, shardings: dict[int, str]) -> Leaf:
     return interned(Leaf(shape, _dtype_text(dtype), weak, "python" if weak else "numpy", False, None, None))
 
 
+def key_of_avals(avals: tuple[Any, ...]) -> CacheKey:
+    """The key of a program of which only the avals of its inputs are known."""
+    leaves = [
+        interned(Leaf(tuple(aval.shape), str(aval.dtype), bool(aval.weak_type), "jax", False, None, None))
+        for aval in avals
+        if hasattr(aval, "shape")
+    ]
+    names = (f"args[{i}]" for i in range(len(leaves)))
+    return CacheKey(
+        arguments=tuple(interned(Argument(name, False, _LEAF, (name,))) for name in names),
+        leaf_chunks=(tuple(leaves),),
+        statics=(),
+        omitted=(),
+        context=context_now(),
+    )
+
+
 def _is_array(value: Any) -> bool:
     return type(value) is jax_internals.ArrayImpl
 

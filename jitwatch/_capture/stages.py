@@ -15,6 +15,7 @@ from typing import Any
 import jax
 
 from jitwatch import _faults
+from jitwatch._capture import compile_log
 from jitwatch._capture.call_site import call_site
 from jitwatch._model import Miss, Stages
 from jitwatch._recorder import RECORDER, FunctionRecord, Tally
@@ -45,9 +46,9 @@ class _ThreadState(threading.local):
     def __init__(self) -> None:
         self.stack: list[Frame] = []
         self.persistent_hit = False
-        self.traced_by_others: set[str] = set()
+        self.traced: dict[str, float] = {}
         self.differentiated: dict[str, weakref.ref[FunctionRecord]] = {}
-        self.lowered_for: dict[str, tuple[FunctionRecord | None, float]] = {}
+        self.lowered: dict[str, Tally] = {}
 
 
 _thread = _ThreadState()
@@ -135,7 +136,7 @@ def _attribute(kind: str, duration_s: float, program: str) -> None:
     elif kind != "trace":
         cause = next((other for other in reversed(_thread.stack) if other.kind != "body"), None)
         if cause is None:
-            RECORDER.add_other(name, _stage(kind, duration_s))
+            _add_other(name, _stage(kind, duration_s))
         elif cause.kind != "inspect":
             cause.helpers.add(_stage(kind, duration_s))
 
@@ -148,30 +149,34 @@ def _attribute_outside(kind: str, duration_s: float, name: str) -> None:
     compiled was lowered ahead of time.
     """
     if kind == "trace":
-        _thread.traced_by_others.add(name)
-    elif kind == "lower":
-        reference = None if name in _thread.traced_by_others else _thread.differentiated.get(name)
-        record = None if reference is None else reference()
-        _thread.traced_by_others.discard(name)
-        if record is None:
-            RECORDER.add_other(name, _stage(kind, duration_s))
-        _thread.lowered_for[name] = (record, duration_s)
-    elif name in _thread.lowered_for:
-        record, lower_s = _thread.lowered_for.pop(name)
-        if record is None:
-            RECORDER.add_other(name, _stage(kind, duration_s))
-        else:
-            both = Tally()
-            both.add(Stages(lowerings=1, lower_s=lower_s))
-            both.add(_stage(kind, duration_s))
-            record.add(new_miss(record, "backward", both.stages()), None)
+        _thread.traced[name] = duration_s
+        return
+    stages = Tally()
+    if kind == "lower":
+        if name in _thread.traced:
+            stages.add(Stages(traces=1, trace_s=_thread.traced[name]))
+        _thread.traced.clear()
+        stages.add(_stage(kind, duration_s))
+        _thread.lowered[name] = stages
+        return
+    lowered = _thread.lowered.pop(name, None)
+    stages.add(_stage(kind, duration_s))
+    if lowered is not None:
+        stages.add(lowered)
+    role = "call" if stages.traces else "aot" if lowered is None else "backward"
+    owners = {"aot": _lowered_ahead, "backward": _thread.differentiated}.get(role, {})
+    reference = owners.get(name)
+    record = None if reference is None else reference()
+    if record is not None:
+        record.add(new_miss(record, role, stages.stages()), None)
     else:
-        reference = _lowered_ahead.get(name)
-        record = None if reference is None else reference()
-        if record is None:
-            RECORDER.add_other(name, _stage(kind, duration_s))
-        else:
-            record.add(new_miss(record, "aot", _stage(kind, duration_s)), None)
+        _add_other(name, stages.stages())
+
+
+def _add_other(name: str, stages: Stages) -> None:
+    record = RECORDER.other(name)
+    key = record.record_of(compile_log.key_of(name))
+    record.add(new_miss(record, "call", stages, key=key.number or None), key)
 
 
 def new_miss(record: FunctionRecord, kind: str, stages: Stages, **details: Any) -> Miss:

@@ -48,6 +48,7 @@ class Watch:
                 options=tuple((option, describe(value)) for option, value in sorted(options.items())),
                 max_keys=max_keys,
                 approximate=not exact,
+                hits_counted=True,
             )
             records[identity].in_use = weakref.ref(self.body)
         self.record: FunctionRecord = records[identity]

@@ -7,8 +7,9 @@ import functools
 import os
 import sys
 import uuid
+import warnings
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
 import jax
@@ -78,19 +79,25 @@ def watched_jit(*fun: Any, max_keys: int | None = None, **options: Any) -> Any:
         JitwatchError: `max_keys`, or an option in the environment or in pyproject.toml, is not valid.
         TypeError, ValueError: What `jax.jit` raises for the same arguments.
     """
-    if not fun:
-        _config.option("max_keys", max_keys)  # say what is wrong at the decorator, not at the function below it
-        return functools.partial(watched_jit, max_keys=max_keys, **options)
     keep = _config.option("max_keys", max_keys)
-    if _config.option("mode") == "off":
-        return _jit(fun, options)
-    return watch_jitted(_jit(fun, options), options, keep)
+    if not fun and options.keys() <= jax_internals.jit_option_names():
+        return functools.partial(watched_jit, max_keys=max_keys, **options)
+    if len(fun) == 1 and not options and jax_internals.is_jitted(fun[0]):
+        jitted, options = fun[0], jax_internals.jit_options(fun[0])
+    else:
+        jitted = _jit(fun, options)
+    return jitted if _config.option("mode") == "off" else watch_jitted(jitted, options, keep)
 
 
 def _jit(fun: tuple[Any, ...], options: dict[str, Any]) -> Any:
-    if len(fun) == 1 and not options and isinstance(fun[0], jax_internals.PjitFunction):
-        return fun[0]
-    return jax_internals.plain_jit(*fun, **options)
+    if not options.keys() & {"device", "backend"}:
+        return jax_internals.plain_jit(*fun, **options)
+    with warnings.catch_warnings(record=True) as caught:  # deprecated: JAX blames its caller, and means the user
+        warnings.simplefilter("always")
+        jitted = jax_internals.plain_jit(*fun, **options)
+    for warning in caught:
+        warnings.warn(warning.message, stacklevel=3)
+    return jitted
 
 
 def watch_jitted(jitted: Any, options: dict[str, Any], max_keys: int) -> Any:
@@ -125,9 +132,27 @@ def _add_methods(function: Any, watch: Watch, options: dict[str, Any], max_keys:
     methods = _Methods(watch, weakref.ref(function))
     for name in ("cache_info", "cache_stats", "cache_report", "cache_keys", "cache_key", "diff_keys"):
         setattr(function, name, getattr(methods, name))
-    for name in ("lower", "trace", "eval_shape"):
-        setattr(function, name, _Ahead(watch, name, methods))
     function._jitwatch = _Recipe(function, watch.fun, options, max_keys)
+    function.__dict__ = _OwnAttributes(function.__dict__)
+    for name in _OwnAttributes.hidden:
+        setattr(function, name, _ahead(watch, name))
+
+
+class _OwnAttributes(dict[str, Any]):
+    """Attributes of a watched function, some of which must not go with the others into a wrapper.
+
+    `functools.wraps` and `jax.jit` copy the attributes of the function that they wrap by `dict.update`. With `lower`
+    among them, `lower` of the wrapper would lower the wrapped function.
+    """
+
+    hidden = ("lower", "trace", "eval_shape")
+
+    def __iter__(self) -> Iterator[str]:  # without it `dict.update` copies in C
+        return (name for name in super().__iter__() if name not in self.hidden)
+
+    def keys(self) -> Any:
+        """The names that a wrapper may copy."""
+        return list(self)
 
 
 class _Methods:
@@ -178,22 +203,15 @@ def _methods_of(function: Any) -> Any:
     return function.cache_info.__self__
 
 
-class _Ahead:
+def _ahead(watch: Watch, name: str) -> Any:
     """JAX's `lower`, `trace` or `eval_shape` of one watched function."""
 
-    def __init__(self, watch: Watch, name: str, methods: _Methods) -> None:
-        self._watch, self.__name__, self._methods = watch, name, methods
-        self.__doc__ = getattr(jax_internals.PjitFunction, name).__doc__
+    def ahead(*args: Any, **kwargs: Any) -> Any:
+        return watch.ahead(name, args, kwargs)
 
-    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        return self._watch.ahead(self.__name__, args, kwargs)
-
-    def __reduce__(self) -> Any:
-        return (_ahead_of, (self._methods, self.__name__))
-
-
-def _ahead_of(methods: _Methods, name: str) -> Any:
-    return getattr(methods._function(), name)
+    ahead.__name__ = ahead.__qualname__ = name
+    ahead.__doc__ = getattr(jax_internals.PjitFunction, name).__doc__
+    return jax_internals.api_boundary(ahead)
 
 
 class _Recipe:

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from jitwatch._model import CacheKey, CallSite, FunctionStats, KeyStats, Miss, OtherProgram, Snapshot, Stages
+from jitwatch._model import CacheKey, CallSite, FunctionStats, KeyStats, Miss, Snapshot, Stages
 
 T = TypeVar("T")
 
@@ -107,7 +107,7 @@ class Summary(msgspec.Struct, frozen=True):
 
     headline: Headline
     functions: Cut[FunctionRow]
-    others: Cut[OtherProgram]
+    others: Cut[FunctionStats]
     dropped_misses: int
     dropped_functions: int
     faults: int
@@ -187,7 +187,7 @@ def cut_list(items: Sequence[T], limit: int | None) -> Cut[T]:
     return Cut(shown, len(items) - len(shown))
 
 
-def _headline(rows: Sequence[FunctionRow], others: Sequence[OtherProgram]) -> Headline:
+def _headline(rows: Sequence[FunctionRow], others: Sequence[FunctionStats]) -> Headline:
     return Headline(
         lost_s=sum(row.lost_s for row in rows),
         others_s=sum(lost_s(other.stages) for other in others),

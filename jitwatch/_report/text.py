@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from jitwatch._model import FunctionStats, OtherProgram, Snapshot
+from jitwatch._model import FunctionStats, Snapshot
 from jitwatch._report._function_text import function_block
 from jitwatch._report._quantity_text import count_text, seconds_text, times_text
 from jitwatch._report._safe_text import clean, clean_place
@@ -103,7 +103,7 @@ def _described(worst: FunctionRow) -> str:
     return f"{clean(worst.name, 60)}{place}: {seconds_text(worst.lost_s)}{recompiles}"
 
 
-def _others(others: Cut[OtherProgram], others_s: float) -> Iterable[RenderableType]:
+def _others(others: Cut[FunctionStats], others_s: float) -> Iterable[RenderableType]:
     from rich.padding import Padding
     from rich.text import Text
 
@@ -114,7 +114,7 @@ def _others(others: Cut[OtherProgram], others_s: float) -> Iterable[RenderableTy
     yield Padding(Text(", ".join(names), overflow="fold"), (0, 0, 0, 2))
 
 
-def _other_text(other: OtherProgram) -> str:
+def _other_text(other: FunctionStats) -> str:
     times = other.stages.compiles + other.stages.loads
     repeated = f" {times_text(times)}" if times > 1 else ""
     return f"{clean(other.name, 60)}{repeated} ({seconds_text(lost_s(other.stages))})"

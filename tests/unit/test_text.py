@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from key_strategies import keys, text
 
-from jitwatch._model import CacheKey, FunctionStats, OtherProgram, Snapshot, Stages
+from jitwatch._model import CacheKey, FunctionStats, Snapshot, Stages
 from jitwatch._report.text import render, render_function
 
 PARAMS = {f"layer{i}": {"b": leaf((256,)), "w": leaf((784, 256))} for i in range(6)}
@@ -202,12 +202,12 @@ def functions() -> st.SearchStrategy[FunctionStats]:
 
 @given(
     st.lists(functions(), max_size=3),
-    st.lists(st.builds(OtherProgram, text, st.just(stages())), max_size=3),
+    st.lists(st.builds(other, text), max_size=3),
     text,
     st.integers(-5, 200),
 )
 def test_any_names_make_a_page_without_control_characters(
-    several: list[FunctionStats], others: list[OtherProgram], version: str, width: int
+    several: list[FunctionStats], others: list[FunctionStats], version: str, width: int
 ) -> None:
     page = render(snapshot(*several, others=tuple(others), jax_version=version), width=width, max_keys=2)
 

@@ -1,0 +1,301 @@
+"""Property: for random programs, every count and every call's key is what an independent oracle says.
+
+Runs 320 programs. `JITWATCH_TEST_PROGRAMS=2000 pytest tests/jax/test_exact_counts.py` runs as many as it says, drawn
+anew each time; a failure prints the program.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import itertools
+import os
+import random
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import call_programs
+import jax
+import jax.numpy as jnp
+import numpy as np
+import oracle as judge
+import pytest
+from call_programs import CONTEXTS, LEAVES, STATICS, Call, Op, Program, build_tree, leaf_value
+from hypothesis import HealthCheck, given, seed, settings
+from oracle import Function, Oracle
+
+from jitwatch import JitwatchError, _faults, watched_jit
+
+PARTS = 4
+LONG = os.environ.get("JITWATCH_TEST_PROGRAMS")
+PROGRAMS = int(LONG or 320)
+_numbers = itertools.count()
+
+
+class Broken(Exception):
+    """What the functions of a program raise while they are broken."""
+
+
+class Run:
+    """One program while it runs."""
+
+    def __init__(self, program: Program) -> None:
+        self.oracle = Oracle()
+        self.program = program
+        self.broken = False
+        self.kept: list[Any] = []
+        """All static values: a value that is gone is another one when it is made again."""
+        self.functions: list[Function] = []
+        for kind in program.functions:
+            self.functions.append(self._function(kind))
+
+    def _function(self, kind: str) -> Function:
+        if kind == "twin" and self.functions:
+            first = self.functions[-1]
+            options = {"keep_unused": True} if len(self.functions) > 1 else {}
+            return self._watch(first.fun, first.statics, first.effects, options)
+        name = f"f{next(_numbers)}"
+        self.oracle.names.add(name)
+        fun = self._body(kind, name, self.functions[0] if self.functions else None)
+        options: dict[str, Any] = {
+            "static name": {"static_argnames": "n"},
+            "static position": {"static_argnums": 1},
+            "donating": {"donate_argnums": 0},
+        }.get(kind, {})
+        statics: Callable[[int], tuple[set[int], set[str]]] = {
+            "static name": lambda given: (set(), {"n"}),
+            "static position": lambda given: ({1} & set(range(given)), {"y"}),
+        }.get(kind, lambda given: (set(), set()))
+        return self._watch(fun, statics, kind == "effects", options)
+
+    def _watch(self, fun: Any, statics: Any, effects: bool, options: dict[str, Any]) -> Function:
+        watched = watched_jit(fun, **options)
+        return Function(watched, fun, fun.__name__, statics, watched.cache_stats().id, effects)
+
+    def _body(self, kind: str, name: str, inner: Function | None) -> Any:
+        oracle = self.oracle
+
+        def fun(x, y=0.5, *rest, n=3, **extra):
+            with oracle.body(fun):
+                if kind == "raising" and self.broken:
+                    raise Broken
+                if kind == "effects":
+                    jax.debug.callback(lambda: None)
+                if kind == "outer" and inner is not None:
+                    oracle.call(inner, next(iter(jax.tree.leaves(x)), 1.0))
+                    oracle.call(inner, np.ones(3, np.float32))
+                if kind == "eager":
+                    with jax.ensure_compile_time_eval(), oracle.outside_trace():
+                        jax.lax.add(np.ones(3, np.float32), np.ones(3, np.float32))
+                        if inner is not None:
+                            oracle.call(inner, np.ones(3, np.float32))
+                leaves = jax.tree.leaves((x, rest, extra))
+                return {"total": _total(leaves), "leaves": leaves}
+
+        fun.__name__ = fun.__qualname__ = name
+        return fun
+
+    # One step.
+
+    def step(self, op: Op) -> None:
+        """Run one step; what JAX and the functions raise is part of the program."""
+        function = self.functions[op.function % len(self.functions)]
+        call = self.program.calls[op.call % len(self.program.calls)]
+        with self._contexts(op.contexts), contextlib.suppress(*_EXPECTED):
+            self._step(op.kind, function, call, op.contexts)
+
+    @contextlib.contextmanager
+    def _contexts(self, names: tuple[str, ...]) -> Iterator[None]:
+        with contextlib.ExitStack() as stack:
+            for name in names:
+                make, added = CONTEXTS[name]
+                stack.enter_context(make())
+                stack.enter_context(self.oracle.setting(**added))
+            yield
+
+    def _step(self, kind: str, function: Function, call: Call, contexts: tuple[str, ...]) -> None:
+        oracle, watched = self.oracle, function.watched
+        if kind in ("grad", "vmap", "jit", "scan", "checkpoint"):
+            self._transformed(kind, function, call)
+        elif kind == "direct jit":
+            with oracle.flag("elsewhere"):
+                jax.jit(watched)(leaf_value("f32[4]"))
+        elif kind == "direct vmap":
+            jax.vmap(watched)(leaf_value("f32[2,4]"))
+        elif kind in ("lower", "trace", "eval_shape"):
+            args, kwargs = self._arguments(function, call)
+            result = getattr(watched, kind)(*args, **kwargs)
+            if kind == "lower":
+                result.compile()
+        elif kind == "look":
+            self._look(function)
+        elif kind in ("clear_cache", "clear_caches"):
+            oracle.clear()
+            watched.clear_cache() if kind == "clear_cache" else jax.clear_caches()
+        elif kind == "break":
+            self.broken = not self.broken
+        elif kind == "disable_jit":
+            with jax.disable_jit(), oracle.setting(disable_jit=True):
+                self._call(function, call)
+        elif kind == "threads":
+            self._threads(function, contexts)
+        else:
+            self._call(function, call)
+
+    def _call(self, function: Function, call: Call) -> None:
+        args, kwargs = self._arguments(function, call)
+        self.oracle.call(function, *args, **kwargs)
+
+    def _arguments(self, function: Function, call: Call) -> tuple[list[Any], dict[str, Any]]:
+        positions, names = function.statics(2)
+        build = _build_fresh if "donate" in str(function.watched.cache_stats().options) else build_tree
+        y = STATICS[call.y_static]() if 1 in positions else build_tree(call.y)
+        args = [build(call.x)]
+        kwargs: dict[str, Any] = {}
+        if call.y_by == "position":
+            args += [y, *map(build_tree, call.rest)]
+        elif call.y_by == "keyword":
+            kwargs["y"] = y
+        for name, value in call.keywords:
+            if name == "n" and "n" in names:
+                kwargs[name] = STATICS[value]()
+            elif name != "n":
+                kwargs[name] = build_tree(value)
+        self.kept.append((y, kwargs))
+        return args, kwargs
+
+    def _transformed(self, kind: str, function: Function, call: Call) -> None:
+        args, kwargs = self._arguments(function, call)
+
+        def total(x):
+            with self.oracle.under_trace():
+                return self.oracle.call(function, x, *args[1:], **kwargs)["total"]
+
+        if kind == "grad":
+            jax.grad(total)(leaf_value("f32[4]"))
+        elif kind == "vmap":
+            jax.vmap(total)(leaf_value("f32[2,4]"))
+        elif kind == "scan":
+            jax.lax.scan(lambda carry, x: (carry, total(x)), 0, leaf_value("f32[2,4]"))
+        else:
+            {"jit": jax.jit, "checkpoint": jax.checkpoint}[kind](total)(leaf_value("f32[4]"))
+
+    def _look(self, function: Function) -> None:
+        with self.oracle.flag("looking"):
+            for view in function.watched.cache_keys():
+                try:
+                    view.jaxpr(), view.stablehlo(), view.hlo(), view.cost_analysis(), repr(view)
+                except JitwatchError:
+                    pass
+
+    def _threads(self, function: Function, contexts: tuple[str, ...]) -> None:
+        calls = [call for call in self.program.calls if "donate" not in str(function.watched.cache_stats().options)]
+        errors: list[BaseException] = []
+        barrier = threading.Barrier(3)
+
+        def work() -> None:
+            try:
+                with self.oracle.watching_thread(), self._contexts(contexts):
+                    barrier.wait()
+                    for call in calls * 2:
+                        with contextlib.suppress(*_EXPECTED):
+                            self._call(function, call)
+            except BaseException as error:
+                errors.append(error)
+
+        threads = [threading.Thread(target=work) for _ in range(3)]
+        [thread.start() for thread in threads]
+        [thread.join() for thread in threads]
+        if errors:
+            raise errors[0]
+
+    # The judgement.
+
+    def check(self) -> None:
+        """Compare all counts with the oracle's."""
+        records = {function.number: function.watched.cache_stats() for function in self.functions}
+        for name in self.oracle.names:
+            same = [stats for stats in records.values() if stats.name == name]
+            self._check_name(self.oracle.by_name[name], same)
+        for number, stats in records.items():
+            expected = {count: self.oracle.per_function[number][count] for count in judge.COUNTS}
+            expected.pop("nested")  # by name, with the calls that JAX itself makes
+            assert {count: getattr(stats, count) for count in expected} == expected, stats.name
+            self._check_keys(number, stats)
+
+    def _check_name(self, seen: Any, same: list[Any]) -> None:
+        expected = {stage: seen[stage] for stage in ("traces", "lowerings", "compiles")}
+        actual = {stage: sum(getattr(stats.stages, stage) for stats in same) for stage in expected}
+        expected["nested"] = seen["unbracketed"] + sum(self.oracle.per_function[stats.id]["nested"] for stats in same)
+        actual["nested"] = sum(stats.nested for stats in same)
+        assert actual == expected, same[0].name
+
+    def _check_keys(self, number: int, stats: Any) -> None:
+        by_jax = self.oracle.by_name[stats.name]["unbracketed"] > 0
+        counts = (*judge.COUNTS, "traces", "lowerings", "compiles")
+        expected = {
+            key: {count: seen[count] for count in counts}
+            for (function, key), seen in self.oracle.per_key.items()
+            if function == number and any(seen.values())
+        }
+        actual = {
+            key.key: {count: getattr(key if count in judge.COUNTS else key.stages, count) for count in counts}
+            for key in stats.keys
+        }
+        if by_jax:
+            expected, actual = (
+                {key: seen for key, seen in all_keys.items() if not key.transform} for all_keys in (expected, actual)
+            )
+        assert actual == expected, stats.name
+        assert [key.number for key in stats.keys] == list(range(1, len(stats.keys) + 1))
+
+
+_EXPECTED = (Broken, ValueError, TypeError, OverflowError, RuntimeError, NotImplementedError)
+
+
+def _total(leaves: list[Any]) -> Any:
+    total = jax.lax.full((), 0, np.float32)
+    for leaf in leaves[:2]:
+        if jnp.issubdtype(jax.dtypes.result_type(leaf) if not hasattr(leaf, "dtype") else leaf.dtype, jnp.floating):
+            leaf = jax.lax.convert_element_type(leaf, np.float32)
+            total = jax.lax.add(total, jax.lax.reduce(leaf, np.float32(0), jax.lax.add, tuple(range(leaf.ndim))))
+    return total
+
+
+def _build_fresh(tree: Any) -> Any:
+    """Arrays that may be donated: no other call uses them."""
+    if tree[0] == "leaf":
+        return LEAVES[tree[1]]()
+    return [_build_fresh(child) for _, child in tree[1]] if tree[0] in ("dict", "list") else build_tree(("none",))
+
+
+def run(program: Program) -> None:
+    """Run a program and judge the counts."""
+    faults = _faults.count()
+    current = Run(program)
+    with current.oracle.watching():
+        for op in program.ops:
+            current.step(op)
+    current.check()
+    assert _faults.count() == faults
+
+
+@pytest.fixture(autouse=True, scope="module")
+def values_made_first() -> None:
+    for name in LEAVES:
+        leaf_value(name)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("part", range(PARTS))
+def test_every_count_and_key_is_the_oracles(part: int) -> None:
+    @seed(part if LONG is None else random.getrandbits(64))
+    @settings(max_examples=PROGRAMS // PARTS, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(call_programs.programs)
+    def check(program: Program) -> None:
+        run(program)
+        if next(_numbers) % 20 == 0:
+            gc.collect()
+
+    check()

@@ -1,0 +1,195 @@
+"""What jitwatch assumes of JAX's private parts, one test for each function of `jax_internals`, named after it."""
+
+from __future__ import annotations
+
+import functools
+import operator
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jitwatch._capture import jax_internals
+
+
+def hooked(fun, calls, **options):
+    """`jax.jit(fun)` whose misses are appended to `calls` as (output, fast-path data)."""
+    plain = jax.jit(fun, **options)
+    inner = jax_internals.jit_again(plain, fun)
+
+    def make_hook(original):
+        def cache_miss(*args, **kwargs):
+            result = original(*args, **kwargs)
+            calls.append(result[:2])
+            return result
+
+        return cache_miss
+
+    return jax_internals.with_hook(plain, inner, make_hook)
+
+
+def test_exact_hook_available_here() -> None:
+    assert jax_internals.exact_hook_available()
+
+
+def test_with_hook_sees_each_miss_and_no_hit() -> None:
+    calls = []
+    f = hooked(lambda x: x + 1, calls)
+
+    f(jnp.ones(3)), f(jnp.ones(3)), f(jnp.ones(4))
+
+    assert len(calls) == 2
+    assert type(f) is type(jax.jit(lambda: None)) is jax_internals.PjitFunction
+
+
+def test_jit_again_keeps_the_options() -> None:
+    plain = jax.jit(lambda x, n: x * n, static_argnums=1)
+
+    again = jax_internals.jit_again(plain, lambda x, n: x + n)
+
+    assert again(jnp.ones(()), 3) == 4
+    assert jax_internals.static_positions(again) == jax_internals.static_positions(plain)
+
+
+def test_jitted_function_and_name() -> None:
+    def f(x, n):
+        return x
+
+    assert jax_internals.jitted_function(jax.jit(f)) is f
+    assert jax_internals.jitted_name(jax.jit(functools.partial(f, n=1))) == "f"
+
+
+def test_static_positions_come_resolved_from_the_signature() -> None:
+    jitted = jax.jit(lambda x, n: x, static_argnames="n")
+
+    assert jax_internals.static_positions(jitted) == ((1,), ("n",))
+
+
+def test_dispatch_identity_tells_options_apart() -> None:
+    def f(x):
+        return x
+
+    assert jax_internals.dispatch_identity(jax.jit(f)) == jax_internals.dispatch_identity(jax.jit(f))
+    assert jax_internals.dispatch_identity(jax.jit(f)) != jax_internals.dispatch_identity(jax.jit(f, donate_argnums=0))
+
+
+def test_clear_dispatch_cache_neither_traces_nor_compiles() -> None:
+    traces, calls = [], []
+    f = hooked(lambda x: traces.append(1) or x + 1, calls)
+    f(jnp.ones(3))
+
+    jax_internals.clear_dispatch_cache(f)
+    f(jnp.ones(3))
+
+    assert len(traces) == 1
+    assert len(calls) == 2
+    assert jax_internals.executable_of(calls[0][1]) is jax_internals.executable_of(calls[1][1])
+
+
+def test_dispatch_cache_size_grows_with_keys() -> None:
+    f = jax.jit(lambda x: x + 1)
+    f(jnp.ones(3)), f(jnp.ones(4)), f(jnp.ones(4))
+
+    assert jax_internals.dispatch_cache_size(f) == 2
+
+
+@pytest.mark.parametrize("output", [lambda x: x, lambda x: (x, {"a": x, "b": None}), lambda x: jax.random.key(0)])
+def test_count_hits_counts_each_hit_and_leaves_the_output(output) -> None:
+    counter = functools.lru_cache(maxsize=0)(operator.itemgetter(0))
+    plain = jax.jit(output)
+    inner = jax_internals.jit_again(plain, output)
+
+    def make_hook(original):
+        def cache_miss(*args):
+            outs, fastpath, *rest = original(*args)
+            return (outs, jax_internals.count_hits(fastpath, counter), *rest)
+
+        return cache_miss
+
+    f = jax_internals.with_hook(plain, inner, make_hook)
+    results = [f(jnp.ones(3)) for _ in range(5)]
+
+    assert counter.cache_info().misses == 4
+    assert jax.tree.structure(results[4]) == jax.tree.structure(plain(jnp.ones(3)))
+
+
+def test_split_arguments_is_what_c_makes_of_a_call() -> None:
+    signature, leaves = jax_internals.split_arguments((1.0, "static", {"b": 2, "a": 3}), {"k": 4}, (1,), ())
+
+    assert list(signature.static_args) == ["static"]
+    assert list(signature.dynamic_arg_names) == ["k"]
+    assert len(signature.dynamic_arg_treedefs) == 3
+    assert leaves == [1.0, 3, 2, 4]
+
+
+@pytest.mark.parametrize(("value", "expected"), [
+    (True, ((), np.dtype(bool), True)),
+    (1, ((), np.dtype("int32"), True)),
+    (1.5, ((), np.dtype("float32"), True)),
+    (np.float64(1), ((), np.dtype("float32"), False)),
+    (np.ones((2, 3), np.int64), ((2, 3), np.dtype("int32"), False)),
+])  # fmt: skip
+def test_value_signature_is_canonical(value, expected) -> None:
+    assert jax_internals.value_signature(value) == expected
+
+
+def test_array_committed_and_layout() -> None:
+    array = jnp.ones((2, 3))
+
+    assert not jax_internals.array_committed(array)
+    assert jax_internals.array_committed(jax.device_put(array, jax.devices()[0]))
+    assert hash(jax_internals.array_layout(array)) == hash(jax_internals.array_layout(jnp.zeros((2, 3))))
+
+
+def test_prng_name_and_key_data() -> None:
+    key = jax.random.key(0)
+    signature, leaves = jax_internals.split_arguments((key,), {}, (), ())
+    _, implementation = signature.dynamic_arg_treedefs[0].node_data()
+
+    data = jax_internals.key_data_like(str(key.dtype), key.shape)
+
+    assert data.shape == leaves[0].shape
+    assert f"key<{jax_internals.prng_name(implementation)}>" == str(key.dtype)
+
+
+def test_trace_state_clean_only_outside_traces_and_transforms() -> None:
+    seen = []
+    jax.jit(lambda x: seen.append(jax_internals.trace_state_clean()) or x)(1.0)
+    jax.vmap(lambda x: seen.append(jax_internals.trace_state_clean()) or x)(jnp.ones(2))
+
+    assert seen == [False, False]
+    assert jax_internals.trace_state_clean()
+
+
+def test_tracer_value_unwraps_transforms_and_ends_at_a_jaxpr() -> None:
+    kinds = []
+
+    def f(x):
+        kinds.append(type(jax_internals.tracer_value(x)))
+        return x * 2.0
+
+    jax.grad(f)(jnp.ones(())), jax.vmap(f)(jnp.ones(2)), jax.jit(f)(1.0)
+
+    assert [issubclass(kind, jax.Array) for kind in kinds[:2]] == [True, True]
+    assert kinds[2] is type(None)
+
+
+def test_context_names_match_the_context() -> None:
+    names, before = jax_internals.context_names(), jax_internals.trace_context()
+    with jax.default_matmul_precision("float32"):
+        after = jax_internals.trace_context()
+
+    assert len(names) == len(before) == len(after)
+    changed = [name for name, old, new in zip(names, before, after, strict=True) if old != new]
+    assert changed == ["jax_default_matmul_precision"]
+    assert jax_internals.trace_context() == before
+
+
+def test_source_of_is_the_line_of_the_definition() -> None:
+    def f(x):
+        return x
+
+    assert jax_internals.source_of(f).endswith(f"test_jax_internals.py:{f.__code__.co_firstlineno}")
+    assert jax_internals.source_of(functools.partial(f, 1)) == jax_internals.source_of(f)
+    assert jax_internals.source_of(len) == ""
