@@ -44,6 +44,7 @@ class _CountedOutput:
 jax.tree_util.register_pytree_node(_CountedOutput, lambda node: ((0,), node.counter), operator.call)
 
 
+@functools.cache
 def exact_hook_available() -> bool:
     """Whether this JAX lets jitwatch see each miss and count each hit; otherwise counts are approximate."""
     try:
@@ -63,7 +64,9 @@ def jit_again(jitted: Any, body: Callable[..., Any]) -> Any:
     return pjit._cpp_pjit(body, jitted._jit_info)
 
 
-def with_hook(jitted: Any, inner: Any, make_hook: Callable[[Callable[..., Any]], Any]) -> Any:
+def with_hook(
+    jitted: Any, inner: Any, make_hook: Callable[[Callable[..., Any]], Any], *, cache_name: str = "jitwatch"
+) -> Any:
     """`inner` with `make_hook(original)` as its `cache_miss`, and the function, docs and attributes of `jitted`.
 
     The result is a PjitFunction and shares the caches of `inner`, but for the dispatch cache: the hooked functions of
@@ -73,7 +76,7 @@ def with_hook(jitted: Any, inner: Any, make_hook: Callable[[Callable[..., Any]],
     state = inner.__getstate__()
     state["cache_miss"] = api_boundary(make_hook(state["cache_miss"]))
     state["fun"] = jitted_function(jitted)  # for `repr`, and for `disable_jit`, where C++ calls it
-    state["global_cache_key"] = ("jitwatch", state["global_cache_key"])
+    state["global_cache_key"] = (cache_name, state["global_cache_key"])
     hooked = PjitFunction.__new__(PjitFunction)
     hooked.__setstate__(state)
     hooked.__dict__.update(jitted.__dict__)

@@ -326,8 +326,7 @@ def mesh_text(mesh: Any) -> str:
     """Axis names, sizes and types of a mesh, and its devices in order."""
     axes = ", ".join(f"{name!r}: {size}" for name, size in mesh.shape.items())
     types = getattr(mesh, "axis_types", None)
-    devices = getattr(mesh, "devices", None)
-    ids = "" if devices is None else f" devices {[device.id for device in devices.flat]}"
+    ids = f" devices {[device.id for device in mesh.devices.flat]}" if isinstance(mesh, jax.sharding.Mesh) else ""
     named_types = "" if not types else " " + ",".join(getattr(kind, "name", str(kind)) for kind in types)
     return f"mesh({axes}{named_types}{ids})"
 

@@ -47,7 +47,7 @@ class _ThreadState(threading.local):
         self.stack: list[Frame] = []
         self.persistent_hit = False
         self.traced: dict[str, float] = {}
-        self.differentiated: dict[str, weakref.ref[FunctionRecord]] = {}
+        self.transformed: dict[str, weakref.ref[FunctionRecord]] = {}
         self.lowered: dict[str, Tally] = {}
 
 
@@ -94,9 +94,9 @@ def body_ran(body: Any, seconds: float) -> None:
         record.add(new_miss(record, "aot", Stages(traces=1, trace_s=seconds)), None)
 
 
-def differentiated(record: FunctionRecord) -> None:
-    """Remember that JAX may soon run a backward pass named like this function, outside any call of it."""
-    _thread.differentiated[record.name] = weakref.ref(record)
+def transformed(record: FunctionRecord) -> None:
+    """Remember that JAX may soon run a program named like this function outside any call of it: a backward pass, `remat`."""
+    _thread.transformed[record.name] = weakref.ref(record)
 
 
 def lowered_ahead(record: FunctionRecord) -> None:
@@ -164,7 +164,7 @@ def _attribute_outside(kind: str, duration_s: float, name: str) -> None:
     if lowered is not None:
         stages.add(lowered)
     role = "call" if stages.traces else "aot" if lowered is None else "backward"
-    owners = {"aot": _lowered_ahead, "backward": _thread.differentiated}.get(role, {})
+    owners = {"aot": _lowered_ahead, "backward": _thread.transformed}.get(role, {})
     reference = owners.get(name)
     record = None if reference is None else reference()
     if record is not None:

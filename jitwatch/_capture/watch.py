@@ -32,14 +32,16 @@ class Watch:
     Jitted functions for which JAX shares one dispatch cache (same function, same options) share one record too.
     """
 
-    def __init__(self, jitted: Any, options: dict[str, Any], max_keys: int, *, exact: bool) -> None:
-        self._exact = exact
+    def __init__(
+        self, jitted: Any, options: dict[str, Any], max_keys: int, *, exact: bool, count_hits: bool = True
+    ) -> None:
+        self._exact, self._count_hits = exact, count_hits
         self.fun = jax_internals.jitted_function(jitted)
         name = jax_internals.jitted_name(jitted)
         self.body = body_of(self.fun, name)
         self.key_maker = keys.KeyMaker(self.fun, *jax_internals.static_positions(jitted))
         records = _RECORDS.setdefault(self.body, {})
-        identity = jax_internals.dispatch_identity(jitted)
+        identity = count_hits, jax_internals.dispatch_identity(jitted)
         if identity not in records:
             records[identity] = RECORDER.add_function(
                 name=name,
@@ -48,7 +50,7 @@ class Watch:
                 options=tuple((option, describe(value)) for option, value in sorted(options.items())),
                 max_keys=max_keys,
                 approximate=not exact,
-                hits_counted=True,
+                hits_counted=count_hits,
             )
             records[identity].in_use = weakref.ref(self.body)
         self.record: FunctionRecord = records[identity]
@@ -93,8 +95,7 @@ class Watch:
             call = self.key_maker.call(args, kwargs)
             if call.under_trace:
                 kind = "nested"
-                if "DynamicJaxprTracer" not in call.key.transform:
-                    stages.differentiated(self.record)
+                stages.transformed(self.record)
         except Exception as error:  # a fault only if JAX does not refuse the arguments as well
             key_error = error
         frame = stages.Frame(kind, self.record, self.body)
@@ -163,15 +164,14 @@ class Watch:
                     (other.executable for other, held in entries if held and held.entry.executable is executable), None
                 )
 
-    @staticmethod
-    def _counted(fastpath: Any, call: keys.Call, key: KeyRecord) -> Any:
+    def _counted(self, fastpath: Any, call: keys.Call, key: KeyRecord) -> Any:
         counter: Any = functools.partial(key.hits.call)
         counter.entry = Entry(call, jax_internals.executable_of(fastpath))
         key.entry = weakref.ref(counter)
         if LOGGING.active:  # no fast path, and so nothing of JAX's that would keep the entry
             LOGGING.kept.append(counter)
             return None
-        return jax_internals.count_hits(fastpath, counter)
+        return jax_internals.count_hits(fastpath, counter) if self._count_hits else fastpath
 
     def _log(self, call: keys.Call | None, key: KeyRecord, miss: Miss | None) -> None:
         if LOGGING.active:
@@ -189,15 +189,24 @@ class _Logging:
 
 LOGGING = _Logging()
 _RECORDS: weakref.WeakKeyDictionary[Body, dict[Any, FunctionRecord]] = weakref.WeakKeyDictionary()
-_HOOKED: weakref.WeakSet[Any] = weakref.WeakSet()
+_HOOKED: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+"""Each hooked function, and the plain one that it was made from."""
 
 
-def hooked(jitted: Any, options: dict[str, Any], max_keys: int) -> tuple[Any, Watch]:
-    """A PjitFunction like `jitted` whose misses and hits are counted, and its watch."""
-    watch = Watch(jitted, options, max_keys, exact=True)
-    result = jax_internals.with_hook(jitted, watch.inner, watch.hook)
-    _HOOKED.add(result)
+def hooked(
+    jitted: Any, options: dict[str, Any], max_keys: int, *, count_hits: bool = True
+) -> tuple[Any, Watch]:
+    """A PjitFunction like `jitted` whose misses, and hits if asked for, are counted, and its watch."""
+    watch = Watch(jitted, options, max_keys, exact=True, count_hits=count_hits)
+    cache_name = "jitwatch" if count_hits else "jitwatch, misses only"
+    result = jax_internals.with_hook(jitted, watch.inner, watch.hook, cache_name=cache_name)
+    _HOOKED[result] = jitted
     return result, watch
+
+
+def plain_of(function: Any) -> Any:
+    """The function that a hooked one was made from; a function that is not hooked itself."""
+    return _HOOKED.get(function, function)
 
 
 def empty_dispatch_caches() -> None:

@@ -17,7 +17,7 @@ import jax
 from jitwatch import _config
 from jitwatch._capture import fallback, jax_internals, keys, stages
 from jitwatch._capture.programs import KeyView, diff_keys, key_views
-from jitwatch._capture.watch import Watch, hooked
+from jitwatch._capture.watch import Watch, hooked, plain_of
 from jitwatch._errors import JitwatchError
 from jitwatch._model import CacheInfo, CacheKey, FunctionStats
 from jitwatch._recorder import RECORDER
@@ -90,9 +90,9 @@ def watched_jit(*fun: Any, max_keys: int | None = None, **options: Any) -> Any:
 
 
 def _jit(fun: tuple[Any, ...], options: dict[str, Any]) -> Any:
-    if not options.keys() & {"device", "backend"}:
+    if len(fun) == 1 and not options.keys() & {"device", "backend"}:
         return jax_internals.plain_jit(*fun, **options)
-    with warnings.catch_warnings(record=True) as caught:  # deprecated: JAX blames its caller, and means the user
+    with warnings.catch_warnings(record=True) as caught:  # deprecated; JAX blames its caller, and means the user
         warnings.simplefilter("always")
         jitted = jax_internals.plain_jit(*fun, **options)
     for warning in caught:
@@ -104,7 +104,7 @@ def watch_jitted(jitted: Any, options: dict[str, Any], max_keys: int) -> Any:
     """The watched form of a jitted function; the same object if it is watched already."""
     if is_watched(jitted):
         return jitted
-    _begin()
+    begin()
     try:
         weakref.ref(jax_internals.jitted_function(jitted))
     except TypeError:  # JAX cannot cache it either, and says so when it is called
@@ -117,8 +117,19 @@ def watch_jitted(jitted: Any, options: dict[str, Any], max_keys: int) -> Any:
     return result
 
 
+def watch_plainly(jitted: Any, options: dict[str, Any], max_keys: int, *, count_hits: bool) -> Any:
+    """The hooked form of a jitted function without methods on top, or itself where this JAX has no exact hook."""
+    if is_watched(jitted) or plain_of(jitted) is not jitted or not jax_internals.exact_hook_available():
+        return jitted
+    begin()
+    try:
+        return hooked(jitted, options, max_keys, count_hits=count_hits)[0]
+    except TypeError:  # no weak reference to the function: JAX cannot cache it either, and says so when it is called
+        return jitted
+
+
 @functools.cache
-def _begin() -> None:
+def begin() -> None:
     """What happens once, before the first function is watched."""
     RECORDER.jax_version = jax.__version__
     jax_internals.exclude_from_tracebacks(os.path.dirname(__file__))
@@ -243,7 +254,7 @@ def is_watched(function: Any) -> bool:
 
 def _reduce(function: Any) -> Any:
     """How pickle and copy take a PjitFunction apart: one that is not watched as without jitwatch."""
-    return function._jitwatch.reduce() if is_watched(function) else object.__reduce_ex__(function, 4)
+    return function._jitwatch.reduce() if is_watched(function) else object.__reduce_ex__(plain_of(function), 4)
 
 
 def _lookup(module: Any, qualname: str) -> Any:

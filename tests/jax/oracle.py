@@ -31,6 +31,7 @@ class Bracket:
     def __init__(self, function: Function, nested: bool) -> None:
         self.function, self.nested = function, nested
         self.missed = False
+        self.frame: Any = None
         self.ran: collections.Counter[str] = collections.Counter()
 
 
@@ -220,19 +221,21 @@ class Oracle:
         finally:
             sys.setprofile(before)
 
-    def _profile(self, frame: Any, event: str, _: Any) -> None:
+    def _profile(self, frame: Any, event: str, result: Any) -> None:
         code = frame.f_code
-        if event != "call" or code.co_name != "cache_miss" or not code.co_filename.endswith("pjit.py"):
+        if code.co_name != "cache_miss" or event not in ("call", "return") or not code.co_filename.endswith("pjit.py"):
             return
         fun = inspect.unwrap(frame.f_locals["fun"])
         if getattr(fun, "__name__", None) not in self.names:
             return
         bracket = self._thread.brackets[-1] if self._thread.brackets else None
-        if bracket is not None and bracket.function.fun is fun and not bracket.missed:
+        if bracket is not None and bracket.function.fun is fun and bracket.frame in (None, frame):
+            bracket.frame = frame if event == "call" else None
             bracket.missed = True
-        else:  # called by JAX itself, under a transform
-            with self._lock:
-                self.by_name[fun.__name__]["unbracketed"] += 1
+            return
+        with self._lock:  # called by JAX itself, under a transform
+            self.by_name[fun.__name__]["unbracketed"] += event == "call"
+            self.by_name[fun.__name__]["unbracketed failures"] += event == "return" and result is None
 
     def on_stage(self, stage: str, name: str) -> None:
         """A program was lowered or compiled."""

@@ -220,15 +220,17 @@ class Run:
             self._check_name(self.oracle.by_name[name], same)
         for number, stats in records.items():
             expected = {count: self.oracle.per_function[number][count] for count in judge.COUNTS}
-            expected.pop("nested")  # by name, with the calls that JAX itself makes
+            for count in ("nested", "failures"):  # compared by name, with the calls that JAX itself makes
+                expected.pop(count)
             assert {count: getattr(stats, count) for count in expected} == expected, stats.name
             self._check_keys(number, stats)
 
     def _check_name(self, seen: Any, same: list[Any]) -> None:
         expected = {stage: seen[stage] for stage in ("traces", "lowerings", "compiles")}
         actual = {stage: sum(getattr(stats.stages, stage) for stats in same) for stage in expected}
-        expected["nested"] = seen["unbracketed"] + sum(self.oracle.per_function[stats.id]["nested"] for stats in same)
-        actual["nested"] = sum(stats.nested for stats in same)
+        for count, by_jax in (("nested", "unbracketed"), ("failures", "unbracketed failures")):
+            expected[count] = seen[by_jax] + sum(self.oracle.per_function[stats.id][count] for stats in same)
+            actual[count] = sum(getattr(stats, count) for stats in same)
         assert actual == expected, same[0].name
 
     def _check_keys(self, number: int, stats: Any) -> None:

@@ -1,0 +1,5 @@
+"""`python -m jitwatch` is the command `jitwatch`."""
+
+from jitwatch._cli import main
+
+main(prog_name="python -m jitwatch")

@@ -1,0 +1,60 @@
+"""Puts a `jax.jit` that watches in the place of JAX's, in `jax` and in every module that imported it before."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from types import ModuleType
+from typing import Any
+
+import jax
+
+from jitwatch import _config, _faults
+from jitwatch._capture import compile_log, jax_internals
+from jitwatch._capture.watched import begin, watch_plainly
+
+
+class Patch:
+    """The replacement, while it is in place."""
+
+    def __init__(self, *, count_hits: bool) -> None:
+        self._max_keys = _config.option("max_keys")
+        self._count_hits = count_hits
+        self._places: list[tuple[ModuleType, str]] = []
+        begin()
+        self._log = compile_log.read()
+        self.jit = self._make_jit()
+        for module in tuple(sys.modules.values()):
+            self._replace_in(module)
+
+    def remove(self) -> None:
+        """Put JAX's own `jit` back wherever this one still stands; functions made meanwhile stay watched."""
+        self._log.remove()
+        for module, name in self._places:
+            if vars(module).get(name) is self.jit:
+                setattr(module, name, jax_internals.plain_jit)
+        self._places.clear()
+
+    def _replace_in(self, module: Any) -> None:
+        # JAX's own modules keep JAX's jit, so that its internal functions stay as they are; `jax.jit` is the user's.
+        names = vars(module) if isinstance(module, ModuleType) else {}
+        if module is not jax and str(names.get("__name__", "")).partition(".")[0] in ("jax", "jaxlib", "jitwatch"):
+            return
+        for name, value in tuple(names.items()):
+            if value is jax_internals.plain_jit:
+                setattr(module, name, self.jit)
+                self._places.append((module, name))
+
+    def _make_jit(self) -> Any:
+        @functools.wraps(jax_internals.plain_jit)
+        def jit(*fun: Any, **options: Any) -> Any:
+            jitted = jax_internals.plain_jit(*fun, **options)
+            if not isinstance(jitted, jax_internals.PjitFunction):  # a decorator, since JAX 0.8.1
+                return functools.partial(jit, **options)
+            try:
+                return watch_plainly(jitted, options, self._max_keys, count_hits=self._count_hits)
+            except Exception as error:
+                _faults.record("watching a jitted function", error)
+                return jitted
+
+        return jit

@@ -1,0 +1,182 @@
+"""The report as JSON, in the versioned form that docs/json.md describes; the schema there is made from these structs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from jitwatch._model import CacheKey, FunctionStats, KeyStats, Miss, Snapshot, Stages
+from jitwatch._report._key_text import key_line
+from jitwatch._report._safe_text import clean, clean_place
+from jitwatch._report._summary import lost_s
+
+SCHEMA = "jitwatch-report/1"
+MAX_KEY_TEXT = 400
+
+
+class JsonStages(msgspec.Struct, frozen=True):
+    """How often each stage ran and for how long; `compiles` are real XLA compilations, `loads` persistent-cache hits."""
+
+    traces: int
+    lowerings: int
+    compiles: int
+    loads: int
+    trace_s: float
+    lower_s: float
+    compile_s: float
+    load_s: float
+
+
+class JsonMiss(msgspec.Struct, frozen=True):
+    """One miss in which at least one stage ran, or that failed."""
+
+    number: int
+    kind: str
+    """`call`, `nested`, `aot` or `backward`."""
+    key: int | None
+    causes: list[str]
+    where: list[str]
+    call_site: str
+    unix_s: float
+    stages: JsonStages
+    failed: str | None
+    failed_at: str | None
+    failed_argument: str | None
+
+
+class JsonKey(msgspec.Struct, frozen=True):
+    """One cache key of a function."""
+
+    number: int
+    text: str
+    hits: int | None
+    misses: int
+    dispatch_only: int
+    nested: int
+    failures: int
+    stages: JsonStages
+    executable: int | None
+    slow_path: bool
+
+
+class JsonFinding(msgspec.Struct, frozen=True):
+    """What the user should know of a function's recompilations."""
+
+    causes: list[str]
+    where: list[str]
+    call_site: str
+    message: str
+
+
+class JsonFunction(msgspec.Struct, frozen=True):
+    """A jitted function, or an eager operation and other programs by JAX's name of them."""
+
+    name: str
+    kind: str
+    """`jitted` for a watched function, `other` for eager operations and functions that were not watched."""
+    qualname: str
+    defined_at: str
+    options: dict[str, str]
+    traces: int
+    compiles: int
+    """XLA compilations asked for: real ones and loads from the persistent cache."""
+    lost_s: float
+    """Seconds spent on tracing, lowering, compiling and loading."""
+    hits: int | None
+    """None where hits were not counted."""
+    miss_count: int
+    dispatch_only: int
+    nested: int
+    failures: int
+    dropped_keys: int
+    approximate: bool
+    stages: JsonStages
+    helpers: JsonStages
+    misses: list[JsonMiss]
+    """The most recent ones, oldest first."""
+    keys: list[JsonKey]
+    findings: list[JsonFinding]
+
+
+class JsonReport(msgspec.Struct, frozen=True):
+    """The whole report."""
+
+    schema: str
+    unix_s: float
+    jax_version: str
+    python_version: str
+    lost_s: float
+    functions: list[JsonFunction]
+    dropped_misses: int
+    dropped_functions: int
+    faults: int
+
+
+def render(snapshot: Snapshot) -> str:
+    """The report of a snapshot as JSON text."""
+    return msgspec.json.format(msgspec.json.encode(report(snapshot)), indent=1).decode() + "\n"
+
+
+def report(snapshot: Snapshot) -> JsonReport:
+    """The report of a snapshot as data: functions that did anything, the most costly first."""
+    misses: dict[int, list[Miss]] = {}
+    for miss in snapshot.misses:
+        misses.setdefault(miss.function, []).append(miss)
+    kinds = [("jitted", function) for function in snapshot.functions] + [("other", each) for each in snapshot.others]
+    functions = [_function(function, kind, misses.get(function.id, [])) for kind, function in kinds]
+    return JsonReport(
+        schema=SCHEMA, unix_s=snapshot.unix_s, jax_version=clean(snapshot.jax_version),
+        python_version=clean(snapshot.python_version), lost_s=sum(function.lost_s for function in functions),
+        functions=sorted(functions, key=lambda function: (-function.lost_s, function.name)),
+        dropped_misses=snapshot.dropped_misses, dropped_functions=snapshot.dropped_functions, faults=snapshot.faults,
+    )  # fmt: skip
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of the report."""
+    return msgspec.json.schema(JsonReport)
+
+
+def _function(function: FunctionStats, kind: str, misses: list[Miss]) -> JsonFunction:
+    ran = function.stages
+    return JsonFunction(
+        name=clean(function.name), kind=kind, qualname=clean(function.qualname),
+        defined_at=clean_place(function.defined_at),
+        options={clean(name): clean(text) for name, text in function.options},
+        traces=ran.traces, compiles=ran.compiles + ran.loads, lost_s=lost_s(ran),
+        hits=function.hits if function.hits_counted else None, miss_count=function.misses,
+        dispatch_only=function.dispatch_only, nested=function.nested, failures=function.failures,
+        dropped_keys=function.dropped_keys, approximate=function.approximate, stages=_stages(ran),
+        helpers=_stages(function.helpers), misses=[_miss(miss) for miss in misses if _counts(miss)],
+        keys=[_key(key, hits_counted=function.hits_counted) for key in function.keys], findings=[],
+    )  # fmt: skip
+
+
+def _counts(miss: Miss) -> bool:
+    return miss.stages != Stages() or miss.failed is not None
+
+
+def _miss(miss: Miss) -> JsonMiss:
+    return JsonMiss(
+        number=miss.number, kind=miss.kind, key=miss.key, causes=[], where=[], call_site=clean_place(miss.call_site),
+        unix_s=miss.unix_s, stages=_stages(miss.stages), failed=miss.failed and clean(miss.failed),
+        failed_at=miss.failed_at and clean_place(miss.failed_at),
+        failed_argument=miss.failed_argument and clean(miss.failed_argument),
+    )  # fmt: skip
+
+
+def _key(stats: KeyStats, *, hits_counted: bool) -> JsonKey:
+    return JsonKey(
+        number=stats.number, text=_key_text(stats.key), hits=stats.hits if hits_counted else None, misses=stats.misses,
+        dispatch_only=stats.dispatch_only, nested=stats.nested, failures=stats.failures, stages=_stages(stats.stages),
+        executable=stats.executable, slow_path=stats.slow_path,
+    )  # fmt: skip
+
+
+def _key_text(key: CacheKey) -> str:
+    return key_line(key, MAX_KEY_TEXT)
+
+
+def _stages(stages: Stages) -> JsonStages:
+    return JsonStages(*(getattr(stages, name) for name in JsonStages.__struct_fields__))

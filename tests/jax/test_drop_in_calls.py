@@ -1,0 +1,301 @@
+"""`watched_jit` takes what `jax.jit` takes, in every form, and its result goes wherever JAX's goes."""
+
+from __future__ import annotations
+
+import functools
+import threading
+
+import jax
+import jax.numpy as jnp
+import pytest
+from side_by_side import failure, same
+
+from jitwatch import watched_jit
+
+
+def double(x, n=2):
+    return x * n
+
+
+class Scale:
+    """Hashable by identity, so that it can be a static `self`."""
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def __call__(self, x):
+        return x * self.factor
+
+    def method(self, x):
+        return x * self.factor
+
+    @functools.partial(watched_jit, static_argnums=0)
+    def with_static_self(self, x, *, n=1):
+        return x * self.factor * n
+
+    @classmethod
+    @functools.partial(watched_jit, static_argnums=0)
+    def of_class(cls, x):
+        return x + len(cls.__name__)
+
+    @staticmethod
+    @watched_jit
+    def of_nobody(x):
+        return x + 1
+
+
+@jax.tree_util.register_pytree_node_class
+class Module:
+    """A pytree with a watched method whose `self` is traced."""
+
+    def __init__(self, w):
+        self.w = w
+
+    def tree_flatten(self):
+        return (self.w,), None
+
+    @classmethod
+    def tree_unflatten(cls, _, children):
+        return cls(*children)
+
+    @watched_jit
+    def apply(self, x):
+        return self.w * x
+
+
+def test_bare_decorator_gives_the_functions_result() -> None:
+    f = watched_jit(double)
+
+    assert f(jnp.float32(3)) == f(3.0, n=2) == f(x=3.0) == 6
+
+
+@pytest.mark.parametrize("decorate", [
+    lambda: watched_jit(static_argnames="n"),
+    lambda: watched_jit(static_argnames="n", max_keys=5),
+    lambda: functools.partial(watched_jit, static_argnames="n"),
+    lambda: functools.partial(watched_jit, max_keys=5)(static_argnames="n"),
+], ids=["called", "called with max_keys", "partial", "partial, then called"])  # fmt: skip
+def test_decorator_with_options_gives_a_watched_function(decorate) -> None:
+    @decorate()
+    def f(x, n):
+        assert isinstance(n, int)
+        return x * n
+
+    assert (f(2.0, n=3), f(2.0, n=3)) == (6, 6)
+    assert f.cache_info()[:2] == (1, 1)
+
+
+def test_decorator_without_arguments_gives_a_watched_function() -> None:
+    @watched_jit()
+    def f(x):
+        return x + 1
+
+    assert f(1) == 2 and f.cache_info().misses == 1
+
+
+def test_methods_with_static_self_are_cached_for_each_object() -> None:
+    one, two = Scale(2.0), Scale(3.0)
+    before = Scale.with_static_self.cache_info()
+
+    results = [one.with_static_self(1.0), two.with_static_self(1.0), one.with_static_self(5.0, n=2)]
+
+    assert results == [2, 3, 20]
+    assert Scale.with_static_self.cache_info().compiles - before.compiles == 3
+
+
+def test_method_of_a_pytree_traces_self() -> None:
+    assert Module(2.0).apply(3.0) == 6
+    assert jax.grad(lambda module: module.apply(3.0))(Module(2.0)).w == 3
+
+
+def test_classmethod_and_staticmethod_work() -> None:
+    assert (Scale.of_class(1), Scale(1).of_class(1), Scale.of_nobody(1), Scale(1).of_nobody(1)) == (6, 6, 2, 2)
+
+
+@pytest.mark.parametrize("make", [
+    lambda: functools.partial(double, n=5), lambda: functools.partial(double, 3.0), lambda: Scale(2.0),
+    lambda: Scale(2.0).method, lambda: lambda x: x - 1, lambda: jax.jit(double), lambda: jnp.sin, lambda: Scale(1).of_nobody,
+    lambda: functools.partial(functools.partial(double), n=4), lambda: jax.tree_util.Partial(double, n=3),
+    lambda: jax.vmap(double), lambda: jax.grad(double), lambda: jax.custom_jvp(double),
+], ids=["partial", "positional partial", "callable object", "bound method", "lambda", "jitted", "jnp function",
+        "watched", "partial of partial", "Partial", "vmap", "grad", "custom_jvp"])  # fmt: skip
+def test_kind_of_callable_gives_equal_results_and_names(make) -> None:
+    def observe(jit):
+        f = jit(make())
+        argument = jnp.ones(3) if "vmap" in str(make) else 2.0
+        return float(jnp.sum(f(argument))) if "vmap" not in repr(f) else f(jnp.ones(3)).tolist(), f.__name__
+
+    if make.__code__.co_names[:2] == ("jax", "vmap"):
+        same(lambda jit: jit(make())(jnp.ones(3)).tolist())
+    else:
+        same(observe)
+
+
+def test_bound_method_made_anew_is_traced_as_often_as_with_plain_jit() -> None:
+    def observe(jit):
+        traced = []
+
+        class Net:
+            def step(self, x):
+                traced.append(x)
+                return x + 1
+
+        net = Net()
+        for _ in range(3):
+            jit(net.step)(1.0)
+        first, second = jit(net.step), jit(net.step)
+        first(1.0), second(1.0)
+        return len(traced)
+
+    same(observe)
+
+
+def test_jitted_function_keeps_its_options() -> None:
+    f = watched_jit(jax.jit(double, static_argnames="n", donate_argnums=0))
+    x = jnp.ones(3)
+
+    f(x, n=4)
+
+    assert x.is_deleted()
+    assert dict(f.cache_stats().options)["static_argnames"] == "('n',)"
+    assert jax.jit(double, static_argnames="n").lower(x, n=4).as_text().count("n") > 0
+
+
+def test_watched_function_watched_again_is_itself() -> None:
+    f = watched_jit(double)
+
+    assert watched_jit(f) is f
+
+
+def test_two_watched_jits_of_one_function_share_jaxs_caches() -> None:
+    def observe(jit):
+        traced = []
+
+        def f(x):
+            traced.append(x)
+            return x * 2
+
+        first, second = jit(f), jit(f)
+        first(1.0), second(1.0), first(1.0)
+        third = jit(f, donate_argnums=0)
+        third(jnp.float32(1))
+        return len(traced), first._cache_size(), second._cache_size(), third._cache_size()
+
+    assert same(observe)[0] == 2
+
+
+def test_rewrapping_in_a_loop_compiles_once() -> None:
+    def f(x):
+        return x * 2
+
+    for _ in range(20):
+        g = watched_jit(f)
+        g(1.0)
+
+    assert g.cache_info()[:2] == (19, 1)
+
+
+@pytest.mark.parametrize("name", ["self", "fun", "args", "kwargs", "protocol", "cls", "name", "watch", "jit_func"])
+def test_keyword_arguments_may_have_any_name(name) -> None:
+    function = eval(f"lambda {name}=1: {name} * 2")
+    f = watched_jit(function)
+
+    assert f(**{name: 3}) == 6
+    assert f.eval_shape(**{name: 3.0}).dtype == jnp.float32
+    assert f.trace(**{name: 3.0}).jaxpr and f.lower(**{name: 3.0}).as_text()
+    assert f.cache_key(**{name: 3}).arguments[0].name == name
+    assert jax.jit(f)(**{name: 3}) == jax.vmap(lambda x: f(**{name: x}))(jnp.ones(1, int) * 3)[0] == 6
+
+
+@pytest.mark.parametrize("transform", [
+    lambda f: jax.grad(f)(2.0), lambda f: jax.value_and_grad(f)(2.0), lambda f: jax.hessian(f)(2.0),
+    lambda f: jax.vmap(f)(jnp.arange(3.0)), lambda f: jax.jit(f)(2.0), lambda f: jax.jit(jax.grad(f))(2.0),
+    lambda f: jax.checkpoint(f)(2.0), lambda f: jax.grad(jax.checkpoint(f))(2.0),
+    lambda f: jax.lax.scan(lambda c, x: (f(c), f(x)), 1.0, jnp.arange(3.0)),
+    lambda f: jax.lax.map(f, jnp.arange(3.0)), lambda f: jax.lax.cond(True, f, f, 2.0),
+    lambda f: jax.lax.while_loop(lambda x: x < 9, f, 2.0), lambda f: jax.linearize(f, 2.0)[1](1.0),
+    lambda f: jax.vjp(f, 2.0)[1](1.0), lambda f: jax.jvp(f, (2.0,), (1.0,)), lambda f: jax.eval_shape(f, 2.0),
+    lambda f: str(jax.make_jaxpr(f)(2.0)), lambda f: str(jax.make_jaxpr(jax.grad(f))(2.0)),
+    lambda f: jax.tree_util.Partial(f)(2.0), lambda f: functools.partial(f, n=3)(2.0), lambda f: jax.custom_jvp(f)(2.0),
+    lambda f: jax.ensure_compile_time_eval().__enter__() or f(2.0),
+    lambda f: jnp.vectorize(f)(jnp.ones((2, 2))), lambda f: jax.pure_callback(f, jax.ShapeDtypeStruct((), "float32"), 2.0),
+], ids=lambda transform: str(transform.__code__.co_names))  # fmt: skip
+def test_transform_of_it_gives_equal_results(transform) -> None:
+    def observe(jit):
+        with jax.ensure_compile_time_eval() if "ensure" in str(transform.__code__.co_names) else jax.named_scope("s"):
+            result = transform(jit(lambda x, n=2: jnp.sin(x) * n + x))
+        return str(jax.tree_util.tree_map(lambda leaf: leaf if isinstance(leaf, str) else str(leaf), result))
+
+    same(observe)
+
+
+def test_nested_functions_make_equal_programs() -> None:
+    def observe(jit):
+        @jit
+        def inner(x):
+            return x * 2
+
+        @jit
+        def outer(x):
+            return inner(inner(x)) + 1
+
+        return str(jax.make_jaxpr(outer)(1.0)), outer.lower(1.0).as_text()
+
+    same(observe)
+
+
+def test_recursion_with_static_argument_works() -> None:
+    @functools.partial(watched_jit, static_argnums=1)
+    def power(x, n):
+        return x * power(x, n - 1) if n else x
+
+    assert power(2.0, 3) == 16
+
+
+def test_unknown_signature_is_no_obstacle() -> None:
+    def observe(jit):
+        f = jit(max)  # a builtin without a signature
+        return failure(lambda: f(jnp.ones(()), jnp.zeros(())))
+
+    same(observe)
+
+
+def test_threads_get_their_own_results() -> None:
+    f = watched_jit(double)
+    results = {}
+
+    def work(size):
+        results[size] = [f(jnp.ones(size)).sum().item() for _ in range(20)]
+
+    threads = [threading.Thread(target=work, args=(size,)) for size in range(1, 7)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+
+    assert results == {size: [2.0 * size] * 20 for size in range(1, 7)}
+    assert (f.cache_info().hits + f.cache_info().misses, f.cache_info().compiles) == (120, 6)
+
+
+def test_disable_jit_calls_the_function_itself() -> None:
+    def observe(jit):
+        seen = []
+
+        def f(x):
+            seen.append(type(x).__name__)
+            return x
+
+        with jax.disable_jit():
+            jit(f)(1.0), jax.grad(jit(f))(1.0)
+        return seen, jit(f).eval_shape(1.0).shape
+
+    same(observe)
+
+
+def test_jax_jit_replaced_at_run_time_works(monkeypatch) -> None:
+    monkeypatch.setattr(jax, "jit", watched_jit)
+
+    f = jax.jit(double, static_argnames="n")
+    g = jax.jit(jax.grad(f))
+
+    assert (f(2.0, n=3), g(2.0), jax.jit(f)) == (6, 2, f)
+    assert f.cache_info().misses == 1 and g.cache_info().misses == 1
+    assert watched_jit(double)(1.0) == 2
