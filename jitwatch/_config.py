@@ -1,4 +1,4 @@
-"""Options: an argument, else `JITWATCH_*` in the environment, else `[tool.jitwatch]` of pyproject.toml, else default."""
+"""Options: an argument, else `JITWATCH_*` in the environment, else `[tool.jitwatch]` of pyproject.toml, or default."""
 
 from __future__ import annotations
 

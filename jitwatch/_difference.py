@@ -71,6 +71,10 @@ def _used(key: KeyStats) -> bool:
 
 
 def _sites(now: tuple[CallSite, ...], before: tuple[CallSite, ...]) -> tuple[CallSite, ...]:
-    earlier = {site.place: site.misses for site in before}
-    sites = (CallSite(site.place, site.misses - earlier.get(site.place, 0)) for site in now)
+    earlier = {site.place: site for site in before}
+    sites = (
+        CallSite(site.place, site.misses - old.misses, site.lost_s - old.lost_s)
+        for site in now
+        for old in [earlier.get(site.place, CallSite(site.place, 0, 0.0))]
+    )
     return tuple(site for site in sites if site.misses)

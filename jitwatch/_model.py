@@ -6,9 +6,13 @@ Durations are seconds (`_s`), wall-clock times are seconds since the epoch (`uni
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""The bounds hold for what is read from a file; msgspec checks them there."""
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
 
 
 class Static(msgspec.Struct, frozen=True, cache_hash=True):
@@ -25,7 +29,7 @@ class Static(msgspec.Struct, frozen=True, cache_hash=True):
 class Leaf(msgspec.Struct, frozen=True, cache_hash=True):
     """What JAX's dispatch cache sees of one array or number: its aval and its placement."""
 
-    shape: tuple[int, ...]
+    shape: tuple[Count, ...]
     dtype: str
     weak_type: bool
     source: str
@@ -82,24 +86,24 @@ class CacheKey(msgspec.Struct, frozen=True, cache_hash=True):
 class Stages(msgspec.Struct, frozen=True):
     """How often each stage ran, and for how long. A load is a compilation answered by the persistent cache."""
 
-    traces: int = 0
-    lowerings: int = 0
-    compiles: int = 0
+    traces: Count = 0
+    lowerings: Count = 0
+    compiles: Count = 0
     """XLA compilations that really ran; loads from the persistent cache are not among them."""
-    loads: int = 0
-    trace_s: float = 0.0
-    lower_s: float = 0.0
-    compile_s: float = 0.0
-    load_s: float = 0.0
+    loads: Count = 0
+    trace_s: Seconds = 0.0
+    lower_s: Seconds = 0.0
+    compile_s: Seconds = 0.0
+    load_s: Seconds = 0.0
 
 
 class Miss(msgspec.Struct, frozen=True):
     """One call, or one use ahead of time, that the dispatch cache did not serve."""
 
-    number: int
+    number: Count
     """Counts the misses of the process, from 1."""
-    function: int
-    key: int | None
+    function: Count
+    key: Count | None
     """Number of the key within its function; None where the key could not be told."""
     kind: str
     """`call`, `nested` (under a trace or a transform), `aot` (`lower`, `trace`, `eval_shape`) or `backward`."""
@@ -108,7 +112,7 @@ class Miss(msgspec.Struct, frozen=True):
     """What JAX compiled on the side: for placing arguments, or for an eager operation inside the trace."""
     call_site: str
     """`file:line` of the first frame outside jax, the usual libraries and jitwatch; empty if there is none."""
-    unix_s: float
+    unix_s: Seconds
     thread: int
     failed: str | None
     """The exception's class where the call raised."""
@@ -124,9 +128,9 @@ class LoggedCall(msgspec.Struct, frozen=True):
     """One call while a call log is open."""
 
     name: str
-    function: int
+    function: Count
     key: CacheKey | None
-    executable: int | None
+    executable: Count | None
     miss: Miss | None
     """None for a call that the dispatch cache served."""
 
@@ -135,26 +139,28 @@ class CallSite(msgspec.Struct, frozen=True):
     """A line of the user's that led to misses."""
 
     place: str
-    misses: int
+    misses: Count
+    lost_s: Seconds
+    """Seconds in the stages of those misses."""
 
 
 class KeyStats(msgspec.Struct, frozen=True):
     """One key of a function, and what happened with it."""
 
-    number: int
+    number: Count
     key: CacheKey
-    hits: int
-    misses: int
+    hits: Count
+    misses: Count
     """Calls with this key that the dispatch cache did not serve, nested calls not among them."""
-    dispatch_only: int
+    dispatch_only: Count
     """Of the misses, those in which no stage ran."""
-    nested: int
-    failures: int
+    nested: Count
+    failures: Count
     stages: Stages
-    first_unix_s: float
-    last_miss_unix_s: float
+    first_unix_s: Seconds
+    last_miss_unix_s: Seconds
     slow_path: bool
-    executable: int | None
+    executable: Count | None
     """Number, within the function, of the executable that serves this key; keys can share one."""
     call_sites: tuple[CallSite, ...]
 
@@ -162,7 +168,7 @@ class KeyStats(msgspec.Struct, frozen=True):
 class FunctionStats(msgspec.Struct, frozen=True):
     """One jitted function and the whole history of its cache."""
 
-    id: int
+    id: Count
     name: str
     """As JAX names it, without `jit(...)`."""
     qualname: str
@@ -172,11 +178,11 @@ class FunctionStats(msgspec.Struct, frozen=True):
     """The `jax.jit` arguments that were given, as text."""
     hits_counted: bool
     """False where the function was watched without counting its hits: then they are 0 here."""
-    hits: int
-    misses: int
-    dispatch_only: int
-    nested: int
-    failures: int
+    hits: Count
+    misses: Count
+    dispatch_only: Count
+    nested: Count
+    failures: Count
     stages: Stages
     helpers: Stages
     aot: Stages
@@ -184,7 +190,7 @@ class FunctionStats(msgspec.Struct, frozen=True):
     backward: Stages
     """Stages that JAX ran for it outside a call, such as the backward pass of `grad`; part of `stages`."""
     keys: tuple[KeyStats, ...]
-    dropped_keys: int
+    dropped_keys: Count
     """Misses with keys beyond the bound on keys, each time they miss; they and their hits are in the totals only."""
     call_sites: tuple[CallSite, ...]
     last_failure: Miss | None
@@ -199,14 +205,39 @@ class Snapshot(msgspec.Struct, frozen=True):
     others: tuple[FunctionStats, ...]
     """Programs that JAX compiled for no watched function, by JAX's name: eager operations, functions not watched."""
     misses: tuple[Miss, ...]
-    """The most recent ones, oldest first."""
-    dropped_misses: int
-    dropped_functions: int
-    faults: int
+    """The most recent ones, oldest first; of a data file those that ran a stage, failed, or were the first of a key."""
+    dropped_misses: Count
+    dropped_functions: Count
+    faults: Count
     """Errors of jitwatch's own that were caught, so that the watched program went on."""
-    unix_s: float
+    unix_s: Seconds
     jax_version: str
     python_version: str
+
+
+class Process(msgspec.Struct, frozen=True):
+    """One process that was watched."""
+
+    host: str
+    pid: Count
+    process_index: Count | None
+    """Of a JAX program of several processes; None until JAX has been asked, and where it was never."""
+    jax_version: str
+    """Empty for a process that had not imported jax."""
+    python_version: str
+    device_kind: str
+    """As JAX names it, such as `NVIDIA H100`; empty where JAX had set up no device."""
+    started_unix_s: Seconds
+    argv: tuple[str, ...]
+
+
+class Recording(msgspec.Struct, frozen=True):
+    """Finished data of one or more processes."""
+
+    processes: tuple[Process, ...]
+    snapshot: Snapshot
+    problems: tuple[str, ...]
+    """What could not be read, in words."""
 
 
 class CacheInfo(NamedTuple):

@@ -13,6 +13,7 @@ import platform
 import threading
 import time
 from collections import deque
+from collections.abc import Iterable
 from typing import Any
 
 from jitwatch import _faults, _hub
@@ -55,6 +56,10 @@ class Tally:
     def __bool__(self) -> bool:
         return bool(self.traces or self.lowerings or self.compiles or self.loads)
 
+    def activity(self) -> int:
+        """A number that grows with each stage."""
+        return int(self.traces + self.lowerings + self.compiles + self.loads)
+
 
 class HitCounter:
     """Counts in C, so exactly under threads and for some 150 ns, the calls that JAX's C++ serves with one key.
@@ -86,13 +91,18 @@ class KeyRecord:
         self.first_unix_s = self.last_miss_unix_s = unix_s
         self.slow_path = False
         self.executable: int | None = None
-        self.call_sites: dict[str, int] = {}
+        self.call_sites: dict[str, tuple[int, float]] = {}
+        """Misses from each line, and seconds in their stages."""
         self.seen = False
         """Whether a call with this key came to its end."""
         self.rebuild_pending = False
         """Whether jitwatch itself emptied the dispatch cache, so that the next dispatch-only miss counts as a hit."""
         self.entry: Any = lambda: None
         """Weak reference to what JAX's cache entry for this key holds."""
+
+    def activity(self) -> int:
+        """A number that grows with everything that is counted."""
+        return self.hits.value() + self.misses + self.nested + self.failures + self.tally.activity()
 
     def stats(self) -> KeyStats:
         """The counts as plain data."""
@@ -115,6 +125,8 @@ class FunctionRecord:
         self.recorder, self.id, self.name, self.qualname = recorder, number, name, qualname
         self.defined_at, self.options, self.max_keys, self.approximate = defined_at, options, max_keys, approximate
         self.keys: dict[CacheKey, KeyRecord] = {}
+        self.numbered: list[KeyRecord] = []
+        """The records of `keys`, by number less one."""
         self.overflow = KeyRecord(0, None, 0.0)
         self.dropped_keys = 0
         self.totals = KeyRecord(0, None, 0.0)
@@ -130,6 +142,7 @@ class FunctionRecord:
             record = None if key is None else self.keys.get(key)
             if record is None and key is not None and len(self.keys) < self.max_keys:
                 record = self.keys[key] = KeyRecord(len(self.keys) + 1, key, time.time())
+                self.numbered.append(record)
             elif record is None and key is not None:
                 self.dropped_keys += 1
             return record or self.overflow
@@ -147,7 +160,8 @@ class FunctionRecord:
                 each.misses += miss.kind == "call"
                 each.dispatch_only += miss.kind == "call" and miss.failed is None and not _any_stage(miss.stages)
                 if miss.call_site and (miss.call_site in each.call_sites or len(each.call_sites) < MAX_CALL_SITES):
-                    each.call_sites[miss.call_site] = each.call_sites.get(miss.call_site, 0) + 1
+                    misses, lost_s = each.call_sites.get(miss.call_site, (0, 0.0))
+                    each.call_sites[miss.call_site] = misses + 1, lost_s + stages_s(miss.stages)
             self.helpers.add(miss.helpers)
             if miss.kind in ("aot", "backward"):
                 getattr(self, miss.kind).add(miss.stages)
@@ -163,8 +177,19 @@ class FunctionRecord:
             before = self.recorder.baseline.get(self.id)
         return now if before is None else function_difference(now, before)
 
-    def _stats(self) -> FunctionStats:
-        keys = tuple(record.stats() for record in self.keys.values())
+    def activity(self) -> int:
+        """A number that grows with everything that is counted, but for the hits of the keys."""
+        return (
+            self.totals.activity() + self.overflow.hits.value() + self.helpers.activity() + self.dropped_keys
+        )  # fmt: skip
+
+    def partial_stats(self, keys: Iterable[KeyRecord]) -> FunctionStats:
+        """The live counts with only these keys; `hits` are those of these keys and of calls beyond the bound on keys."""
+        with self.recorder.lock:
+            return self._stats(keys)
+
+    def _stats(self, of: Iterable[KeyRecord] | None = None) -> FunctionStats:
+        keys = tuple(record.stats() for record in (self.numbered if of is None else of))
         totals = self.totals
         return FunctionStats(
             self.id, self.name, self.qualname, self.defined_at, self.options, self.hits_counted,
@@ -184,6 +209,7 @@ class Recorder:
         self.baseline: dict[int, FunctionStats] = {}
         self._base: Snapshot | None = None
         self._others: dict[str, FunctionRecord] = {}
+        self._others_by_number: dict[int, FunctionRecord] = {}
         self._misses: deque[Miss] = deque(maxlen=MAX_MISSES)
         self._dropped_misses = self._dropped_functions = 0
         self._numbers, self._function_numbers = itertools.count(1), itertools.count(1)
@@ -216,11 +242,29 @@ class Recorder:
             if name not in self._others and len(self._others) >= MAX_OTHERS:
                 name = "(others)"
             if name not in self._others:
-                self._others[name] = FunctionRecord(
+                record = self._others[name] = FunctionRecord(
                     self, next(self._function_numbers), name, name, "", (), MAX_OTHER_KEYS, approximate=False,
                     hits_counted=False,
                 )  # fmt: skip
+                self._others_by_number[record.id] = record
             return self._others[name]
+
+    def find(self, number: int) -> FunctionRecord | None:
+        """The record with this number; None where it had to make room."""
+        return self.functions.get(number) or self._others_by_number.get(number)
+
+    def records(self) -> tuple[FunctionRecord, ...]:
+        """The records of all functions, and of programs of no watched function."""
+        with self.lock:
+            return (*self.functions.values(), *self._others.values())
+
+    def is_other(self, number: int) -> bool:
+        """Whether the record with this number stands for programs of no watched function."""
+        return number in self._others_by_number
+
+    def dropped_functions(self) -> int:
+        """Functions that had to make room so far."""
+        return self._dropped_functions
 
     def snapshot(self) -> Snapshot:
         """Everything since the last reset, as plain data."""
@@ -252,8 +296,13 @@ def _any_stage(stages: Stages) -> bool:
     return bool(stages.traces or stages.lowerings or stages.compiles or stages.loads)
 
 
-def _sites(counts: dict[str, int]) -> tuple[CallSite, ...]:
-    return tuple(CallSite(place, count) for place, count in sorted(counts.items(), key=lambda item: -item[1]))
+def stages_s(stages: Stages) -> float:
+    """Seconds in all stages together."""
+    return stages.trace_s + stages.lower_s + stages.compile_s + stages.load_s
+
+
+def _sites(counts: dict[str, tuple[int, float]]) -> tuple[CallSite, ...]:
+    return tuple(CallSite(place, *count) for place, count in sorted(counts.items(), key=lambda item: -item[1][0]))
 
 
 RECORDER = Recorder()

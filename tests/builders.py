@@ -72,7 +72,7 @@ def stages(compiles: int = 1, compile_s: float = 0.08, **changes: Any) -> Stages
 
 def call_sites(**misses: int) -> tuple[CallSite, ...]:
     """Call sites by line: `call_sites(train_88=20)` is 20 misses at `train.py:88`."""
-    return tuple(CallSite(place=name.replace("_", ".py:"), misses=count) for name, count in misses.items())
+    return tuple(CallSite(place=name.replace("_", ".py:"), misses=count, lost_s=0.0) for name, count in misses.items())
 
 
 def key_stats(number: int = 1, of: CacheKey | None = None, **changes: Any) -> KeyStats:
@@ -136,9 +136,11 @@ def failed_miss(**changes: Any) -> Miss:
     return Miss(**{**fields, **changes})
 
 
-def other(name: str = "convert_element_type", **changes: Any) -> FunctionStats:
-    """A program compiled for no watched function."""
-    return function_stats(name=name, defined_at="", keys=(), stages=stages(**changes))
+def other(name: str = "convert_element_type", place: str = "", **changes: Any) -> FunctionStats:
+    """A program compiled for no watched function, from one line."""
+    ran = stages(**changes)
+    sites = (CallSite(place, ran.compiles, ran.trace_s + ran.lower_s + ran.compile_s + ran.load_s),) if place else ()
+    return function_stats(name=name, defined_at="", keys=(), stages=ran, call_sites=sites)
 
 
 def snapshot(*functions: FunctionStats, **changes: Any) -> Snapshot:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import numpy as np
 from jax._src import api_util, array, config, core, pjit, source_info_util, traceback_util, tree_util
 from jax._src.interpreters import pxla
 from jax._src.lib import jax_jit
@@ -206,6 +207,12 @@ def key_data_like(dtype: str, shape: tuple[int, ...]) -> Any:
     """Data for typed PRNG keys of a dtype such as `key<fry>` and a shape."""
     implementation = next(each for each in prng.prngs.values() if f"key<{each.tag}>" == dtype)
     return jax.numpy.zeros((*shape, *implementation.key_shape), "uint32")
+
+
+def wide_array(shape: tuple[int, ...], dtype: Any, sharding: Any) -> Any:
+    """An array of 64-bit numbers, whatever the setting of this thread."""
+    with config.enable_x64(True):
+        return jax.device_put(np.zeros(shape, dtype), sharding)
 
 
 def tracer_value(tracer: Any) -> Any:

@@ -22,6 +22,7 @@ from jitwatch._model import Argument, CacheKey, Leaf, Static, StaticArgument, Tr
 T = TypeVar("T")
 CHUNK = 32
 _LEAF = Tree("*")
+_WIDE = tuple(map(np.dtype, ("int64", "uint64", "float64", "complex128")))
 _STATICS = StaticTable()
 _intern: dict[Any, Any] = {}
 MAX_INTERNED = 200_000
@@ -280,7 +281,10 @@ def _abstract(leaf: Leaf, sharding: Any) -> Any:
     if leaf.dtype.startswith("key<"):
         return jax_internals.key_data_like(leaf.dtype, leaf.shape)
     weak = leaf.weak_type and leaf.dtype != "bool"  # a Python bool has no weak aval, only a weak dispatch key
-    return jax.ShapeDtypeStruct(leaf.shape, np.dtype(leaf.dtype), sharding=sharding, weak_type=weak)
+    dtype = np.dtype(leaf.dtype)
+    if dtype in _WIDE and not jax.config.jax_enable_x64:  # without data, JAX would take it for its narrow kin
+        return jax_internals.wide_array(leaf.shape, dtype, sharding)
+    return jax.ShapeDtypeStruct(leaf.shape, dtype, sharding=sharding, weak_type=weak)
 
 
 def _unflatten(treedef: Any, leaves: Iterator[Any]) -> Any:

@@ -47,7 +47,7 @@ class Watch:
                 name=name,
                 qualname=str(getattr(self.fun, "__qualname__", name)),
                 defined_at=jax_internals.source_of(self.fun),
-                options=tuple((option, describe(value)) for option, value in sorted(options.items())),
+                options=_option_texts(options),
                 max_keys=max_keys,
                 approximate=not exact,
                 hits_counted=count_hits,
@@ -229,6 +229,12 @@ def own_stages(frame: stages.Frame) -> Stages:
     if not own.traces or not frame.outermost:
         own.trace_s = 0.0
     return own.stages()
+
+
+def _option_texts(options: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    """The options that say something: some libraries pass every one, at its default."""
+    given = ((name, value) for name, value in sorted(options.items()) if value is not None and value is not False)
+    return tuple((name, describe(value)) for name, value in given)
 
 
 def _argument_named(error: BaseException) -> str | None:

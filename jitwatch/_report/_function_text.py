@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from jitwatch._model import CallSite, Miss, Stages
 from jitwatch._report._key_text import distinct_lines
 from jitwatch._report._quantity_text import count_text, seconds_text, share_text, times_text
-from jitwatch._report._safe_text import ELLIPSIS, clean, clean_place
+from jitwatch._report._safe_text import ELLIPSIS, clean, short_place
 from jitwatch._report._summary import FunctionRow, KeyRow, cut_list, lost_s
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def _count(head: str, number: Callable[[KeyRow], int], *, always: bool = False) 
 _COLUMNS = (
     _Column("key", True, lambda row: True, lambda row: str(row.number)),
     _Column("objects", False, lambda row: row.objects > 1, lambda row: f"{row.objects:,}"),
-    _count("hits", lambda row: row.hits, always=True),
+    _count("hits", lambda row: row.hits),
     _count("misses", lambda row: row.misses, always=True),
     _count("nested", lambda row: row.nested),
     _count("failed", lambda row: row.failures),
@@ -84,7 +84,7 @@ def _title(row: FunctionRow, columns: int) -> Text:
         title.append(f" {times_text(row.objects)} objects", style="bold yellow")
     if row.defined_at:
         rest = columns - len(title) - _GAP
-        title.append(" " * _GAP + clean_place(row.defined_at, rest if rest >= 24 else columns), style="dim")
+        title.append(" " * _GAP + short_place(row.defined_at, rest if rest >= 24 else columns), style="dim")
     return title
 
 
@@ -105,6 +105,9 @@ def _calls_text(row: FunctionRow) -> str:
     nested = f"{count_text(row.nested, 'nested call')} (in a trace or transform)" if row.nested else ""
     if not row.calls:
         return nested or "none"
+    if not row.hits_counted:
+        text = f"{count_text(row.misses, 'miss', 'misses')}; hits not counted"
+        return f"{text}; {nested}" if nested else text
     text = f"{row.calls:,} = {count_text(row.hits, 'hit')} + {count_text(row.misses, 'miss', 'misses')}"
     text += f", {share_text(row.hits, row.calls)} hits"
     if row.dispatch_only:
@@ -114,7 +117,7 @@ def _calls_text(row: FunctionRow) -> str:
 
 def _spent_text(stages: Stages) -> str:
     parts = [
-        f"{count_text(count, noun)} {seconds_text(seconds)}"
+        f"{count_text(count, noun)} {seconds_text(seconds)}" if seconds else count_text(count, noun)
         for count, noun, seconds in (
             (stages.traces, "trace", stages.trace_s),
             (stages.lowerings, "lowering", stages.lower_s),
@@ -139,7 +142,7 @@ def _circumstances(row: FunctionRow) -> Iterator[_Labelled]:
 
 def _call_sites_text(call_sites: tuple[CallSite, ...]) -> str:
     sites = cut_list(call_sites, _MAX_CALL_SITES)
-    texts = [f"{clean_place(site.place, 100)} ({count_text(site.misses, 'miss', 'misses')})" for site in sites.shown]
+    texts = [f"{short_place(site.place, 100)} ({count_text(site.misses, 'miss', 'misses')})" for site in sites.shown]
     return ", ".join([*texts, f"{ELLIPSIS} {count_text(sites.more, 'more line')}"] if sites.more else texts)
 
 
@@ -153,7 +156,7 @@ def _failures_text(failures: int, last: Miss | None) -> str:
     text = count_text(failures, "call")
     if last is None:
         return text
-    place = f" at {clean_place(last.failed_at, 100)}" if last.failed_at else ""
+    place = f" at {short_place(last.failed_at, 100)}" if last.failed_at else ""
     argument = f", argument {clean(last.failed_argument, 80)}" if last.failed_argument else ""
     return f"{text}; last: {clean(last.failed or 'exception', 80)}{place}{argument}"
 
@@ -165,8 +168,8 @@ def _notes(row: FunctionRow) -> Iterator[str]:
         verb = "uses" if len(row.slow_keys) == 1 else "use"
         yield f"{_numbers_text(row.slow_keys)} never {verb} the fast path: every call takes the slow dispatch"
     if row.dropped_keys:
-        dropped = count_text(row.dropped_keys, "key")
-        yield f"{dropped} beyond the bound: in the totals, but not listed"
+        dropped = count_text(row.dropped_keys, "miss", "misses")
+        yield f"{dropped} with further keys, beyond the bound max_keys: in the totals, but not listed"
     if row.approximate:
         yield "approximate: with this JAX, misses are told from the size of the cache"
 

@@ -6,6 +6,8 @@ through here before it is laid out; cleaning a cleaned text changes nothing. No 
 
 from __future__ import annotations
 
+import os
+
 ELLIPSIS = "…"
 
 
@@ -19,6 +21,11 @@ def clean_place(place: str, limit: int = 200) -> str:
     """Like `clean`, but keep the end: of a path and its line that is the telling part."""
     escaped = _escape(place[-limit - 1 :])
     return escaped if len(escaped) <= limit else ELLIPSIS + escaped[len(escaped) - limit + 1 :]
+
+
+def short_place(place: str, limit: int = 200) -> str:
+    """Like `clean_place`, with a path below the current folder relative to it."""
+    return clean_place(place.removeprefix(os.getcwd() + os.sep), limit)
 
 
 def cut(text: str, limit: int) -> str:

@@ -53,6 +53,7 @@ class FunctionRow(msgspec.Struct, frozen=True):
     options: tuple[tuple[str, str], ...]
     """Of the first object."""
     hits: int
+    hits_counted: bool
     misses: int
     dispatch_only: int
     nested: int
@@ -86,6 +87,16 @@ class FunctionRow(msgspec.Struct, frozen=True):
         return len(self.ids)
 
 
+class LineRow(msgspec.Struct, frozen=True):
+    """A line of the user's, and the programs that were compiled there for no watched function."""
+
+    place: str
+    """Empty where no frame of the user's was found."""
+    lost_s: float
+    programs: tuple[tuple[str, int], ...]
+    """Names as JAX has them, and how often each was compiled."""
+
+
 class Headline(msgspec.Struct, frozen=True):
     """The answer in numbers."""
 
@@ -107,7 +118,10 @@ class Summary(msgspec.Struct, frozen=True):
 
     headline: Headline
     functions: Cut[FunctionRow]
-    others: Cut[FunctionStats]
+    others: Cut[LineRow]
+    """Eager operations and functions that were not watched, by the user's line."""
+    idle: int
+    """Functions that were not called, traced or compiled; they have no row."""
     dropped_misses: int
     dropped_functions: int
     faults: int
@@ -120,15 +134,17 @@ def summarize(
     snapshot: Snapshot, *, max_functions: int | None = None, max_keys: int | None = None, max_others: int | None = None
 ) -> Summary:
     """Make the view model of a snapshot; a bound of None shows all."""
+    used = [function for function in snapshot.functions if _was_used(function)]
     rows = sorted(
-        (function_row(group, max_keys=max_keys) for group in _groups(snapshot.functions)),
+        (function_row(group, max_keys=max_keys) for group in _groups(used)),
         key=lambda row: (-row.lost_s, row.name, row.defined_at),
     )
-    others = sorted(snapshot.others, key=lambda other: (-lost_s(other.stages), other.name))
+    others = line_rows(snapshot.others)
     return Summary(
         headline=_headline(rows, others),
         functions=cut_list(rows, max_functions),
         others=cut_list(others, max_others),
+        idle=len(snapshot.functions) - len(used),
         dropped_misses=snapshot.dropped_misses,
         dropped_functions=snapshot.dropped_functions,
         faults=snapshot.faults,
@@ -136,6 +152,10 @@ def summarize(
         jax_version=snapshot.jax_version,
         python_version=snapshot.python_version,
     )
+
+
+def _was_used(function: FunctionStats) -> bool:
+    return bool(function.hits or function.misses or function.nested) or function.stages != Stages()
 
 
 def function_row(objects: Sequence[FunctionStats], *, max_keys: int | None = None) -> FunctionRow:
@@ -150,6 +170,7 @@ def function_row(objects: Sequence[FunctionStats], *, max_keys: int | None = Non
         ids=tuple(one.id for one in objects),
         options=first.options,
         hits=sum(one.hits for one in objects),
+        hits_counted=any(one.hits_counted for one in objects),
         misses=sum(one.misses for one in objects),
         dispatch_only=sum(one.dispatch_only for one in objects),
         nested=sum(one.nested for one in objects),
@@ -187,10 +208,29 @@ def cut_list(items: Sequence[T], limit: int | None) -> Cut[T]:
     return Cut(shown, len(items) - len(shown))
 
 
-def _headline(rows: Sequence[FunctionRow], others: Sequence[FunctionStats]) -> Headline:
+def line_rows(others: Sequence[FunctionStats]) -> list[LineRow]:
+    """Turn programs with their lines into lines with their programs, the most costly first."""
+    lines: dict[str, dict[str, tuple[int, float]]] = {}
+    for other in others:
+        nowhere = CallSite("", other.stages.compiles + other.stages.loads, lost_s(other.stages))
+        for site in other.call_sites or (nowhere,):
+            programs = lines.setdefault(site.place, {})
+            count, seconds = programs.get(other.name, (0, 0.0))
+            programs[other.name] = count + site.misses, seconds + site.lost_s
+    rows = (
+        LineRow(
+            place, sum(seconds for _, seconds in programs.values()),
+            tuple((name, count) for name, (count, _) in sorted(programs.items(), key=lambda item: -item[1][1])),
+        )
+        for place, programs in lines.items()
+    )  # fmt: skip
+    return sorted(rows, key=lambda row: (-row.lost_s, row.place))
+
+
+def _headline(rows: Sequence[FunctionRow], others: Sequence[LineRow]) -> Headline:
     return Headline(
         lost_s=sum(row.lost_s for row in rows),
-        others_s=sum(lost_s(other.stages) for other in others),
+        others_s=sum(other.lost_s for other in others),
         functions=len(rows),
         compiles=sum(row.stages.compiles for row in rows),
         loads=sum(row.stages.loads for row in rows),
@@ -246,12 +286,12 @@ def _shared(rows: Iterable[KeyRow]) -> tuple[tuple[int, ...], ...]:
 
 
 def _merged_call_sites(lists: Iterable[Iterable[CallSite]]) -> tuple[CallSite, ...]:
-    misses: dict[str, int] = {}
+    merged: dict[str, CallSite] = {}
     for sites in lists:
         for site in sites:
-            misses[site.place] = misses.get(site.place, 0) + site.misses
-    merged = (CallSite(place=place, misses=count) for place, count in misses.items())
-    return tuple(sorted(merged, key=lambda site: (-site.misses, site.place)))
+            known = merged.get(site.place, CallSite(site.place, 0, 0.0))
+            merged[site.place] = CallSite(site.place, known.misses + site.misses, known.lost_s + site.lost_s)
+    return tuple(sorted(merged.values(), key=lambda site: (-site.misses, site.place)))
 
 
 def _latest_failure(objects: Iterable[FunctionStats]) -> Miss | None:

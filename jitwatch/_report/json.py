@@ -1,4 +1,4 @@
-"""The report as JSON, in the versioned form that docs/json.md describes; the schema there is made from these structs."""
+"""The report as JSON, in the versioned form of docs/json.md, whose schema is made from these structs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_KEY_TEXT = 400
 
 
 class JsonStages(msgspec.Struct, frozen=True):
-    """How often each stage ran and for how long; `compiles` are real XLA compilations, `loads` persistent-cache hits."""
+    """How often each stage ran, for how long; `compiles` are real XLA compilations, `loads` persistent-cache hits."""
 
     traces: int
     lowerings: int

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from jitwatch._model import FunctionStats, Snapshot
 from jitwatch._report._function_text import function_block
 from jitwatch._report._quantity_text import count_text, seconds_text, times_text
-from jitwatch._report._safe_text import clean, clean_place
-from jitwatch._report._summary import Cut, FunctionRow, Headline, Summary, function_row, lost_s, summarize
+from jitwatch._report._safe_text import clean, short_place
+from jitwatch._report._summary import Cut, FunctionRow, Headline, LineRow, Summary, cut_list, function_row, summarize
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 _NARROWEST = 30
 _DEFAULT_WIDTH = 100
 _MAX_OTHERS = 8
+_MAX_PROGRAMS = 6
 _NOTHING_WATCHED = (
     "Nothing was watched yet: decorate a function with @jitwatch.watched_jit in place of @jax.jit, and call it."
 )
+_NOTHING_CALLED = "No watched function was called yet."
 
 
 def render(
@@ -59,7 +61,7 @@ def render_function(stats: FunctionStats, *, color: bool = False, width: int | N
 def _report(summary: Summary, columns: int) -> Iterable[RenderableType]:
     from rich.text import Text
 
-    yield _headline(summary.headline)
+    yield _headline(summary.headline, idle=summary.idle)
     for row in summary.functions.shown:
         yield Text()
         yield from function_block(row, columns)
@@ -74,14 +76,15 @@ def _report(summary: Summary, columns: int) -> Iterable[RenderableType]:
         yield Text()
         yield from (Text(note, style="yellow") for note in notes)
     yield Text()
-    yield Text(f"JAX {clean(summary.jax_version, 40)}, Python {clean(summary.python_version, 40)}", style="dim")
+    if summary.jax_version:
+        yield Text(f"JAX {clean(summary.jax_version, 40)}, Python {clean(summary.python_version, 40)}", style="dim")
 
 
-def _headline(headline: Headline) -> Text:
+def _headline(headline: Headline, *, idle: int) -> Text:
     from rich.text import Text
 
     if not headline.functions:
-        return Text(_NOTHING_WATCHED)
+        return Text(_NOTHING_CALLED if idle else _NOTHING_WATCHED)
     functions = count_text(headline.functions, "watched function")
     if not headline.worst:
         return Text(f"No time was spent on tracing, lowering or compiling {functions}.", style="bold")
@@ -98,29 +101,38 @@ def _recompiles(recompiles: int) -> str:
 
 
 def _described(worst: FunctionRow) -> str:
-    place = f" ({clean_place(worst.defined_at, 60)})" if worst.defined_at else ""
+    place = f" ({short_place(worst.defined_at, 60)})" if worst.defined_at else ""
     recompiles = f", {count_text(worst.recompiles, 'recompile')}" if worst.recompiles else ""
     return f"{clean(worst.name, 60)}{place}: {seconds_text(worst.lost_s)}{recompiles}"
 
 
-def _others(others: Cut[FunctionStats], others_s: float) -> Iterable[RenderableType]:
+def _others(others: Cut[LineRow], others_s: float) -> Iterable[RenderableType]:
     from rich.padding import Padding
+    from rich.table import Table
     from rich.text import Text
 
-    yield Text(f"Compiled for no watched function: {seconds_text(others_s)}", style="bold")
-    names = [_other_text(other) for other in others.shown]
+    title = "Compiled for no watched function (eager operations, functions jitted before watching)"
+    yield Text(f"{title}: {seconds_text(others_s)}", style="bold")
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(style="dim", justify="right", no_wrap=True)
+    table.add_column(overflow="fold")
+    for row in others.shown:
+        place = short_place(row.place, 80) or "no line of the program"
+        table.add_row(seconds_text(row.lost_s), Text(f"{place}  {_programs_text(row)}"))
     if others.more:
-        names.append(f"… {count_text(others.more, 'more program')}")
-    yield Padding(Text(", ".join(names), overflow="fold"), (0, 0, 0, 2))
+        table.add_row("", Text(f"… {count_text(others.more, 'more line')}", style="dim"))
+    yield Padding(table, (0, 0, 0, 2))
 
 
-def _other_text(other: FunctionStats) -> str:
-    times = other.stages.compiles + other.stages.loads
-    repeated = f" {times_text(times)}" if times > 1 else ""
-    return f"{clean(other.name, 60)}{repeated} ({seconds_text(lost_s(other.stages))})"
+def _programs_text(row: LineRow) -> str:
+    programs = cut_list(row.programs, _MAX_PROGRAMS)
+    texts = [f"{clean(name, 60)}{f' {times_text(count)}' if count > 1 else ''}" for name, count in programs.shown]
+    return ", ".join([*texts, f"… {count_text(programs.more, 'more program')}"] if programs.more else texts)
 
 
 def _notes(summary: Summary) -> Iterable[str]:
+    if summary.idle and summary.functions.shown:
+        yield f"{count_text(summary.idle, 'further watched function')} never called."
     if summary.dropped_functions:
         dropped = count_text(summary.dropped_functions, "function")
         yield f"{dropped} beyond the bound on watched functions: not in this report."

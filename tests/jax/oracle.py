@@ -44,6 +44,7 @@ class Function(NamedTuple):
     statics: Callable[[int], tuple[set[int], set[str]]]
     """For a number of positional arguments, the positions and the names that are static."""
     number: int
+    options: dict[str, Any]
     effects: bool = False
 
 
@@ -94,15 +95,6 @@ class Oracle:
             self._thread.tracing -= change
 
     @contextlib.contextmanager
-    def outside_trace(self) -> Iterator[None]:
-        """While code under a trace evaluates at once (`jax.ensure_compile_time_eval`)."""
-        before, self._thread.tracing = self._thread.tracing, 0
-        try:
-            yield
-        finally:
-            self._thread.tracing = before
-
-    @contextlib.contextmanager
     def setting(self, **values: Any) -> Iterator[None]:
         """While settings hold that are part of JAX's key."""
         before = self._thread.settings
@@ -124,7 +116,6 @@ class Oracle:
     def clear(self) -> None:
         """JAX's caches were emptied: from here on a known key may miss."""
         with self._lock:
-            self._served.clear()
             self.cleared += 1
 
     def call(self, function: Function, /, *args: Any, **kwargs: Any) -> Any:
@@ -168,12 +159,11 @@ class Oracle:
     def _check_served(self, bracket: Bracket, number: int, key: Any, cleared: int) -> None:
         """Check the oracle itself: JAX serves a call exactly if it served one of the same key before."""
         with self._lock:
-            known = any(_same(key, other) for other in self._served[number])
-            assert bracket.missed or known, f"the oracle's key is too fine: JAX served {key}"
-            if known and cleared == self.cleared and not bracket.function.effects:
+            since = max((since for other, since in self._served[number] if _same(key, other)), default=None)
+            assert bracket.missed or since is not None, f"the oracle's key is too fine: JAX served {key}"
+            if since == cleared == self.cleared and not bracket.function.effects:
                 assert not bracket.missed, f"the oracle's key is too coarse: JAX did not serve {key}"
-            if not known and cleared == self.cleared:
-                self._served[number].append(key)
+            self._served[number].append((key, cleared))
 
     def _keys(self, function: Function, args: Any, kwargs: Any) -> tuple[Any, Any]:
         """The oracle's key and jitwatch's; checks that they tell the same calls apart."""
@@ -226,8 +216,8 @@ class Oracle:
         if code.co_name != "cache_miss" or event not in ("call", "return") or not code.co_filename.endswith("pjit.py"):
             return
         fun = inspect.unwrap(frame.f_locals["fun"])
-        if getattr(fun, "__name__", None) not in self.names:
-            return
+        if getattr(fun, "__name__", None) not in self.names or hasattr(frame.f_locals["fun"], "lower"):
+            return  # not watched; or a plain jit of a watched function, whose own misses are its own
         bracket = self._thread.brackets[-1] if self._thread.brackets else None
         if bracket is not None and bracket.function.fun is fun and bracket.frame in (None, frame):
             bracket.frame = frame if event == "call" else None

@@ -53,7 +53,8 @@ class Run:
     def _function(self, kind: str) -> Function:
         if kind == "twin" and self.functions:
             first = self.functions[-1]
-            options = {"keep_unused": True} if len(self.functions) > 1 else {}
+            others: tuple[dict[str, Any], ...] = ({}, {"keep_unused": True}, {"compiler_options": _COMPILER_OPTIONS})
+            options = first.options | others[len(self.functions)]
             return self._watch(first.fun, first.statics, first.effects, options)
         name = f"f{next(_numbers)}"
         self.oracle.names.add(name)
@@ -67,11 +68,12 @@ class Run:
             "static name": lambda given: (set(), {"n"}),
             "static position": lambda given: ({1} & set(range(given)), {"y"}),
         }.get(kind, lambda given: (set(), set()))
-        return self._watch(fun, statics, kind == "effects", options)
+        effects = kind == "effects" or (kind == "outer" and bool(self.functions) and self.functions[0].effects)
+        return self._watch(fun, statics, effects, options)
 
     def _watch(self, fun: Any, statics: Any, effects: bool, options: dict[str, Any]) -> Function:
         watched = watched_jit(fun, **options)
-        return Function(watched, fun, fun.__name__, statics, watched.cache_stats().id, effects)
+        return Function(watched, fun, fun.__name__, statics, watched.cache_stats().id, options, effects)
 
     def _body(self, kind: str, name: str, inner: Function | None) -> Any:
         oracle = self.oracle
@@ -86,7 +88,7 @@ class Run:
                     oracle.call(inner, next(iter(jax.tree.leaves(x)), 1.0))
                     oracle.call(inner, np.ones(3, np.float32))
                 if kind == "eager":
-                    with jax.ensure_compile_time_eval(), oracle.outside_trace():
+                    with jax.ensure_compile_time_eval():
                         jax.lax.add(np.ones(3, np.float32), np.ones(3, np.float32))
                         if inner is not None:
                             oracle.call(inner, np.ones(3, np.float32))
@@ -149,7 +151,7 @@ class Run:
 
     def _arguments(self, function: Function, call: Call) -> tuple[list[Any], dict[str, Any]]:
         positions, names = function.statics(2)
-        build = _build_fresh if "donate" in str(function.watched.cache_stats().options) else build_tree
+        build = _build_fresh if "donate_argnums" in function.options else build_tree
         y = STATICS[call.y_static]() if 1 in positions else build_tree(call.y)
         args = [build(call.x)]
         kwargs: dict[str, Any] = {}
@@ -190,7 +192,7 @@ class Run:
                     pass
 
     def _threads(self, function: Function, contexts: tuple[str, ...]) -> None:
-        calls = [call for call in self.program.calls if "donate" not in str(function.watched.cache_stats().options)]
+        calls = [call for call in self.program.calls if "donate_argnums" not in function.options]
         errors: list[BaseException] = []
         barrier = threading.Barrier(3)
 
@@ -222,7 +224,8 @@ class Run:
             expected = {count: self.oracle.per_function[number][count] for count in judge.COUNTS}
             for count in ("nested", "failures"):  # compared by name, with the calls that JAX itself makes
                 expected.pop(count)
-            assert {count: getattr(stats, count) for count in expected} == expected, stats.name
+            actual = {count: getattr(stats, count) for count in expected}
+            assert actual == expected, _difference(actual, expected)
             self._check_keys(number, stats)
 
     def _check_name(self, seen: Any, same: list[Any]) -> None:
@@ -231,7 +234,7 @@ class Run:
         for count, by_jax in (("nested", "unbracketed"), ("failures", "unbracketed failures")):
             expected[count] = seen[by_jax] + sum(self.oracle.per_function[stats.id][count] for stats in same)
             actual[count] = sum(getattr(stats, count) for stats in same)
-        assert actual == expected, same[0].name
+        assert actual == expected, _difference(actual, expected)
 
     def _check_keys(self, number: int, stats: Any) -> None:
         by_jax = self.oracle.by_name[stats.name]["unbracketed"] > 0
@@ -249,11 +252,17 @@ class Run:
             expected, actual = (
                 {key: seen for key, seen in all_keys.items() if not key.transform} for all_keys in (expected, actual)
             )
-        assert actual == expected, stats.name
+        assert actual == expected, _difference(actual, expected)
         assert [key.number for key in stats.keys] == list(range(1, len(stats.keys) + 1))
 
 
+_COMPILER_OPTIONS = {"xla_embed_ir_in_executable": True}
 _EXPECTED = (Broken, ValueError, TypeError, OverflowError, RuntimeError, NotImplementedError)
+
+
+def _difference(actual: dict[Any, Any], expected: dict[Any, Any]) -> str:
+    differing = [name for name in actual | expected if actual.get(name) != expected.get(name)]
+    return "\n".join(f"{name}: {actual.get(name)}, oracle: {expected.get(name)}" for name in differing)
 
 
 def _total(leaves: list[Any]) -> Any:

@@ -48,7 +48,7 @@ def test_lists_are_cut_and_the_rest_counted() -> None:
     functions = [function_stats(f"f{i}", id=i, keys=[key_stats(j) for j in range(5)]) for i in range(4)]
 
     summary = summarize(
-        snapshot(*functions, others=(other("a"), other("b"))), max_functions=3, max_keys=2, max_others=1
+        snapshot(*functions, others=(other("a", "a.py:1"), other("b", "a.py:2"))), max_functions=3, max_keys=2, max_others=1
     )
 
     assert (len(summary.functions.shown), summary.functions.more) == (3, 1)
@@ -62,10 +62,13 @@ def test_cut_list_keeps_the_head(limit: int | None, shown: int, more: int) -> No
     assert cut_list([1, 2, 3], limit) == Cut((1, 2, 3)[:shown], more)
 
 
-def test_others_come_by_seconds_then_name() -> None:
-    others = (other("b"), other("a"), other("c", compile_s=9.0))
+def test_others_come_by_line_with_the_most_costly_first() -> None:
+    others = (other("b", "a.py:1"), other("a", "a.py:2"), other("c", "a.py:2", compile_s=9.0), other("d"))
 
-    assert [one.name for one in summarize(snapshot(others=others)).others.shown] == ["c", "a", "b"]
+    rows = summarize(snapshot(others=others)).others.shown
+
+    assert [row.place for row in rows] == ["a.py:2", "", "a.py:1"]
+    assert [name for name, _ in rows[0].programs] == ["c", "a"]
 
 
 def test_keys_come_by_seconds_then_number() -> None:
@@ -92,7 +95,7 @@ def test_objects_of_one_line_are_one_row() -> None:
     assert row.lost_s == pytest.approx(5 * lost_s(stages()))
     (shown,) = row.keys.shown
     assert (shown.objects, shown.hits, shown.stages.compiles, shown.executable) == (5, 45, 5, None)
-    assert row.call_sites == (CallSite("train.py:88", 5),)
+    assert row.call_sites == (CallSite("train.py:88", 5, 0.0),)
 
 
 def test_keys_of_several_objects_are_counted_anew() -> None:
@@ -106,13 +109,13 @@ def test_keys_of_several_objects_are_counted_anew() -> None:
 
 @pytest.mark.parametrize("changes", [{"name": "b"}, {"defined_at": "b.py:1"}])
 def test_other_names_and_lines_are_rows_of_their_own(changes: dict[str, str]) -> None:
-    functions = function_stats("a", id=1), msgspec.structs.replace(function_stats("a", id=2), **changes)
+    functions = function_stats("a", nested=1), msgspec.structs.replace(function_stats("a", id=2, nested=1), **changes)
 
     assert len(summarize(snapshot(*functions)).functions.shown) == 2
 
 
 def test_objects_of_no_known_line_stand_alone() -> None:
-    functions = [function_stats("f", id=i, defined_at="") for i in (1, 2)]
+    functions = [function_stats("f", id=i, defined_at="", nested=1) for i in (1, 2)]
 
     assert [row.objects for row in summarize(snapshot(*functions)).functions.shown] == [1, 1]
 
@@ -161,3 +164,10 @@ def test_summary_survives_json() -> None:
     summary = summarize(snapshot(function_stats(keys=[key_stats(1, SAME)], last_failure=failed_miss())))
 
     assert msgspec.json.decode(msgspec.json.encode(summary), type=Summary) == summary
+
+
+def test_functions_never_called_have_no_row() -> None:
+    summary = summarize(snapshot(function_stats("idle", id=1), function_stats("used", id=2, nested=1)))
+
+    assert [row.name for row in summary.functions.shown] == ["used"]
+    assert summary.idle == 1

@@ -77,7 +77,7 @@ def nested_only() -> FunctionStats:
 
 def full_snapshot() -> Snapshot:
     """All of the above, other programs, and something dropped of each kind."""
-    others = other(), other("broadcast_in_dim", compiles=3, compile_s=0.2, loads=1, load_s=0.01)
+    others = other(place="train.py:12"), other("broadcast_in_dim", "train.py:12", compiles=3, compile_s=0.2, loads=1, load_s=0.01)
     functions = train_step(), *remade(), troubled(), nested_only(), function_stats("idle", id=5)
     return snapshot(*functions, others=others, faults=1, dropped_misses=4, dropped_functions=2)
 
@@ -160,7 +160,11 @@ def test_wide_characters_keep_the_width() -> None:
 
 
 def test_other_programs_are_cut_and_the_rest_counted() -> None:
-    assert "… 2 more programs" in render(snapshot(others=tuple(other(f"op{i}") for i in range(10))), width=200)
+    lines = tuple(other(f"op{i}", f"a.py:{i}") for i in range(10))
+    one_line = tuple(other(f"op{i}") for i in range(10))
+
+    assert "… 2 more lines" in render(snapshot(others=lines), width=200)
+    assert "… 4 more programs" in render(snapshot(others=one_line), width=200)
 
 
 def test_failure_without_details_is_counted() -> None:
