@@ -24,6 +24,8 @@ class Static(msgspec.Struct, frozen=True, cache_hash=True):
     """Equal for values that JAX takes for equal, different for the others; means nothing in another process."""
     by_identity: bool
     """Whether the type leaves `==` as object identity, so that an equal-looking new object is another value."""
+    parts: tuple[tuple[str, Static], ...] = ()
+    """What a container or object is made of, by path from it: `.width`, `['k']`, `[0]`."""
 
 
 class Leaf(msgspec.Struct, frozen=True, cache_hash=True):
@@ -81,6 +83,50 @@ class CacheKey(msgspec.Struct, frozen=True, cache_hash=True):
     """JAX's trace context by name: config values and context managers that changed since watching began."""
     transform: tuple[str, ...] = ()
     """Outermost last, of a call under `grad`, `vmap` or an outer trace: the kinds of its tracers."""
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One difference between two keys."""
+
+    cause: str
+    """A label: shape, dtype, weak_type, tree_structure, arg_kind, static_value, static_identity, function_identity,
+    committed, sharding, layout, config_context, key_impl, cache_cleared, cache_evicted, eager_shape, persistent_miss,
+    transform, other."""
+    where: str
+    """As the user would write it: `batch['x']`, `static n`, `config jax_enable_x64`."""
+    before: str
+    after: str
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """Why a key missed: its differences to the nearest earlier key."""
+
+    nearest: int | None
+    """Number of that key; None for the first key of a function."""
+    changes: tuple[Change, ...]
+    """Shortest paths first; empty for a first call."""
+    more: int = 0
+    """Further changes that were cut."""
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What a rule has to say about a function's recompilations."""
+
+    code: str
+    """Such as `JW101`; docs/findings.md has a section for each."""
+    cause: str
+    function: str
+    defined_at: str
+    call_site: str
+    where: tuple[str, ...]
+    compiles: int
+    """Compilations that the fix saves."""
+    lost_s: float
+    """Seconds that the fix saves."""
+    message: str
+    """What happens, with the difference."""
+    advice: str
+    """What to change."""
 
 
 class Stages(msgspec.Struct, frozen=True):

@@ -199,7 +199,8 @@ CONTEXTS: dict[str, tuple[Callable[[], Any], dict[str, Any]]] = {
     "device 0": (lambda: jax.default_device(jax.devices()[0]), {"device": 0}),
     "device 1": (lambda: jax.default_device(jax.devices()[1]), {"device": 1}),
     "strict dtypes": (lambda: jax.numpy_dtype_promotion("strict"), {"dtypes": "strict"}),
-    "standard dtypes": (lambda: jax.numpy_dtype_promotion("standard"), {}),
+    "standard dtypes": (lambda: jax.numpy_dtype_promotion("standard"), {"dtypes": None}),
+    "no x64": (lambda: x64(False), {"x64": None}),
     "raise ranks": (lambda: jax.numpy_rank_promotion("raise"), {"ranks": "raise"}),
     "threefry": (lambda: jax.threefry_partitionable(False), {"threefry": False}),
     "rbg": (lambda: jax.default_prng_impl("rbg"), {}),
@@ -219,12 +220,13 @@ def leaf_value(name: str) -> Any:
 
 # Descriptions: a tree is ("leaf", name) | ("none",) | (container, ((key, tree), ...)) | ("node", static, (tree, ...)).
 
+_CONTAINERS = ("dict", "ordered", "list", "tuple")
 leaves = st.sampled_from(sorted(LEAVES)).map(lambda name: ("leaf", name))
 trees = st.recursive(
     leaves | st.just(("none",)),
     lambda inner: st.one_of(
         st.tuples(
-            st.sampled_from(["dict", "ordered", "list", "tuple"]),
+            st.sampled_from(_CONTAINERS),
             st.lists(st.tuples(st.sampled_from(range(len(KEYS))), inner), max_size=3, unique_by=lambda kv: kv[0]).map(tuple),
         ),
         st.tuples(st.just("pair"), st.tuples(inner, inner)),
@@ -279,6 +281,44 @@ calls = st.builds(
         max_size=3, unique_by=lambda item: item[0],
     ).map(tuple),
 )  # fmt: skip
+
+
+@st.composite
+def related_calls(draw: st.DrawFn) -> tuple[Call, ...]:
+    """Some calls, most of which differ from another in one place only."""
+    made = [draw(calls)]
+    for _ in range(draw(st.integers(0, 3))):
+        like = draw(st.sampled_from(made))
+        part = draw(st.sampled_from(["x", "x", "y", "y_by", "y_static", "keywords", "all"]))
+        other = draw(calls)
+        if part in ("x", "y"):
+            other = like._replace(**{part: _varied(getattr(like, part), draw)})
+        elif part != "all":
+            other = like._replace(**{part: getattr(other, part)})
+        made.append(other)
+    return tuple(made)
+
+
+def _varied(tree: Any, draw: st.DrawFn) -> Any:
+    """The tree with another leaf, static part or container at one place."""
+    kind = tree[0]
+    if kind in ("leaf", "none"):
+        return draw(leaves)
+    if kind == "node" and (not tree[2] or draw(st.booleans())):
+        return ("node", draw(st.sampled_from(sorted(NODE_STATICS))), tree[2])
+    children = list(tree[-1])
+    if not children or (kind in _CONTAINERS and draw(st.integers(0, 3)) == 0):
+        return (draw(st.sampled_from(_CONTAINERS)), tree[-1]) if kind in _CONTAINERS else tree
+    at = draw(st.integers(0, len(children) - 1))
+    if kind not in _CONTAINERS:
+        children[at] = _varied(children[at], draw)
+    elif draw(st.booleans()):
+        children[at] = (children[at][0], _varied(children[at][1], draw))
+    else:
+        children[at] = (draw(st.sampled_from(range(len(KEYS)))), children[at][1])
+    return (*tree[:-1], tuple(children))
+
+
 KINDS = ("plain", "static name", "static position", "effects", "raising", "outer", "donating", "eager", "twin")
 OPS = (
     *["call"] * 12, "grad", "vmap", "jit", "scan", "checkpoint", "direct jit", "direct vmap", "lower", "trace",
@@ -313,6 +353,6 @@ ops = st.builds(
 programs = st.builds(
     Program,
     functions=st.lists(st.sampled_from(KINDS), min_size=1, max_size=3).map(tuple),
-    calls=st.lists(calls, min_size=1, max_size=4).map(tuple),
+    calls=related_calls(),
     ops=st.lists(ops, min_size=4, max_size=14).map(tuple),
 )

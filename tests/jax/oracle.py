@@ -53,7 +53,7 @@ class _Thread(threading.local):
         self.brackets: list[Bracket] = []
         self.tracing = 0
         self.settings: dict[str, Any] = {}
-        self.looking = self.elsewhere = False
+        self.looking, self.elsewhere = False, ""
 
 
 class Oracle:
@@ -96,22 +96,23 @@ class Oracle:
 
     @contextlib.contextmanager
     def setting(self, **values: Any) -> Iterator[None]:
-        """While settings hold that are part of JAX's key."""
+        """While settings hold that are part of JAX's key; None is for the default."""
         before = self._thread.settings
-        self._thread.settings = before | values
+        self._thread.settings = {name: value for name, value in (before | values).items() if value is not None}
         try:
             yield
         finally:
             self._thread.settings = before
 
     @contextlib.contextmanager
-    def flag(self, name: str) -> Iterator[None]:
-        """`looking`: jitwatch looks at a key. `elsewhere`: what compiles is a plain function named like a watched one."""
-        setattr(self._thread, name, True)
+    def flag(self, **values: Any) -> Iterator[None]:
+        """`looking`: jitwatch looks at a key. `elsewhere`: a plain function of this name compiles, not the watched one."""
+        for name, value in values.items():
+            setattr(self._thread, name, value)
         try:
             yield
         finally:
-            setattr(self._thread, name, False)
+            self._thread.looking, self._thread.elsewhere = False, ""
 
     def clear(self) -> None:
         """JAX's caches were emptied: from here on a known key may miss."""
@@ -125,7 +126,7 @@ class Oracle:
         nested = self._thread.tracing > 0 or any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves((args, kwargs)))
         bracket = Bracket(function, nested)
         self._thread.brackets.append(bracket)
-        cleared = self.cleared
+        cleared, served = self.cleared, self._last_served(number, key)
         counted, failed = not jax.config.jax_disable_jit, False
         try:
             return function.watched(*args, **kwargs)
@@ -134,10 +135,12 @@ class Oracle:
             raise
         finally:
             self._thread.brackets.pop()
+            assert failed or ours is not None, "jitwatch has no key for a call that JAX served"
             if counted:
                 self._count(bracket, number, ours, failed)
                 if not nested and not failed:
-                    self._check_served(bracket, number, key, cleared)
+                    self._check_served(bracket, key, cleared, served)
+                    self._served[number].append((key, cleared))
 
     # What the oracle makes of it.
 
@@ -156,20 +159,23 @@ class Oracle:
                 self.per_key[number, ours].update(counts)
                 self.per_key[number, ours].update(ran)
 
-    def _check_served(self, bracket: Bracket, number: int, key: Any, cleared: int) -> None:
-        """Check the oracle itself: JAX serves a call exactly if it served one of the same key before."""
+    def _last_served(self, number: int, key: Any) -> int | None:
+        """How often the caches had been emptied when JAX last served the key; None if it never did."""
         with self._lock:
-            since = max((since for other, since in self._served[number] if _same(key, other)), default=None)
-            assert bracket.missed or since is not None, f"the oracle's key is too fine: JAX served {key}"
-            if since == cleared == self.cleared and not bracket.function.effects:
-                assert not bracket.missed, f"the oracle's key is too coarse: JAX did not serve {key}"
-            self._served[number].append((key, cleared))
+            return max((cleared for other, cleared in self._served[number] if _same(key, other)), default=None)
+
+    def _check_served(self, bracket: Bracket, key: Any, cleared: int, served: int | None) -> None:
+        """Check the oracle itself: JAX serves a call exactly if it served one of the same key before."""
+        if not bracket.missed and threading.active_count() == 1:
+            assert served is not None, f"the oracle's key is too fine: JAX served {key}"
+        if served == cleared == self.cleared and not bracket.function.effects:
+            assert not bracket.missed, f"the oracle's key is too coarse: JAX did not serve {key}"
 
     def _keys(self, function: Function, args: Any, kwargs: Any) -> tuple[Any, Any]:
         """The oracle's key and jitwatch's; checks that they tell the same calls apart."""
         try:
             ours = function.watched.cache_key(*args, **kwargs)
-        except ValueError:  # a static argument is not hashable: JAX raises the same when it is called
+        except Exception:  # a static argument is not hashable: JAX must raise as well
             return None, None
         key = full_key(function, args, kwargs, self._thread.settings)
         number = function.number
@@ -231,13 +237,9 @@ class Oracle:
         """A program was lowered or compiled."""
         if self._thread.looking:
             return
-        if self._thread.elsewhere:
-            with self._lock:
-                self.aside[stage] += 1
-            return
         bracket = self._thread.brackets[-1] if self._thread.brackets else None
         with self._lock:
-            if name not in self.names:
+            if name not in self.names or name == self._thread.elsewhere:
                 self.aside[stage] += 1
                 return
             self.by_name[name][stage] += 1

@@ -8,13 +8,21 @@ import threading
 import jax
 import jax.numpy as jnp
 import pytest
-from side_by_side import failure, same
+from side_by_side import outcome, same
 
 from jitwatch import watched_jit
 
 
 def double(x, n=2):
     return x * n
+
+
+@jax.custom_jvp
+def squared(x):
+    return x * x
+
+
+squared.defjvp(lambda primals, tangents: (squared(*primals), 3 * tangents[0]))
 
 
 class Scale:
@@ -114,21 +122,17 @@ def test_classmethod_and_staticmethod_work() -> None:
 
 @pytest.mark.parametrize("make", [
     lambda: functools.partial(double, n=5), lambda: functools.partial(double, 3.0), lambda: Scale(2.0),
-    lambda: Scale(2.0).method, lambda: lambda x: x - 1, lambda: jax.jit(double), lambda: jnp.sin, lambda: Scale(1).of_nobody,
+    lambda: Scale(2.0).method, lambda: lambda x: x - 1, lambda: jnp.sin,
     lambda: functools.partial(functools.partial(double), n=4), lambda: jax.tree_util.Partial(double, n=3),
-    lambda: jax.vmap(double), lambda: jax.grad(double), lambda: jax.custom_jvp(double),
-], ids=["partial", "positional partial", "callable object", "bound method", "lambda", "jitted", "jnp function",
-        "watched", "partial of partial", "Partial", "vmap", "grad", "custom_jvp"])  # fmt: skip
+    lambda: jax.vmap(double), lambda: jax.grad(lambda x: (x * x).sum()), lambda: squared,
+], ids=["partial", "positional partial", "callable object", "bound method", "lambda", "jnp function",
+        "partial of partial", "Partial", "vmap", "grad", "custom_jvp"])  # fmt: skip
 def test_kind_of_callable_gives_equal_results_and_names(make) -> None:
     def observe(jit):
         f = jit(make())
-        argument = jnp.ones(3) if "vmap" in str(make) else 2.0
-        return float(jnp.sum(f(argument))) if "vmap" not in repr(f) else f(jnp.ones(3)).tolist(), f.__name__
+        return f(jnp.ones(3)).tolist(), f.__name__, f.lower(jnp.ones(3)).as_text()
 
-    if make.__code__.co_names[:2] == ("jax", "vmap"):
-        same(lambda jit: jit(make())(jnp.ones(3)).tolist())
-    else:
-        same(observe)
+    same(observe)
 
 
 def test_bound_method_made_anew_is_traced_as_often_as_with_plain_jit() -> None:
@@ -158,7 +162,6 @@ def test_jitted_function_keeps_its_options() -> None:
 
     assert x.is_deleted()
     assert dict(f.cache_stats().options)["static_argnames"] == "('n',)"
-    assert jax.jit(double, static_argnames="n").lower(x, n=4).as_text().count("n") > 0
 
 
 def test_watched_function_watched_again_is_itself() -> None:
@@ -195,38 +198,39 @@ def test_rewrapping_in_a_loop_compiles_once() -> None:
     assert g.cache_info()[:2] == (19, 1)
 
 
-@pytest.mark.parametrize("name", ["self", "fun", "args", "kwargs", "protocol", "cls", "name", "watch", "jit_func"])
-def test_keyword_arguments_may_have_any_name(name) -> None:
+@pytest.mark.parametrize("name", ["self", "fun", "args", "kwargs", "protocol", "cls", "name", "frame", "jit_func"])
+def test_keyword_argument_may_have_any_name_that_plain_jit_allows(name) -> None:
+    """JAX 0.6.1 itself refuses `fun`, and all refuse `jit_func` ahead of time."""
     function = eval(f"lambda {name}=1: {name} * 2")
-    f = watched_jit(function)
+    uses = [
+        lambda f: f(**{name: 3}), lambda f: f.eval_shape(**{name: 3}), lambda f: f.trace(**{name: 3}).jaxpr,
+        lambda f: f.lower(**{name: 3}).as_text(), lambda f: jax.jit(f)(**{name: 3}),
+        lambda f: jax.vmap(lambda x: f(**{name: x}))(jnp.ones(1)),
+    ]  # fmt: skip
 
-    assert f(**{name: 3}) == 6
-    assert f.eval_shape(**{name: 3.0}).dtype == jnp.float32
-    assert f.trace(**{name: 3.0}).jaxpr and f.lower(**{name: 3.0}).as_text()
-    assert f.cache_key(**{name: 3}).arguments[0].name == name
-    assert jax.jit(f)(**{name: 3}) == jax.vmap(lambda x: f(**{name: x}))(jnp.ones(1, int) * 3)[0] == 6
+    same(lambda jit: [outcome(lambda use=use: str(use(jit(function)))) for use in uses])
+    assert watched_jit(function).cache_key(**{name: 3}).arguments[0].name == name
+
+
+def sine(x, n=2):
+    return jnp.sin(x) * n + x
 
 
 @pytest.mark.parametrize("transform", [
     lambda f: jax.grad(f)(2.0), lambda f: jax.value_and_grad(f)(2.0), lambda f: jax.hessian(f)(2.0),
     lambda f: jax.vmap(f)(jnp.arange(3.0)), lambda f: jax.jit(f)(2.0), lambda f: jax.jit(jax.grad(f))(2.0),
     lambda f: jax.checkpoint(f)(2.0), lambda f: jax.grad(jax.checkpoint(f))(2.0),
-    lambda f: jax.lax.scan(lambda c, x: (f(c), f(x)), 1.0, jnp.arange(3.0)),
+    lambda f: jax.lax.scan(lambda carry, x: (f(carry), f(x)), 1.0, jnp.arange(3.0)),
     lambda f: jax.lax.map(f, jnp.arange(3.0)), lambda f: jax.lax.cond(True, f, f, 2.0),
-    lambda f: jax.lax.while_loop(lambda x: x < 9, f, 2.0), lambda f: jax.linearize(f, 2.0)[1](1.0),
+    lambda f: jax.lax.fori_loop(0, 3, lambda _, x: f(x), 2.0), lambda f: jax.linearize(f, 2.0)[1](1.0),
     lambda f: jax.vjp(f, 2.0)[1](1.0), lambda f: jax.jvp(f, (2.0,), (1.0,)), lambda f: jax.eval_shape(f, 2.0),
-    lambda f: str(jax.make_jaxpr(f)(2.0)), lambda f: str(jax.make_jaxpr(jax.grad(f))(2.0)),
-    lambda f: jax.tree_util.Partial(f)(2.0), lambda f: functools.partial(f, n=3)(2.0), lambda f: jax.custom_jvp(f)(2.0),
-    lambda f: jax.ensure_compile_time_eval().__enter__() or f(2.0),
-    lambda f: jnp.vectorize(f)(jnp.ones((2, 2))), lambda f: jax.pure_callback(f, jax.ShapeDtypeStruct((), "float32"), 2.0),
-], ids=lambda transform: str(transform.__code__.co_names))  # fmt: skip
+    lambda f: jax.make_jaxpr(f)(2.0), lambda f: jax.make_jaxpr(jax.grad(f))(2.0),
+    lambda f: jax.tree_util.Partial(f)(2.0), lambda f: functools.partial(f, n=3)(2.0),
+    lambda f: jnp.vectorize(f)(jnp.ones((2, 2))),
+    lambda f: jax.pure_callback(f, jax.ShapeDtypeStruct((), "float32"), 2.0),
+], ids=lambda transform: "-".join(transform.__code__.co_names))  # fmt: skip
 def test_transform_of_it_gives_equal_results(transform) -> None:
-    def observe(jit):
-        with jax.ensure_compile_time_eval() if "ensure" in str(transform.__code__.co_names) else jax.named_scope("s"):
-            result = transform(jit(lambda x, n=2: jnp.sin(x) * n + x))
-        return str(jax.tree_util.tree_map(lambda leaf: leaf if isinstance(leaf, str) else str(leaf), result))
-
-    same(observe)
+    same(lambda jit: str(transform(jit(sine))))
 
 
 def test_nested_functions_make_equal_programs() -> None:
@@ -255,21 +259,23 @@ def test_recursion_with_static_argument_works() -> None:
 def test_unknown_signature_is_no_obstacle() -> None:
     def observe(jit):
         f = jit(max)  # a builtin without a signature
-        return failure(lambda: f(jnp.ones(()), jnp.zeros(())))
+        return outcome(lambda: f(jnp.ones(()), jnp.zeros(())))
 
     same(observe)
 
 
 def test_threads_get_their_own_results() -> None:
-    f = watched_jit(double)
+    f = watched_jit(lambda x: x * 2)
     results = {}
 
     def work(size):
-        results[size] = [f(jnp.ones(size)).sum().item() for _ in range(20)]
+        results[size] = [float(f(jnp.ones(size)).sum()) for _ in range(20)]
 
     threads = [threading.Thread(target=work, args=(size,)) for size in range(1, 7)]
-    [thread.start() for thread in threads]
-    [thread.join() for thread in threads]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
     assert results == {size: [2.0 * size] * 20 for size in range(1, 7)}
     assert (f.cache_info().hits + f.cache_info().misses, f.cache_info().compiles) == (120, 6)
@@ -293,7 +299,7 @@ def test_disable_jit_calls_the_function_itself() -> None:
 def test_jax_jit_replaced_at_run_time_works(monkeypatch) -> None:
     monkeypatch.setattr(jax, "jit", watched_jit)
 
-    f = jax.jit(double, static_argnames="n")
+    f = jax.jit(lambda x, n=2: x * n, static_argnames="n")
     g = jax.jit(jax.grad(f))
 
     assert (f(2.0, n=3), g(2.0), jax.jit(f)) == (6, 2, f)

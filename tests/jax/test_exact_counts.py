@@ -121,7 +121,7 @@ class Run:
         if kind in ("grad", "vmap", "jit", "scan", "checkpoint"):
             self._transformed(kind, function, call)
         elif kind == "direct jit":
-            with oracle.flag("elsewhere"):
+            with oracle.flag(elsewhere=function.name):
                 jax.jit(watched)(leaf_value("f32[4]"))
         elif kind == "direct vmap":
             jax.vmap(watched)(leaf_value("f32[2,4]"))
@@ -184,7 +184,7 @@ class Run:
             {"jit": jax.jit, "checkpoint": jax.checkpoint}[kind](total)(leaf_value("f32[4]"))
 
     def _look(self, function: Function) -> None:
-        with self.oracle.flag("looking"):
+        with self.oracle.flag(looking=True):
             for view in function.watched.cache_keys():
                 try:
                     view.jaxpr(), view.stablehlo(), view.hlo(), view.cost_analysis(), repr(view)

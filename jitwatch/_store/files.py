@@ -1,0 +1,116 @@
+"""Data files by name: where they lie, and whole recordings written to them."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+from jitwatch._errors import JitwatchError
+from jitwatch._model import FunctionStats, Recording
+from jitwatch._store.lines import (
+    FORMAT,
+    CountsLine,
+    Header,
+    Lines,
+    MissLine,
+    ProcessLine,
+    function_counts,
+    key_counts,
+    totals_line,
+)
+
+DEFAULT = ".jitwatch"
+
+
+def host_name() -> str:
+    """This machine's name."""
+    return socket.gethostname()
+
+
+def parallel_name(path: Path) -> Path:
+    """The name for a process that must not write to `path`: `PATH.HOST.PID.RANDOM`."""
+    host = re.sub(r"[^\w.-]", "_", host_name())
+    return path.with_name(f"{path.name}.{host}.{os.getpid()}.{secrets.token_hex(4)}")
+
+
+def find(paths: Sequence[str | os.PathLike[str]] = ()) -> list[Path]:
+    """The data files that a command is to read.
+
+    Args:
+        paths: Files, and folders of files called `.jitwatch` or `.jitwatch.*`. If there are none, the file that
+            `JITWATCH_FILE` names, else `.jitwatch`, in the current folder, each with its parallel files.
+
+    Raises:
+        JitwatchError: There is no such file.
+    """
+    if not paths:
+        default = Path(os.environ.get("JITWATCH_FILE") or DEFAULT)
+        found = _with_parallel(default)
+        if not found:
+            raise JitwatchError(
+                f"There is no data file {default} here; make one with `jitwatch run SCRIPT`, or name the file."
+            )
+        return found
+    found = []
+    for path in map(Path, paths):
+        inside = _with_parallel(path / DEFAULT) if path.is_dir() else [path]
+        if not inside:
+            raise JitwatchError(f"There is no file {DEFAULT} or {DEFAULT}.* in the folder {path}; name the files.")
+        found += [each for each in inside if each not in found]
+    return found
+
+
+def _with_parallel(path: Path) -> list[Path]:
+    try:
+        entries = sorted(os.listdir(path.parent))
+    except OSError:
+        return []
+    names = [name for name in entries if name == path.name or name.startswith(f"{path.name}.")]
+    return [path.parent / name for name in names if (path.parent / name).is_file()]
+
+
+def save(recording: Recording, path: str | os.PathLike[str]) -> None:
+    """Write a whole recording to a new file; its `problems` stay behind.
+
+    Raises:
+        JitwatchError: The file exists, or cannot be written.
+    """
+    path = Path(path)
+    try:
+        file = open(path, "xb")
+    except FileExistsError:
+        raise JitwatchError(f"{path} exists; remove it or give another name.") from None
+    except OSError as error:
+        raise JitwatchError(f"{path} cannot be written: {error.strerror or error}.") from error
+    try:
+        with file:
+            file.write(_whole(recording))
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise JitwatchError(f"{path} cannot be written: {error.strerror or error}.") from error
+
+
+def _whole(recording: Recording) -> bytearray:
+    lines, snapshot = Lines(), recording.snapshot
+    lines.add(Header(FORMAT))
+    for process in recording.processes:
+        lines.add(ProcessLine(process))
+    for function in snapshot.functions:
+        _add_function(lines, function, other=False)
+    for function in snapshot.others:
+        _add_function(lines, function, other=True)
+    for miss in snapshot.misses:
+        lines.add(MissLine(miss))
+    lines.add(totals_line(snapshot))
+    return lines.pending
+
+
+def _add_function(lines: Lines, function: FunctionStats, *, other: bool) -> None:
+    lines.describe_function(function, other=other)
+    for key in function.keys:
+        lines.describe_key(function.id, key.number, key.key)
+    lines.add(CountsLine(function_counts(function), tuple(key_counts(key) for key in function.keys)))
