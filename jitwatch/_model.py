@@ -129,7 +129,7 @@ class Finding(msgspec.Struct, frozen=True):
     """What to change."""
 
 
-class Stages(msgspec.Struct, frozen=True):
+class Stages(msgspec.Struct, frozen=True, omit_defaults=True):
     """How often each stage ran, and for how long. A load is a compilation answered by the persistent cache."""
 
     traces: Count = 0
@@ -275,6 +275,8 @@ class Process(msgspec.Struct, frozen=True):
     """As JAX names it, such as `NVIDIA H100`; empty where JAX had set up no device."""
     started_unix_s: Seconds
     argv: tuple[str, ...]
+    run: str = ""
+    """The same for a program and the processes that it started, different for each run; empty where none is known."""
 
 
 class Recording(msgspec.Struct, frozen=True):

@@ -133,6 +133,8 @@ class FunctionRecord:
         self.helpers, self.aot, self.backward = Tally(), Tally(), Tally()
         self.last_failure: Miss | None = None
         self.executables = 0
+        self.program = name
+        """The name under which JAX's events speak of it."""
         self.in_use: Any = lambda: True
         """Whether the function still exists; functions that are gone make room first."""
 
@@ -184,7 +186,7 @@ class FunctionRecord:
         )  # fmt: skip
 
     def partial_stats(self, keys: Iterable[KeyRecord]) -> FunctionStats:
-        """The live counts with only these keys; `hits` are those of these keys and of calls beyond the bound on keys."""
+        """The live counts with only these keys; `hits` are those of these keys and of the calls beyond the bound."""
         with self.recorder.lock:
             return self._stats(keys)
 

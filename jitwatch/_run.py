@@ -1,45 +1,79 @@
-"""Runs a program as `python` would, watches it, and leaves a data file and a report."""
+"""Watches this process from its start to its end: the data file, the reports, and the processes that it starts."""
 
 from __future__ import annotations
 
 import atexit
 import os
-import runpy
+import secrets
 import signal
 import sys
-import types
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
-from jitwatch import _faults, _install
+import msgspec
+
+from jitwatch import _config, _faults, _hub, _install
 from jitwatch._errors import JitwatchError
+from jitwatch._model import Miss, Process, Snapshot
+
+AUTOSTART = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_autostart")
+"""The folder whose `sitecustomize` begins to watch where the environment asks for it."""
+CHILD = "JITWATCH_CHILD"
+"""The environment variable by which the processes that a watched one starts know how to be watched."""
 
 
-class Watching(NamedTuple):
-    """What a watched program leaves behind, and how it is watched."""
+class Watching(msgspec.Struct, frozen=True):
+    """How a process is watched; what it hands on to the processes that it starts."""
 
     data_file: str
-    json_file: str | None = None
+    """Absolute, since the program may change its folder."""
+    run: str
     count_hits: bool = True
-    report: Callable[[Any], str] | None = None
-    """Makes the text for standard error from the recording's snapshot; None for none."""
-    select: Callable[[Any], Any] | None = None
+
+
+class Reports(msgspec.Struct, frozen=True):
+    """What is written at the end of the process that began a run."""
+
+    json_file: str | None = None
+    text: Callable[[Snapshot, tuple[Process, ...]], str] | None = None
+    """Makes the text for standard error; None for none."""
+    select: Callable[[Snapshot], Snapshot] | None = None
     """Keeps of a snapshot what the user asked for."""
 
 
-class _Session:
-    """One watched process, from its start to its end."""
+class _Devices:
+    """JAX's process index and kind of device, noted when JAX has set them up for something that it compiled."""
 
-    def __init__(self, watching: Watching) -> None:
+    def __init__(self) -> None:
+        self._known: tuple[int | None, str] = (None, "")
+        self._unsubscribe = _hub.subscribe(self._on_event)
+
+    def __call__(self) -> tuple[int | None, str]:
+        """As far as known; never asks JAX, which may be at its end or not have begun."""
+        return self._known
+
+    def _on_event(self, event: Any) -> None:
+        if isinstance(event, Miss) and event.stages.compiles + event.stages.loads:
+            from jitwatch._capture.jax_internals import devices_if_set_up
+
+            self._known = devices_if_set_up()
+            if self._known[1]:
+                self._unsubscribe()
+
+
+class _Session:
+    """One watched process."""
+
+    def __init__(self, watching: Watching, reports: Reports | None) -> None:
         from jitwatch._store import Writer
 
-        self._watching = watching
-        self._pid = os.getpid()
-        self._writer = Writer(watching.data_file)
+        self._watching, self._reports, self._pid = watching, reports, os.getpid()
         self._finished = False
+        self._writer = Writer(watching.data_file, devices=_Devices(), run=watching.run)
         _install.install(count_hits=watching.count_hits)
         atexit.register(self.finish)
-        self._take_sigterm()
+        if reports is not None:
+            self._take_sigterm()
 
     def finish(self) -> None:
         """Complete the data file, and write the reports; once, and in the process that began."""
@@ -48,23 +82,39 @@ class _Session:
         self._finished = True
         try:
             self._writer.close()
-            if os.getpid() == self._pid:
-                self._write_reports()
+            if self._reports is not None and os.getpid() == self._pid:
+                self._write_reports(self._reports)
         except Exception as error:
             _faults.record("the end of the run", error)
 
-    def _write_reports(self) -> None:
-        from jitwatch._scopes import snapshot
-
-        data = snapshot()
-        if self._watching.select is not None:
-            data = self._watching.select(data)
-        if self._watching.json_file is not None:
+    def _write_reports(self, reports: Reports) -> None:
+        if reports.text is None and reports.json_file is None:
+            return
+        data, processes = self._recorded()
+        if reports.select is not None:
+            data = reports.select(data)
+        if reports.json_file is not None:
             from jitwatch._report import json
 
-            write_report(self._watching.json_file, json.render(data))
-        if self._watching.report is not None and sys.stderr is not None:
-            print(self._watching.report(data), file=sys.stderr)
+            write_report(reports.json_file, json.render(data, processes))
+        if reports.text is not None:
+            stream = sys.stderr if sys.stderr is not None and not sys.stderr.closed else sys.__stderr__
+            if stream is not None:
+                print(reports.text(data, processes), file=stream, flush=True)
+
+    def _recorded(self) -> tuple[Snapshot, tuple[Process, ...]]:
+        """What this process recorded, and with it what those did that it started, as far as their files are there."""
+        from jitwatch import _recordings, _scopes
+
+        data, process = _scopes.snapshot(), self._writer.process
+        own = () if process is None else (process,)
+        try:
+            others = _recordings.of_run(self._watching.data_file, self._watching.run, but=self._writer.path)
+            if others:
+                return _recordings.with_others(data, own, others)
+        except Exception as error:
+            _faults.record("adding up the processes of the run", error)
+        return data, own
 
     def _take_sigterm(self) -> None:
         """Finish before a SIGTERM ends the process, where the program leaves it to the system."""
@@ -75,20 +125,74 @@ class _Session:
             pass
 
     def _on_sigterm(self, number: int, _: Any) -> None:
-        self.finish()
+        if os.getpid() == self._pid:  # one that was forked from it ends at once, as without jitwatch
+            self.finish()
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
 
 
-def begin(watching: Watching) -> None:
-    """Watch this process from here to its end."""
-    _Session(watching)
+_session: _Session | None = None
 
 
-def write_report(path: str, text: str) -> None:
-    """Write a report to a file of its own."""
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
+def begin(data_file: str | None, *, count_hits: bool, reports: Reports) -> None:
+    """Watch this process from here to its end, and those that it starts.
+
+    Args:
+        data_file: Where to; if None, what `JITWATCH_FILE` names, else `.jitwatch` in the current folder.
+        count_hits: Whether to count hits too.
+        reports: What to write at the end.
+
+    Raises:
+        JitwatchError: The data file cannot be written there.
+    """
+    path = os.path.abspath(data_file or os.environ.get("JITWATCH_FILE") or ".jitwatch")
+    check_writable(path)
+    watching = Watching(path, secrets.token_hex(8), count_hits)
+    _begin(watching, reports)
+    os.environ[CHILD] = msgspec.json.encode(watching).decode()
+    os.environ["PYTHONPATH"] = python_path()
+
+
+def begin_by_environment() -> None:
+    """Watch this process as its environment says: as a child of a watched one, or for `JITWATCH=1`."""
+    from jitwatch import _cli
+
+    try:
+        if _session is not None or _config.option("mode") == "off":
+            return
+        if CHILD in os.environ:
+            _begin(msgspec.json.decode(os.environ[CHILD], type=Watching), None)
+        else:
+            begin(None, count_hits=True, reports=Reports(text=_cli.text_for(sys.stderr)))
+    except (JitwatchError, msgspec.MsgspecError) as error:
+        print(f"jitwatch: the program runs unwatched: {error}", file=sys.stderr)
+
+
+def _begin(watching: Watching, reports: Reports | None) -> None:
+    global _session
+    if _session is None:
+        _session = _Session(watching, reports)
+
+
+def python_path() -> str:
+    """The value of PYTHONPATH by which the Python programs that are started with it find jitwatch's `sitecustomize`."""
+    folders = [folder for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder]
+    return os.pathsep.join([AUTOSTART, *(folder for folder in folders if folder != AUTOSTART)])
+
+
+def check_writable(path: str) -> None:
+    """Refuse a file that cannot be made.
+
+    Raises:
+        JitwatchError: There is no such folder, it cannot be written to, or the path is a folder.
+    """
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(folder):
+        raise JitwatchError(f"{path} cannot be written: there is no folder {folder}.")
+    if os.path.isdir(path):
+        raise JitwatchError(f"{path} is a folder; give the name of a file.")
+    if not os.access(folder, os.W_OK):
+        raise JitwatchError(f"{path} cannot be written: the folder {folder} is read-only; name another file.")
 
 
 def check_report_path(path: str) -> None:
@@ -97,75 +201,14 @@ def check_report_path(path: str) -> None:
     Raises:
         JitwatchError: The file exists and is something else, or cannot be written there.
     """
-    folder = os.path.dirname(os.path.abspath(path))
-    if not os.path.isdir(folder):
-        raise JitwatchError(f"{path} cannot be written: there is no folder {folder}.")
-    if os.path.isdir(path):
-        raise JitwatchError(f"{path} is a folder; give the name of a file.")
+    check_writable(path)
     if os.path.exists(path) and os.path.getsize(path):
         with open(path, "rb") as file:
             if b'"schema": "jitwatch-' not in file.read(200):
                 raise JitwatchError(f"{path} exists and is no jitwatch report; remove it or give another name.")
 
 
-def run_script(path: str, args: Sequence[str]) -> int:
-    """Run `python path args...`; returns the exit status."""
-    if os.path.isdir(path) or path.endswith((".zip", ".pyz")):
-        sys.argv = [path, *args]
-        return _guarded(lambda: runpy.run_path(path, run_name="__main__"))
-    try:
-        with open(path, "rb") as file:
-            source = file.read()
-    except OSError as error:
-        raise JitwatchError(f"{path} cannot be run: {error.strerror or error}.") from error
-    sys.argv = [path, *args]
-    sys.path[0] = os.path.dirname(os.path.realpath(path))
-    return _guarded(lambda: _exec_main(source, path))
-
-
-def run_module(name: str, args: Sequence[str]) -> int:
-    """Run `python -m name args...`; returns the exit status."""
-    sys.argv = [name, *args]
-    sys.path[0] = os.getcwd()
-    return _guarded(lambda: runpy.run_module(name, run_name="__main__", alter_sys=True))
-
-
-def run_code(source: str, args: Sequence[str]) -> int:
-    """Run `python -c source args...`; returns the exit status."""
-    sys.argv = ["-c", *args]
-    sys.path[0] = ""
-    return _guarded(lambda: _exec_main(source.encode(), "<string>"))
-
-
-def _exec_main(source: bytes, path: str) -> None:
-    module = types.ModuleType("__main__")
-    if path != "<string>":
-        module.__file__ = path
-    module.__dict__["__builtins__"] = __builtins__
-    sys.modules["__main__"] = module
-    exec(compile(source, path, "exec", dont_inherit=True), module.__dict__)
-
-
-def _guarded(program: Callable[[], Any]) -> int:
-    """Run, and answer an exception as the interpreter would, without jitwatch's frames in the traceback."""
-    try:
-        program()
-    except SystemExit as exit_:
-        if exit_.code is None or isinstance(exit_.code, int):
-            return exit_.code or 0
-        print(exit_.code, file=sys.stderr)
-        return 1
-    except BaseException as error:
-        error.__traceback__ = _without_own_frames(error.__traceback__)
-        sys.excepthook(type(error), error, error.__traceback__)
-        if isinstance(error, KeyboardInterrupt):
-            return -signal.SIGINT
-        return 1
-    return 0
-
-
-def _without_own_frames(traceback: Any) -> Any:
-    own = (os.path.dirname(__file__), runpy.__file__)
-    while traceback is not None and traceback.tb_frame.f_code.co_filename.startswith((*own, "<frozen runpy>")):
-        traceback = traceback.tb_next
-    return traceback
+def write_report(path: str, text: str) -> None:
+    """Write a report to a file of its own."""
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)

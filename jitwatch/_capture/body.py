@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 import weakref
 from collections.abc import Callable
@@ -21,26 +22,40 @@ class Body:
         self._fun = weakref.ref(fun)
         self._hash: int | None = None
         self._records: weakref.WeakSet[Any] = weakref.WeakSet()
-        self.__name__ = name
-        for attribute in ("__module__", "__qualname__", "__doc__"):
+        self.program = jax_internals.program_name(fun, name)
+        """The name of the traced program, which JAX before 0.9 does not look for inside a partial."""
+        for attribute in ("__name__", "__module__", "__qualname__", "__doc__"):
             if hasattr(fun, attribute):
                 setattr(self, attribute, getattr(fun, attribute))
+        if self.program == name:
+            self.__name__ = name
 
     @property
     def __wrapped__(self) -> Callable[..., Any]:
+        return jax_internals.innermost(self.function())
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        try:
+            return inspect.signature(self.function())
+        except ValueError:
+            raise AttributeError("__signature__") from None
+
+    def function(self) -> Callable[..., Any]:
+        """The user's function."""
         fun = self._fun()
         if fun is None:
-            raise ReferenceError(f"the jitted function {self.__name__} no longer exists")
+            raise ReferenceError(f"the jitted function {self.program} no longer exists")
         return fun
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         if jax_internals.trace_state_clean():  # not a trace: `debug_nans` looks for the operation that made the NaN
-            return self.__wrapped__(*args, **kwargs)
+            return self.function()(*args, **kwargs)
         frame = stages.Frame("body", None, self)
         stages.push(frame)
         start = time.perf_counter()
         try:
-            return self.__wrapped__(*args, **kwargs)
+            return self.function()(*args, **kwargs)
         finally:
             stages.pop(frame)
             stages.body_ran(self, time.perf_counter() - start)
@@ -52,7 +67,7 @@ class Body:
 
     def __hash__(self) -> int:
         if self._hash is None:  # only when JAX asks, so that what is not hashable fails where it does without jitwatch
-            self._hash = hash(self.__wrapped__)
+            self._hash = hash(self.function())
         return self._hash
 
     def __repr__(self) -> str:

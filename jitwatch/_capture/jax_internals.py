@@ -9,12 +9,26 @@ from __future__ import annotations
 import functools
 import inspect
 import operator
+import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from types import FrameType
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jax._src import api_util, array, config, core, pjit, source_info_util, traceback_util, tree_util
+from jax._src import (
+    api_util,
+    array,
+    config,
+    core,
+    dispatch,
+    linear_util,
+    pjit,
+    source_info_util,
+    traceback_util,
+    tree_util,
+    util,
+)
 from jax._src.interpreters import pxla
 from jax._src.lib import jax_jit
 
@@ -76,6 +90,7 @@ def with_hook(
     """
     state = inner.__getstate__()
     state["cache_miss"] = api_boundary(make_hook(state["cache_miss"]))
+    state["function_name"] = jitted_name(jitted)
     state["fun"] = jitted_function(jitted)  # for `repr`, and for `disable_jit`, where C++ calls it
     state["global_cache_key"] = (cache_name, state["global_cache_key"])
     hooked = PjitFunction.__new__(PjitFunction)
@@ -127,6 +142,31 @@ def jit_options(jitted: Any) -> dict[str, Any]:
     if info.compiler_options_kvs:
         options["compiler_options"] = dict(info.compiler_options_kvs)
     return options
+
+
+def innermost(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function inside partials; JAX looks for the source line of a partial there."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return function
+
+
+def program_name(function: Callable[..., Any], name: str) -> str:
+    """How JAX names the traced program of a function that it calls `name`: before 0.9, nameless callables alike."""
+    return name if hasattr(function, "__name__") or _names_partials() else "<unnamed wrapped function>"
+
+
+@functools.cache
+def _names_partials() -> bool:
+    def function() -> None:
+        pass
+
+    try:
+        partial = functools.partial(function)
+        wrapped = linear_util.wrap_init(partial, debug_info=api_util.debug_info("jit", partial, (), {}))
+        return str(wrapped.__name__) == "function"
+    except Exception:
+        return True
 
 
 def static_positions(jitted: Any) -> tuple[tuple[int, ...], tuple[str, ...]]:
@@ -215,6 +255,42 @@ def wide_array(shape: tuple[int, ...], dtype: Any, sharding: Any) -> Any:
         return jax.device_put(np.zeros(shape, dtype), sharding)
 
 
+class Dispatch(NamedTuple):
+    """A program that JAX dispatches on this thread: a primitive with its parameters, or a jitted function."""
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    params: dict[str, Any] | None
+    """Of a primitive; None for a jitted function."""
+    fun: Callable[..., Any] | None
+    static_argnums: tuple[int, ...] = ()
+    static_argnames: tuple[str, ...] = ()
+
+
+def running_dispatch(name: str) -> Dispatch | None:
+    """What this thread dispatches under `name`, from the frames of JAX that are running; None where they do not say.
+
+    Events and log records name a program; its arguments and static parameters stand only in the frames of
+    `dispatch.apply_primitive` and of the jitted function's `cache_miss` (JAX 0.6.1 to 0.12).
+    """
+    frame: FrameType | None = sys._getframe(1)
+    found = None
+    while frame is not None:
+        place = frame.f_code.co_filename, frame.f_code.co_name
+        if place == (dispatch.__file__, "apply_primitive"):
+            values = frame.f_locals
+            if str(values["prim"]) == name:
+                return Dispatch(tuple(values["args"]), {}, dict(values["params"]), None)
+        elif place == (pjit.__file__, "cache_miss") and found is None:
+            values = frame.f_locals
+            if util.fun_name(values["fun"]) == name:
+                info = values["jit_info"]
+                numbers, names = tuple(info.static_argnums or ()), tuple(info.static_argnames or ())
+                found = Dispatch(tuple(values["args"]), dict(values["kwargs"]), None, values["fun"], numbers, names)
+        frame = frame.f_back
+    return found
+
+
 def tracer_value(tracer: Any) -> Any:
     """What a `grad` or `vmap` tracer stands for: an array or another tracer; None for a tracer of a jaxpr."""
     value = getattr(tracer, "primal", None)
@@ -252,6 +328,13 @@ def context_names() -> tuple[str, ...]:
 def trace_context() -> tuple[Any, ...]:
     """The values of config and context managers that are part of JAX's cache keys on this thread."""
     return config.trace_context()  # type: ignore[no-any-return]
+
+
+def devices_if_set_up() -> tuple[int | None, str]:
+    """This process's index and the kind of its devices; None and nothing where JAX has not set up a device yet."""
+    if not xla_bridge.backends_are_initialized():
+        return None, ""
+    return jax.process_index(), str(jax.local_devices()[0].device_kind)
 
 
 def exclude_from_tracebacks(path: str) -> None:

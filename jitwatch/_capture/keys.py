@@ -256,18 +256,15 @@ def _leaf(value: Any, prng: str | None, shardings: dict[int, str]) -> Leaf:
     return interned(Leaf(shape, _dtype_text(dtype), weak, "python" if weak else "numpy", False, None, None))
 
 
-def key_of_avals(avals: tuple[Any, ...]) -> CacheKey:
-    """The key of a program of which only the avals of its inputs are known."""
-    leaves = [
-        interned(Leaf(tuple(aval.shape), str(aval.dtype), bool(aval.weak_type), "jax", False, None, None))
-        for aval in avals
-        if hasattr(aval, "shape")
-    ]
-    names = (f"args[{i}]" for i in range(len(leaves)))
+def key_of_primitive(args: tuple[Any, ...], params: dict[str, Any]) -> CacheKey:
+    """The key of an eager operation: its operands, and its parameters as static arguments."""
+    operands = tuple(f"args[{i}]" for i in range(len(args)))
     return CacheKey(
-        arguments=tuple(interned(Argument(name, False, _LEAF, (name,))) for name in names),
-        leaf_chunks=(tuple(leaves),),
-        statics=(),
+        arguments=tuple(interned(Argument(name, False, _LEAF, (name,))) for name in operands),
+        leaf_chunks=(interned(tuple(_leaves(list(args), {}))),),
+        statics=tuple(
+            interned(StaticArgument(name, True, _STATICS.static(value))) for name, value in sorted(params.items())
+        ),
         omitted=(),
         context=context_now(),
     )

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 
 from jitwatch import _config, _faults
-from jitwatch._capture import compile_log, jax_internals
+from jitwatch._capture import jax_internals
 from jitwatch._capture.watched import begin, watch_plainly
 
 
@@ -22,14 +22,12 @@ class Patch:
         self._count_hits = count_hits
         self._places: list[tuple[ModuleType, str]] = []
         begin()
-        self._log = compile_log.read()
         self.jit = self._make_jit()
         for module in tuple(sys.modules.values()):
             self._replace_in(module)
 
     def remove(self) -> None:
         """Put JAX's own `jit` back wherever this one still stands; functions made meanwhile stay watched."""
-        self._log.remove()
         for module, name in self._places:
             if vars(module).get(name) is self.jit:
                 setattr(module, name, jax_internals.plain_jit)

@@ -15,7 +15,7 @@ from typing import Any
 import jax
 
 from jitwatch import _faults
-from jitwatch._capture import compile_log
+from jitwatch._capture import eager
 from jitwatch._capture.call_site import call_site
 from jitwatch._model import Miss, Stages
 from jitwatch._recorder import RECORDER, FunctionRecord, Tally
@@ -96,12 +96,12 @@ def body_ran(body: Any, seconds: float) -> None:
 
 def transformed(record: FunctionRecord) -> None:
     """Remember that JAX may soon run a program named like this function outside any call of it: a backward pass, `remat`."""
-    _thread.transformed[record.name] = weakref.ref(record)
+    _thread.transformed[record.program] = weakref.ref(record)
 
 
 def lowered_ahead(record: FunctionRecord) -> None:
     """Remember that someone may soon compile this function's lowered program, outside any call of it."""
-    _lowered_ahead[record.name] = weakref.ref(record)
+    _lowered_ahead[record.program] = weakref.ref(record)
 
 
 def _on_event(event: str, **_: Any) -> None:
@@ -128,7 +128,7 @@ def _attribute(kind: str, duration_s: float, program: str) -> None:
         _attribute_outside(kind, duration_s, name)
     elif frame.kind == "inspect":
         return
-    elif frame.kind != "body" and frame.function is not None and name in (frame.function.name, ""):
+    elif frame.kind != "body" and frame.function is not None and name in (frame.function.program, ""):
         if kind == "trace":
             frame.own.trace_s += duration_s
         else:
@@ -175,7 +175,7 @@ def _attribute_outside(kind: str, duration_s: float, name: str) -> None:
 
 def _add_other(name: str, stages: Stages) -> None:
     record = RECORDER.other(name)
-    key = record.record_of(compile_log.key_of(name))
+    key = record.record_of(eager.key_of(name))
     record.add(new_miss(record, "call", stages, key=key.number or None), key)
 
 

@@ -23,6 +23,7 @@ from jitwatch._model import Static
 MAX_TEXT = 120
 MAX_STATICS = 100_000
 _PRIMITIVES = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis))
+_COLLECTIONS = (tuple, list, dict, frozenset, set)
 _tokens = itertools.count(1)
 
 
@@ -110,8 +111,8 @@ def _is_inherited(kind: type, method: str) -> bool:
 class StaticTable:
     """Gives each static value a token: the same for values that JAX takes for equal, another for all others.
 
-    JAX compares static arguments by type and `==` (`jax_jit.h`, CallSignature). A token is forgotten when its value is
-    gone: JAX's cache keeps its own statics alive, so it holds no entry for that value either.
+    A token is forgotten when its value is gone: JAX's cache keeps its own statics alive, so it holds no entry for that
+    value either.
     """
 
     def __init__(self) -> None:
@@ -119,8 +120,15 @@ class StaticTable:
         self._known: dict[Any, Static] = {}
 
     def static(self, value: Any) -> Static:
-        """The record of one value; equal values get equal records."""
-        key = _IdentityKey.of(value, self._forget)
+        """The record of a static argument: JAX compares those by type and `==` (`jax_jit.h`, CallSignature)."""
+        return self._record(value, type(value))
+
+    def part(self, value: Any, node: str) -> Static:
+        """The record of the static part of a pytree node: JAX compares those by `==` only, be they hashable or not."""
+        return self._record(value, node)
+
+    def _record(self, value: Any, scope: Any) -> Static:
+        key: Any = (scope, value) if type(value) in _PRIMITIVES else _Reference(value, scope, self._forget)
         with self._lock:
             known = self._known.get(key)
             if known is None:
@@ -138,29 +146,15 @@ class StaticTable:
         return len(self._known)
 
 
-class _IdentityKey:
-    """Hashes and compares as JAX does with the value, without keeping the value alive where Python allows that."""
+class _Reference:
+    """Hashes and compares like a value within a scope, without keeping the value alive where Python allows that."""
 
-    __slots__ = ("__weakref__", "_hash", "_reference", "_type")
-    _hash: int
-    _type: type
-    _reference: Callable[[], Any]
+    __slots__ = ("__weakref__", "_hash", "_scope", "_value")
 
-    @staticmethod
-    def of(value: Any, forget: Any) -> Any:
-        """A dict key for `value`; `forget(key)` is called when the value is gone."""
-        if type(value) in _PRIMITIVES:
-            return (type(value), value)
-        key = _IdentityKey()
-        key._hash = hash((type(value), value))
-        key._type = type(value)
-        try:
-            key._reference = weakref.ref(value, lambda _: forget(key))
-        except TypeError:  # no weak references to tuples and the like: keep what they are made of
-            is_collection = isinstance(value, (tuple, frozenset))
-            parts = _parts(value, lambda _: forget(key)) if is_collection else describe(value)
-            key._reference = lambda: parts
-        return key
+    def __init__(self, value: Any, scope: Any, forget: Callable[[Any], None]) -> None:
+        self._hash = hash((scope, _hash_of(value)))
+        self._scope = scope
+        self._value: Callable[[], Any] = _weakly(value, lambda _: forget(self))
 
     def __hash__(self) -> int:
         return self._hash
@@ -168,20 +162,45 @@ class _IdentityKey:
     def __eq__(self, other: object) -> bool:
         if self is other:
             return True
-        if not isinstance(other, _IdentityKey) or self._hash != other._hash or self._type is not other._type:
+        mine = self._value()
+        if not isinstance(other, _Reference):
+            return mine is not None and bool(mine == other)
+        if self._hash != other._hash or self._scope is not other._scope:
             return False
-        mine, theirs = self._reference(), other._reference()
+        theirs = other._value()
         return mine is not None and theirs is not None and bool(mine is theirs or mine == theirs)
 
 
-def _parts(values: Iterable[Any], forget: Any) -> Any:
-    """The elements of a tuple or frozenset, each in a form that compares like it and keeps no object alive."""
-    kind = tuple if isinstance(values, tuple) else frozenset
-    return kind(
-        value
-        if type(value) in _PRIMITIVES
-        else _parts(value, forget)
-        if type(value) in (tuple, frozenset)
-        else _IdentityKey.of(value, forget)
-        for value in values
-    )
+def _hash_of(value: Any) -> int:
+    """A hash that agrees with `==`, of what Python does not hash too."""
+    try:
+        return hash(value)
+    except TypeError:
+        if isinstance(value, (list, tuple)):
+            return hash(tuple(map(_hash_of, value)))
+        if isinstance(value, dict):
+            return hash(frozenset((key, _hash_of(item)) for key, item in value.items()))
+        return hash(frozenset(value) if isinstance(value, set) else type(value))
+
+
+def _weakly(value: Any, gone: Callable[[Any], None]) -> Callable[[], Any]:
+    """What gives the value, or something that compares like it; calls `gone` when the value is no more."""
+    if type(value) not in _COLLECTIONS:
+        try:
+            return weakref.ref(value, gone)
+        except TypeError:  # no weak references to a named tuple, nor to an object with slots
+            pass
+    parts = _parts(value, gone) if isinstance(value, (*_COLLECTIONS, np.generic)) else describe(value)
+    return lambda: parts
+
+
+def _parts(value: Any, gone: Callable[[Any], None]) -> Any:
+    """A value in a form that compares like it, as part of another one, and keeps no object of the user's alive."""
+    if type(value) in _PRIMITIVES or isinstance(value, np.generic):
+        return value
+    if isinstance(value, dict):
+        return {_parts(key, gone): _parts(item, gone) for key, item in value.items()}
+    for kind in _COLLECTIONS:
+        if isinstance(value, kind):
+            return kind(_parts(item, gone) for item in value)
+    return _Reference(value, None, lambda _: gone(None))

@@ -54,6 +54,7 @@ class Watch:
             )
             records[identity].in_use = weakref.ref(self.body)
         self.record: FunctionRecord = records[identity]
+        self.record.program = self.body.program
         self.body.add_record(self.record)
         self.inner = jax_internals.jit_again(jitted, self.body)
         """The same function without the hook, for work ahead of time; it does not refer back to the hooked one."""

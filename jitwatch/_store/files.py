@@ -8,6 +8,7 @@ import secrets
 import socket
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from jitwatch._errors import JitwatchError
 from jitwatch._model import FunctionStats, Recording
@@ -81,20 +82,24 @@ def save(recording: Recording, path: str | os.PathLike[str]) -> None:
     """
     path = Path(path)
     try:
-        file = open(path, "xb")
+        with open(path, "xb") as file:
+            _write_or_remove(file, path, _whole(recording))
     except FileExistsError:
         raise JitwatchError(f"{path} exists; remove it or give another name.") from None
     except OSError as error:
         raise JitwatchError(f"{path} cannot be written: {error.strerror or error}.") from error
+
+
+def _write_or_remove(file: BinaryIO, path: Path, data: bytes) -> None:
     try:
-        with file:
-            file.write(_whole(recording))
-    except OSError as error:
+        file.write(data)
+        file.flush()
+    except OSError:
         path.unlink(missing_ok=True)
-        raise JitwatchError(f"{path} cannot be written: {error.strerror or error}.") from error
+        raise
 
 
-def _whole(recording: Recording) -> bytearray:
+def _whole(recording: Recording) -> bytes:
     lines, snapshot = Lines(), recording.snapshot
     lines.add(Header(FORMAT))
     for process in recording.processes:
@@ -106,7 +111,7 @@ def _whole(recording: Recording) -> bytearray:
     for miss in snapshot.misses:
         lines.add(MissLine(miss))
     lines.add(totals_line(snapshot))
-    return lines.pending
+    return bytes(lines.pending)
 
 
 def _add_function(lines: Lines, function: FunctionStats, *, other: bool) -> None:

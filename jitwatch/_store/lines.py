@@ -222,8 +222,8 @@ class Lines:
             FunctionLine(
                 stats.id, stats.name, stats.qualname, stats.defined_at, stats.options, stats.hits_counted,
                 stats.approximate, other,
-            )  # fmt: skip
-        )
+            )
+        )  # fmt: skip
 
     def describe_key(self, function: int, number: int, key: CacheKey) -> None:
         """A key, after those of its parts that are not described yet."""

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
 
 from jitwatch._errors import JitwatchError
-from jitwatch._model import Argument, CacheKey, FunctionStats, Leaf, Miss, Process, Recording, Snapshot, Tree
+from jitwatch._model import Argument, CacheKey, FunctionStats, Leaf, Miss, Process, Recording, Snapshot, Static, Tree
 from jitwatch._store.lines import (
     FORMAT,
     AnyLine,
@@ -38,13 +38,14 @@ from jitwatch._store.lines import (
 MAX_LINE = 1 << 26
 MAX_DEPTH = 200
 MAX_NODES = 1 << 20
+MAX_STATIC_DEPTH = 50
 
 UNREADABLE = ("1 line is damaged", "{} lines are damaged")
 CUT = ("the last line is cut off", "the last line is cut off")
 HEADER = ("the first line is damaged", "the first line is damaged")
 MISSING = ("1 line refers to something that is not described", "{} lines refer to something that is not described")
 REPEATED = ("1 line contradicts an earlier one", "{} lines contradict earlier ones")
-TOO_LARGE = ("1 pytree is too deep or too large", "{} pytrees are too deep or too large")
+TOO_LARGE = ("1 key is too deep or too large", "{} keys are too deep or too large")
 UNFINISHED = (
     "the process was killed or still runs: hits after its last counts are missing",
     "the process was killed or still runs: hits after its last counts are missing",
@@ -88,6 +89,16 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
         while not rest.endswith(b"\n") and (rest := file.readline(MAX_LINE)):
             pass
         yield line
+
+
+def _is_too_deep(statics: Iterable[Static]) -> bool:
+    """Whether parts of parts of static values go on beyond what any program has."""
+    layer = list(statics)
+    for _ in range(MAX_STATIC_DEPTH):
+        layer = [part for static in layer for _, part in static.parts]
+        if not layer:
+            return False
+    return True
 
 
 class _Function:
@@ -181,7 +192,7 @@ class _Reading:
             return
         depth = 1 + max((depth for _, _, depth, _ in found), default=0)
         nodes = 1 + sum(nodes for _, _, _, nodes in found)
-        if depth > MAX_DEPTH or nodes > MAX_NODES:
+        if depth > MAX_DEPTH or nodes > MAX_NODES or (line.static is not None and _is_too_deep([line.static])):
             self._damage[TOO_LARGE] += 1
             return
         tree = Tree(line.kind, line.keys, line.static, tuple(tree for _, tree, _, _ in found))
@@ -203,6 +214,9 @@ class _Reading:
     def _take_key(self, line: KeyLine) -> None:
         if not (self._arguments.keys() >= set(line.arguments) and self._leaves.keys() >= set(line.leaves)):
             self._damage[MISSING] += 1
+            return
+        if _is_too_deep([argument.value for argument in line.statics]):
+            self._damage[TOO_LARGE] += 1
             return
         key = CacheKey(
             tuple(self._arguments[number][1] for number in line.arguments),

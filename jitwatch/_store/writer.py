@@ -69,6 +69,7 @@ class Writer:
         *,
         interval_s: float = 5.0,
         devices: Callable[[], tuple[int | None, str]] = lambda: (None, ""),
+        run: str = "",
     ) -> None:
         """Make the file and write its first lines.
 
@@ -77,9 +78,10 @@ class Writer:
             interval_s: How often counts may be written that no miss brings along.
             devices: JAX's process index and kind of device, as far as they are known without setting up JAX's
                 devices. Asked until both are known.
+            run: What tells the processes of one run from those of others.
         """
         self._base_path = Path(os.path.abspath(path))
-        self._interval_s, self._devices = interval_s, devices
+        self._interval_s, self._devices, self._run = interval_s, devices, run
         self._lock = threading.RLock()
         self._closed = False
         self._begin(self._base_path, {}, {})
@@ -103,6 +105,11 @@ class Writer:
         self._last_counts_s = self._started_s
         self._timer: threading.Thread | None = None
         self._stop = threading.Event()
+
+    @property
+    def process(self) -> Process | None:
+        """What is known of this process; None where nothing could be written."""
+        return self._process
 
     def close(self) -> None:
         """Write the last counts and end the file; a second time without effect."""
@@ -169,7 +176,7 @@ class Writer:
                 _faults.record("asking for the devices", error)
         process = Process(
             host_name(), os.getpid(), index, RECORDER.jax_version, platform.python_version(), kind,
-            self._started_unix_s, tuple(sys.orig_argv),
+            self._started_unix_s, tuple(sys.orig_argv), self._run,
         )  # fmt: skip
         if process != self._process:
             self._process = process
@@ -226,8 +233,8 @@ class Writer:
                 TotalsLine(
                     time.time(), RECORDER.jax_version, platform.python_version(), _faults.count(), self._left_out,
                     self._functions_left_out, final,
-                )  # fmt: skip
-            )
+                )
+            )  # fmt: skip
             self._flush()
 
     def _changed(self, record: FunctionRecord) -> list[KeyRecord] | None:
