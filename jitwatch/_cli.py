@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fnmatch
 import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
@@ -12,7 +11,7 @@ from typing import Any, NoReturn
 import click
 import msgspec
 
-from jitwatch import __version__, _config
+from jitwatch import __version__, _config, _program
 from jitwatch._errors import JitwatchError
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -23,7 +22,9 @@ class _Commands(click.Group):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         try:
-            return super().main(*args, **kwargs | {"standalone_mode": False})
+            program = super().main(*args, **kwargs | {"standalone_mode": False})
+            # The watched program runs out here, where its exceptions are its own and none of click's.
+            return program() if callable(program) else program
         except click.exceptions.Abort:
             _fail("interrupted")
         except click.ClickException as error:
@@ -48,6 +49,8 @@ def main() -> None:
       jitwatch run train.py --epochs 3     run a program and print the report at its end
       jitwatch report                      print it again, from the data file
       jitwatch json                        the same as JSON
+      jitwatch combine A B                 add up the data files of several machines
+      PYTHONPATH="$(jitwatch autostart)" JITWATCH=1 python train.py    watch a program that something else starts
 
     Exit status: 0 if all went well, 1 for an error, 2 where a threshold failed; `run` passes on the program's own.
     """
@@ -83,7 +86,7 @@ def run(
     module: str | None, code: str | None, output: str | None, json_file: str | None, no_calls: bool,
     mode: str | None, quiet: bool, include: tuple[str, ...], omit: tuple[str, ...], show_all: bool,
     program: tuple[str, ...],
-) -> None:  # fmt: skip
+) -> Callable[[], None]:  # fmt: skip
     """Run a program as python would, and watch everything that JAX compiles in it.
 
     \b
@@ -93,42 +96,26 @@ def run(
 
     Options go before the script; what follows it is the program's. The report goes to standard error.
     """
-    from jitwatch import _run
-
     if module is None and code is None and not program:
         raise click.UsageError("give a script, -m MODULE or -c CODE to run.")
     if module is not None and code is not None:
         raise click.UsageError("give -m or -c, not both.")
     if _config.option("mode", mode) != "off":
+        from jitwatch import _run
+
         if json_file is not None:
             _run.check_report_path(json_file)
-        _run.begin(
-            _run.Watching(
-                data_file=output or os.environ.get("JITWATCH_FILE") or ".jitwatch",
-                json_file=json_file and os.path.abspath(json_file),
-                count_hits=not no_calls,
-                report=None if quiet else lambda data: _text(data, show_all=show_all, stream=sys.stderr),
-                select=lambda data: select(data, include, omit),
-            )
+        reports = _run.Reports(
+            json_file=json_file and os.path.abspath(json_file),
+            text=None if quiet else text_for(sys.stderr, show_all=show_all),
+            select=lambda data: select(data, include, omit),
         )
+        _run.begin(output, count_hits=not no_calls, reports=reports)
     if module is not None:
-        status = _run.run_module(module, program)
-    elif code is not None:
-        status = _run.run_code(code, program)
-    else:
-        status = _run.run_script(program[0], program[1:])
-    _end_with(status)
-
-
-def _end_with(status: int) -> NoReturn:
-    """End with the program's status; after Ctrl-C as the interpreter does, by the signal."""
-    if status == -signal.SIGINT:
-        import atexit
-
-        atexit._run_exitfuncs()
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGINT)
-    sys.exit(status)
+        return lambda: _program.run_module(module, program)
+    if code is not None:
+        return lambda: _program.run_code(code, program)
+    return lambda: _program.run_script(program[0], program[1:])
 
 
 def select(data: Any, include: Sequence[str], omit: Sequence[str]) -> Any:
@@ -143,22 +130,40 @@ def select(data: Any, include: Sequence[str], omit: Sequence[str]) -> Any:
     return msgspec.structs.replace(data, functions=functions, others=others)
 
 
-def _text(data: Any, *, show_all: bool, stream: Any) -> str:
-    from jitwatch._report.text import render
+def text_for(stream: Any, *, show_all: bool = False) -> Callable[..., str]:
+    """What makes the text report for a stream, coloured where that is a terminal."""
 
-    color = bool(getattr(stream, "isatty", lambda: False)()) and not os.environ.get("NO_COLOR")
-    limits = {"max_functions": 10**6, "max_keys": 10**6} if show_all else {}
-    return render(data, color=color, **limits)
+    def text(data: Any, processes: Any = ()) -> str:
+        from jitwatch._report.text import render
+
+        color = bool(getattr(stream, "isatty", lambda: False)()) and not os.environ.get("NO_COLOR")
+        limits = {"max_functions": 10**6, "max_keys": 10**6} if show_all else {}
+        return render(data, color=color, processes=processes, **limits)
+
+    return text
 
 
-def _load(files: Sequence[str]) -> Any:
-    from jitwatch import _merge, _store
+def _load(files: Sequence[str]) -> tuple[Any, list[str]]:
+    """What was recorded in files, or in those of the latest run; and sentences on what was left out."""
+    from jitwatch import _recordings, _store
 
-    recordings = [_store.load(path) for path in _store.find(files)]
-    recording = recordings[0] if len(recordings) == 1 else _merge.combine(recordings)
-    for problem in recording.problems:
+    found = _store.find(files)
+    chosen = _recordings.Chosen(tuple(found), 0) if files else _recordings.latest_run(found)
+    loaded = _recordings.load(chosen.files)
+    for problem in (*loaded.unreadable, *loaded.recording.problems):
         click.echo(f"jitwatch: {problem}", err=True)
-    return recording
+    notes = []
+    if chosen.left_out:
+        notes.append(
+            f"This is the latest run; data files of earlier runs left out: {chosen.left_out}. Name files to see them."
+        )
+    return loaded, notes
+
+
+def _end(loaded: Any) -> None:
+    """Status 1 where a file could not be read at all, after what could be was shown."""
+    if loaded.unreadable:
+        sys.exit(1)
 
 
 files_argument = click.argument("files", nargs=-1, type=click.Path())
@@ -168,9 +173,16 @@ files_argument = click.argument("files", nargs=-1, type=click.Path())
 @_options([*selection, show_all])
 @files_argument
 def report(files: tuple[str, ...], include: tuple[str, ...], omit: tuple[str, ...], show_all: bool) -> None:
-    """Print the report of data files, all together; of .jitwatch and .jitwatch.* in this folder if none are given."""
-    data = select(_load(files).snapshot, include, omit)
-    click.echo(_text(data, show_all=show_all, stream=sys.stdout))
+    """Print the report of data files, added up.
+
+    Without FILES: the files of the latest run in this folder, .jitwatch and .jitwatch.*, or where JITWATCH_FILE says.
+    """
+    loaded, notes = _load(files)
+    data = select(loaded.recording.snapshot, include, omit)
+    click.echo(text_for(sys.stdout, show_all=show_all)(data, loaded.recording.processes))
+    for note in notes:
+        click.echo(note)
+    _end(loaded)
 
 
 @main.command("json")
@@ -178,13 +190,67 @@ def report(files: tuple[str, ...], include: tuple[str, ...], omit: tuple[str, ..
 @_options(selection)
 @files_argument
 def json_command(files: tuple[str, ...], output: str | None, include: tuple[str, ...], omit: tuple[str, ...]) -> None:
-    """Print the report of data files as JSON (docs/json.md)."""
+    """Print the report of data files, added up, as JSON.
+
+    Without FILES: the files of the latest run in this folder. docs/json.md describes the form.
+    """
     from jitwatch import _run
     from jitwatch._report import json
 
-    text = json.render(select(_load(files).snapshot, include, omit))
+    loaded, notes = _load(files)
+    text = json.render(select(loaded.recording.snapshot, include, omit), loaded.recording.processes)
     if output is None:
         click.echo(text, nl=False)
     else:
         _run.check_report_path(output)
         _run.write_report(output, text)
+    for note in notes:
+        click.echo(f"jitwatch: {note}", err=True)
+    _end(loaded)
+
+
+@main.command()
+@click.option("-o", "--output", metavar="FILE", default="combined.jitwatch", show_default=True, help="A new file.")
+@click.argument("files", nargs=-1, required=True, type=click.Path())
+def combine(files: tuple[str, ...], output: str) -> None:
+    """Add up data files, of several processes or machines, in one new file.
+
+    FILES may be folders; then their .jitwatch and .jitwatch.* are taken. The files themselves stay as they are.
+    """
+    from jitwatch import _store
+
+    if os.path.exists(output):
+        raise JitwatchError(f"{output} exists; remove it or give another name with -o.")
+    loaded, _ = _load(files)
+    _store.save(loaded.recording, output)
+    processes = len(loaded.recording.processes)
+    click.echo(f"{output}: {loaded.files} {_plural(loaded.files, 'file')}, {processes} {_plural(processes, 'process')}.")
+    _end(loaded)
+
+
+def _plural(count: int, noun: str) -> str:
+    return noun if count == 1 else noun + ("es" if noun.endswith("s") else "s")
+
+
+@main.command()
+def autostart() -> None:
+    """Print the PYTHONPATH by which any Python program watches itself.
+
+    \b
+    PYTHONPATH="$(jitwatch autostart)" JITWATCH=1 python train.py
+
+    The program then behaves as under `jitwatch run`, and so do the Python programs that it starts.
+    """
+    from jitwatch import _run
+
+    click.echo(_run.python_path())
+
+
+@main.command()
+@click.option("--jax", "with_jax", is_flag=True, help="Import jax too, and say how exactly this JAX can be watched.")
+def debug(with_jax: bool) -> None:
+    """Print versions, settings and data files, for a bug report."""
+    from jitwatch import _debug
+
+    for line in _debug.lines(with_jax=with_jax):
+        click.echo(line)

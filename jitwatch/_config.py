@@ -46,15 +46,21 @@ def option(name: str, argument: Any = None) -> Any:
     Raises:
         JitwatchError: The value is not valid; the message says where it came from and what is.
     """
+    return option_and_source(name, argument)[0]
+
+
+def option_and_source(name: str, argument: Any = None) -> tuple[Any, str]:
+    """The value of an option, as `option` gives it, and where it comes from, in words."""
     variable = f"JITWATCH_{name.upper()}"
     project, path = _project_options()
-    if argument is not None:
-        return _checked(name, argument, f"the argument {name}")
+    value, source = project.get(name), f"[tool.jitwatch] in {path}"
     if os.environ.get(variable):
-        return _checked(name, os.environ[variable], f"the environment variable {variable}")
-    if name in project:
-        return _checked(name, project[name], f"[tool.jitwatch] in {path}")
-    return OPTIONS[name].default
+        value, source = os.environ[variable], f"the environment variable {variable}"
+    if argument is not None:
+        value, source = argument, f"the argument {name}"
+    if value is None:
+        return OPTIONS[name].default, "the default"
+    return _checked(name, value, source), source
 
 
 def _checked(name: str, value: Any, source: str) -> Any:

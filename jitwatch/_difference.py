@@ -73,7 +73,7 @@ def _used(key: KeyStats) -> bool:
 def _sites(now: tuple[CallSite, ...], before: tuple[CallSite, ...]) -> tuple[CallSite, ...]:
     earlier = {site.place: site for site in before}
     sites = (
-        CallSite(site.place, site.misses - old.misses, site.lost_s - old.lost_s)
+        CallSite(site.place, site.misses - old.misses, site.lost_s - old.lost_s, site.library)
         for site in now
         for old in [earlier.get(site.place, CallSite(site.place, 0, 0.0))]
     )

@@ -284,7 +284,6 @@ class _Misses:
         return msgspec.structs.replace(miss, number=0, function=function, key=key)
 
 
-
 def _by_time(items: Iterable[T], unix_s: Callable[[T], float], content: Callable[[T], Any]) -> list[T]:
     """Sort by time, and by what they say where several have one time."""
     timed = [(unix_s(item), item) for item in items]

@@ -168,6 +168,10 @@ class Miss(msgspec.Struct, frozen=True):
     """The argument that JAX's error names."""
     slow_path: bool
     """JAX gave the call no entry in its dispatch cache (effects, tracers): the same call will miss again."""
+    library: str = ""
+    """The library that called JAX, where it was not the user's own frame."""
+    persistent: str = ""
+    """Why the persistent compilation cache did not answer, where it is on and a compilation ran."""
 
 
 class LoggedCall(msgspec.Struct, frozen=True):
@@ -188,6 +192,8 @@ class CallSite(msgspec.Struct, frozen=True):
     misses: Count
     lost_s: Seconds
     """Seconds in the stages of those misses."""
+    library: str = ""
+    """The library that called JAX there, where it was not the user's own frame."""
 
 
 class KeyStats(msgspec.Struct, frozen=True):
@@ -242,6 +248,8 @@ class FunctionStats(msgspec.Struct, frozen=True):
     last_failure: Miss | None
     approximate: bool
     """Whether this JAX lacks the exact hook, so that counts rest on the cache's size."""
+    bound: str = ""
+    """What the function object brings along: closure values, arguments of a partial, the object of a bound method."""
 
 
 class Snapshot(msgspec.Struct, frozen=True):

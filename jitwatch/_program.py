@@ -18,6 +18,8 @@ from typing import Any
 
 from jitwatch._errors import JitwatchError
 
+interrupted = False
+"""Whether the program ended by a KeyboardInterrupt."""
 _OWN = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
@@ -26,10 +28,10 @@ def run_script(path: str, args: Sequence[str]) -> None:
     sys.argv = [path, *args]
     if path == "-":
         _put_first_on_path("")
-        source = sys.stdin.buffer.read()
-        _end_as_python(lambda: _execute(_main_module(), compile(source, "<stdin>", "exec", dont_inherit=True)))
+        source, main = sys.stdin.buffer.read(), _main_module(__file__="<stdin>", __cached__=None)
+        _end_as_python(lambda: _execute(main, compile(source, "<stdin>", "exec", dont_inherit=True)))
     elif _is_runnable_folder(path):
-        _put_first_on_path(path)
+        _put_first_on_path(os.path.join(os.getcwd(), path))
         _main_module()
         _end_as_python(lambda: runpy._run_module_as_main("__main__", alter_argv=False))  # type: ignore[attr-defined]
     else:
@@ -110,18 +112,35 @@ def _execute(main: types.ModuleType, code: Any) -> None:
 
 def _end_as_python(program: Callable[[], Any]) -> None:
     """Run, and end as the interpreter would, without jitwatch's frames in a traceback."""
+    global interrupted
     try:
         program()
+        return
     except SystemExit:
         raise
     except BaseException as error:
-        error.__traceback__ = _without_own_frames(error.__traceback__)
-        _print_as_uncaught(error)
-        if not isinstance(error, KeyboardInterrupt):
-            raise SystemExit(1) from None
-        # The interpreter joins threads, runs `atexit` functions, and ends by SIGINT; the traceback is printed already.
-        sys.excepthook = lambda *_: None
-        raise
+        raised = error
+    raised.__traceback__ = _without_own_frames(raised.__traceback__)
+    _print_as_uncaught(raised)
+    if not isinstance(raised, KeyboardInterrupt):
+        sys.exit(1)
+    # The interpreter joins threads, runs `atexit` functions, and ends by SIGINT; the traceback is printed already.
+    interrupted = True
+    sys.excepthook = lambda *_: None
+    raise raised
+
+
+def remain_interrupted() -> None:
+    """Let the process end by SIGINT if the program was interrupted, whatever has run since.
+
+    CPython notes an uncaught KeyboardInterrupt in a flag that every `exec` of a text clears, such as the one in
+    `dataclass` (3.11 to 3.13: `_Py_UnhandledKeyboardInterrupt`, set and cleared by `run_eval_code_obj`).
+    """
+    if interrupted:
+        try:
+            exec("raise KeyboardInterrupt")
+        except KeyboardInterrupt:
+            pass
 
 
 def _print_as_uncaught(error: BaseException) -> None:

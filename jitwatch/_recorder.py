@@ -91,7 +91,7 @@ class KeyRecord:
         self.first_unix_s = self.last_miss_unix_s = unix_s
         self.slow_path = False
         self.executable: int | None = None
-        self.call_sites: dict[str, tuple[int, float]] = {}
+        self.call_sites: dict[str, tuple[int, float, str]] = {}
         """Misses from each line, and seconds in their stages."""
         self.seen = False
         """Whether a call with this key came to its end."""
@@ -120,7 +120,9 @@ class FunctionRecord:
     def __init__(
         self, recorder: Recorder, number: int, name: str, qualname: str, defined_at: str,
         options: tuple[tuple[str, str], ...], max_keys: int, approximate: bool, hits_counted: bool,
+        bound: str = "",
     ) -> None:  # fmt: skip
+        self.bound = bound
         self.hits_counted = hits_counted
         self.recorder, self.id, self.name, self.qualname = recorder, number, name, qualname
         self.defined_at, self.options, self.max_keys, self.approximate = defined_at, options, max_keys, approximate
@@ -162,8 +164,8 @@ class FunctionRecord:
                 each.misses += miss.kind == "call"
                 each.dispatch_only += miss.kind == "call" and miss.failed is None and not _any_stage(miss.stages)
                 if miss.call_site and (miss.call_site in each.call_sites or len(each.call_sites) < MAX_CALL_SITES):
-                    misses, lost_s = each.call_sites.get(miss.call_site, (0, 0.0))
-                    each.call_sites[miss.call_site] = misses + 1, lost_s + stages_s(miss.stages)
+                    misses, lost_s, _ = each.call_sites.get(miss.call_site, (0, 0.0, ""))
+                    each.call_sites[miss.call_site] = misses + 1, lost_s + stages_s(miss.stages), miss.library
             self.helpers.add(miss.helpers)
             if miss.kind in ("aot", "backward"):
                 getattr(self, miss.kind).add(miss.stages)
@@ -198,7 +200,7 @@ class FunctionRecord:
             sum(key.hits for key in keys) + self.overflow.hits.value(), totals.misses, totals.dispatch_only,
             totals.nested, totals.failures, totals.tally.stages(), self.helpers.stages(), self.aot.stages(),
             self.backward.stages(), keys, self.dropped_keys, _sites(totals.call_sites), self.last_failure,
-            self.approximate,
+            self.approximate, self.bound,
         )  # fmt: skip
 
 
@@ -303,7 +305,7 @@ def stages_s(stages: Stages) -> float:
     return stages.trace_s + stages.lower_s + stages.compile_s + stages.load_s
 
 
-def _sites(counts: dict[str, tuple[int, float]]) -> tuple[CallSite, ...]:
+def _sites(counts: dict[str, tuple[int, float, str]]) -> tuple[CallSite, ...]:
     return tuple(CallSite(place, *count) for place, count in sorted(counts.items(), key=lambda item: -item[1][0]))
 
 

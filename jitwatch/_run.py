@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from jitwatch import _config, _faults, _hub, _install
+from jitwatch import _config, _faults, _hub, _install, _program
 from jitwatch._errors import JitwatchError
 from jitwatch._model import Miss, Process, Snapshot
 
@@ -74,6 +74,7 @@ class _Session:
         atexit.register(self.finish)
         if reports is not None:
             self._take_sigterm()
+        self._finish_with_multiprocessing()
 
     def finish(self) -> None:
         """Complete the data file, and write the reports; once, and in the process that began."""
@@ -86,6 +87,7 @@ class _Session:
                 self._write_reports(self._reports)
         except Exception as error:
             _faults.record("the end of the run", error)
+        _program.remain_interrupted()
 
     def _write_reports(self, reports: Reports) -> None:
         if reports.text is None and reports.json_file is None:
@@ -115,6 +117,14 @@ class _Session:
         except Exception as error:
             _faults.record("adding up the processes of the run", error)
         return data, own
+
+    def _finish_with_multiprocessing(self) -> None:
+        """Finish in a process of `multiprocessing`, which may end by `os._exit`, without `atexit`."""
+        util: Any = sys.modules.get("multiprocessing.util")
+        if self._reports is None and util is not None:
+            util.Finalize(self, self.finish, exitpriority=0)
+            # `multiprocessing` drops this one if it comes before the process runs its own function, and runs that:
+            util.register_after_fork(self, lambda session: util.Finalize(session, session.finish, exitpriority=0))
 
     def _take_sigterm(self) -> None:
         """Finish before a SIGTERM ends the process, where the program leaves it to the system."""

@@ -91,9 +91,7 @@ class _Retoken:
         key = stats.key
         arguments = tuple(self._argument(argument) for argument in key.arguments)
         statics = tuple(StaticArgument(one.name, one.by_keyword, self._static(one.value)) for one in key.statics)
-        return msgspec.structs.replace(
-            stats, key=msgspec.structs.replace(key, arguments=arguments, statics=statics)
-        )
+        return msgspec.structs.replace(stats, key=msgspec.structs.replace(key, arguments=arguments, statics=statics))
 
     def _argument(self, argument: Argument) -> Argument:
         known = self._arguments.get(argument)

@@ -6,8 +6,7 @@ It only arranges for watching to begin when the program imports jax; a program t
 
 import os
 import sys
-from importlib.machinery import ModuleSpec, PathFinder
-from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from importlib.machinery import ModuleSpec, PathFinder  # both cheap; `importlib.util` is not, so not at start-up
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _PACKAGE = os.path.dirname(_HERE)
@@ -29,12 +28,16 @@ class _Autostart:
         except ImportError as error:  # another Python, without what jitwatch needs
             if "JITWATCH_CHILD" not in os.environ:
                 print(f"jitwatch: the program runs unwatched: {error}.", file=sys.stderr)
+        from importlib.util import find_spec
+
         return find_spec("jax")  # anew, past what watching has put into `sys.meta_path`
 
 
 def _jitwatch() -> None:
     """Import the jitwatch that this file belongs to, wherever the program's `sys.path` leads."""
     if "jitwatch" not in sys.modules:
+        from importlib.util import module_from_spec, spec_from_file_location
+
         spec = spec_from_file_location("jitwatch", os.path.join(_PACKAGE, "__init__.py"))
         if spec is None or spec.loader is None:
             raise ImportError("its folder is gone")
@@ -47,6 +50,8 @@ def _load_next() -> None:
     sys.path[:] = [folder for folder in sys.path if os.path.abspath(folder) != _HERE]
     spec = PathFinder.find_spec("sitecustomize", sys.path)
     if spec is not None and spec.loader is not None:
+        from importlib.util import module_from_spec
+
         sys.modules["sitecustomize"] = module = module_from_spec(spec)
         spec.loader.exec_module(module)
 

@@ -15,6 +15,8 @@ LIBRARIES = frozenset(
     )
 )
 
+_PASSED_THROUGH = frozenset(("jax", "jaxlib", "jitwatch", "functools", "contextlib"))
+
 
 def call_site() -> str:
     """`file:line` of the innermost frame of the user's on this thread; empty if there is none."""
@@ -40,3 +42,17 @@ def is_user(frame: FrameType) -> bool:
     """Whether a frame belongs to neither a library of `LIBRARIES` nor the interpreter's own start-up."""
     name = str(frame.f_globals.get("__name__", ""))
     return name.partition(".")[0] not in LIBRARIES and not frame.f_code.co_filename.startswith("<frozen")
+
+
+def caller_library() -> str:
+    """The library that called JAX on this thread: the package of the innermost frame that is not JAX's or jitwatch's.
+
+    Empty where that frame is the user's own.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        if package not in _PASSED_THROUGH:
+            return package if package in LIBRARIES else ""
+        frame = frame.f_back
+    return ""

@@ -28,6 +28,7 @@ from jax._src import (
     traceback_util,
     tree_util,
     util,
+    xla_bridge,
 )
 from jax._src.interpreters import pxla
 from jax._src.lib import jax_jit
@@ -227,6 +228,8 @@ def array_committed(array: Any) -> bool:
 
 def array_layout(array: Any) -> Any:
     """The device layout of an array, hashable; None where it has none (several devices, deleted)."""
+    if array.is_deleted():  # JAX before 0.12 crashes the process at the next line
+        return None
     try:
         return array._pjrt_layout
     except Exception:

@@ -212,15 +212,16 @@ def _kind_name(kind: type) -> str:
 def _node_static(kind: type, aux: Any) -> tuple[Static | None, bool]:
     """The static part of one node, and whether it is made of names and numbers only."""
     if kind in (dict, list, tuple) or (aux is None and hasattr(kind, "_fields")):
-        plain = kind is not dict or all(type(key) in _PRIMITIVES for key in aux)
-        return None, plain
-    return (None, True) if aux is None else (_STATICS.static(aux), False)
+        if kind is not dict or all(type(key) in _PRIMITIVES for key in aux):
+            return None, True
+        return _STATICS.part(tuple(aux), "dict"), False
+    return (None, True) if aux is None else (_STATICS.part(aux, _kind_name(kind)), False)
 
 
 def _child_key(kind: type, aux: Any, i: int, path: Any, depth: int, child: Any) -> str:
     """How the user reaches child `i` of a node; `path` is that of the child's first leaf."""
     if kind is dict:
-        return f"[{aux[i]!r}]"
+        return f"[{aux[i]!r}]" if type(aux[i]) in _PRIMITIVES else f"[{_STATICS.part(aux[i], 'dict key').text}]"
     if kind in (list, tuple):
         return f"[{i}]"
     if hasattr(kind, "_fields"):

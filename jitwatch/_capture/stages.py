@@ -15,8 +15,8 @@ from typing import Any
 import jax
 
 from jitwatch import _faults
-from jitwatch._capture import eager
-from jitwatch._capture.call_site import call_site
+from jitwatch._capture import eager, persistent
+from jitwatch._capture.call_site import call_site, caller_library
 from jitwatch._model import Miss, Stages
 from jitwatch._recorder import RECORDER, FunctionRecord, Tally
 
@@ -146,7 +146,7 @@ def _attribute_outside(kind: str, duration_s: float, name: str) -> None:
 
     Of the programs that share a watched function's name, one that is traced here first is somebody else's, such as a
     plain `jit(grad(f))`; one that is only lowered is the backward pass or another transform of `f`; one that is only
-    compiled was lowered ahead of time.
+    compiled after a use of `lower` was lowered by it.
     """
     if kind == "trace":
         _thread.traced[name] = duration_s
@@ -163,7 +163,8 @@ def _attribute_outside(kind: str, duration_s: float, name: str) -> None:
     stages.add(_stage(kind, duration_s))
     if lowered is not None:
         stages.add(lowered)
-    role = "call" if stages.traces else "aot" if lowered is None else "backward"
+    ahead = lowered is None and name in _lowered_ahead  # a backward pass may be only compiled too: JAX keeps lowerings
+    role = "call" if stages.traces else "aot" if ahead else "backward"
     owners = {"aot": _lowered_ahead, "backward": _thread.transformed}.get(role, {})
     reference = owners.get(name)
     record = None if reference is None else reference()
@@ -187,7 +188,8 @@ def new_miss(record: FunctionRecord, kind: str, stages: Stages, **details: Any) 
     }  # fmt: skip
     return Miss(
         number=RECORDER.next_number(), function=record.id, kind=kind, stages=stages, call_site=call_site(),
-        unix_s=time.time(), thread=threading.get_ident(), **known | details,
+        unix_s=time.time(), thread=threading.get_ident(), library=caller_library(),
+        persistent=persistent.outcome(record.name, stages) if stages.compiles else "", **known | details,
     )  # fmt: skip
 
 

@@ -127,7 +127,7 @@ class StaticTable:
         """The record of the static part of a pytree node: JAX compares those by `==` only, be they hashable or not."""
         return self._record(value, node)
 
-    def _record(self, value: Any, scope: Any) -> Static:
+    def _record(self, value: Any, scope: type | str) -> Static:
         key: Any = (scope, value) if type(value) in _PRIMITIVES else _Reference(value, scope, self._forget)
         with self._lock:
             known = self._known.get(key)
@@ -151,10 +151,10 @@ class _Reference:
 
     __slots__ = ("__weakref__", "_hash", "_scope", "_value")
 
-    def __init__(self, value: Any, scope: Any, forget: Callable[[Any], None]) -> None:
-        self._hash = hash((scope, _hash_of(value)))
+    def __init__(self, value: Any, scope: type | str, forget: Callable[[Any], None]) -> None:
+        self._hash = _hash_of(value) if scope == "" else hash((scope, _hash_of(value)))
         self._scope = scope
-        self._value: Callable[[], Any] = _weakly(value, lambda _: forget(self))
+        self._value = _weakly(value, lambda _: forget(self))
 
     def __hash__(self) -> int:
         return self._hash
@@ -165,7 +165,7 @@ class _Reference:
         mine = self._value()
         if not isinstance(other, _Reference):
             return mine is not None and bool(mine == other)
-        if self._hash != other._hash or self._scope is not other._scope:
+        if self._hash != other._hash or self._scope != other._scope:
             return False
         theirs = other._value()
         return mine is not None and theirs is not None and bool(mine is theirs or mine == theirs)
@@ -190,17 +190,17 @@ def _weakly(value: Any, gone: Callable[[Any], None]) -> Callable[[], Any]:
             return weakref.ref(value, gone)
         except TypeError:  # no weak references to a named tuple, nor to an object with slots
             pass
-    parts = _parts(value, gone) if isinstance(value, (*_COLLECTIONS, np.generic)) else describe(value)
+    parts = _part(value, gone) if isinstance(value, (*_COLLECTIONS, np.generic)) else describe(value)
     return lambda: parts
 
 
-def _parts(value: Any, gone: Callable[[Any], None]) -> Any:
-    """A value in a form that compares like it, as part of another one, and keeps no object of the user's alive."""
+def _part(value: Any, gone: Callable[[Any], None]) -> Any:
+    """A value in a form that compares like it within a collection, and keeps no object of the user's alive."""
     if type(value) in _PRIMITIVES or isinstance(value, np.generic):
         return value
     if isinstance(value, dict):
-        return {_parts(key, gone): _parts(item, gone) for key, item in value.items()}
+        return {_part(key, gone): _part(item, gone) for key, item in value.items()}
     for kind in _COLLECTIONS:
         if isinstance(value, kind):
-            return kind(_parts(item, gone) for item in value)
-    return _Reference(value, None, lambda _: gone(None))
+            return kind(_part(item, gone) for item in value)
+    return _Reference(value, "", gone)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jitwatch import _faults, _hub
-from jitwatch._capture import jax_internals, keys, stages
+from jitwatch._capture import identity, jax_internals, keys, stages
 from jitwatch._capture.body import Body, body_of
 from jitwatch._capture.call_site import innermost_user_line
 from jitwatch._capture.values import describe
@@ -41,19 +41,20 @@ class Watch:
         self.body = body_of(self.fun, name)
         self.key_maker = keys.KeyMaker(self.fun, *jax_internals.static_positions(jitted))
         records = _RECORDS.setdefault(self.body, {})
-        identity = count_hits, jax_internals.dispatch_identity(jitted)
-        if identity not in records:
-            records[identity] = RECORDER.add_function(
+        cache = count_hits, jax_internals.dispatch_identity(jitted)
+        if cache not in records:
+            records[cache] = RECORDER.add_function(
                 name=name,
-                qualname=str(getattr(self.fun, "__qualname__", name)),
+                qualname=identity.qualified_name(self.fun, name),
+                bound=identity.bound_values(self.fun),
                 defined_at=jax_internals.source_of(self.fun),
                 options=_option_texts(options),
                 max_keys=max_keys,
                 approximate=not exact,
                 hits_counted=count_hits,
             )
-            records[identity].in_use = weakref.ref(self.body)
-        self.record: FunctionRecord = records[identity]
+            records[cache].in_use = weakref.ref(self.body)
+        self.record: FunctionRecord = records[cache]
         self.record.program = self.body.program
         self.body.add_record(self.record)
         self.inner = jax_internals.jit_again(jitted, self.body)

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import NamedTuple, TypeVar
 
-from jitwatch._model import Argument, CacheKey, Leaf, Static, StaticArgument, Tree
-from jitwatch._report._leaf_text import (
+from jitwatch._leaf_text import (
     differing_leaf_texts,
     differing_node_texts,
     differing_static_texts,
@@ -16,7 +15,8 @@ from jitwatch._report._leaf_text import (
     node_text,
     static_text,
 )
-from jitwatch._report._safe_text import clean
+from jitwatch._model import Argument, CacheKey, Leaf, Static, StaticArgument, Tree
+from jitwatch._safe_text import clean
 
 ABSENT = "—"
 PATH_LIMIT = 120

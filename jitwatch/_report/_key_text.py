@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 
+from jitwatch._leaf_text import dtype_text, full_leaf_text, leaf_text, node_text, static_text
 from jitwatch._model import Argument, CacheKey, Leaf, Static, StaticArgument, Tree
 from jitwatch._report._key_diff import (
     ABSENT,
@@ -22,9 +23,8 @@ from jitwatch._report._key_diff import (
     named_leaves,
     transform_text,
 )
-from jitwatch._report._leaf_text import dtype_text, full_leaf_text, leaf_text, node_text, static_text
 from jitwatch._report._quantity_text import count_text
-from jitwatch._report._safe_text import ELLIPSIS, clean, clean_place, cut
+from jitwatch._safe_text import ELLIPSIS, clean, clean_place, cut
 
 __all__ = [
     "ABSENT",

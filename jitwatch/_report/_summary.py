@@ -290,7 +290,9 @@ def _merged_call_sites(lists: Iterable[Iterable[CallSite]]) -> tuple[CallSite, .
     for sites in lists:
         for site in sites:
             known = merged.get(site.place, CallSite(site.place, 0, 0.0))
-            merged[site.place] = CallSite(site.place, known.misses + site.misses, known.lost_s + site.lost_s)
+            merged[site.place] = CallSite(
+                site.place, known.misses + site.misses, known.lost_s + site.lost_s, site.library
+            )
     return tuple(sorted(merged.values(), key=lambda site: (-site.misses, site.place)))
 
 

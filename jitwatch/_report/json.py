@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from jitwatch._model import CacheKey, FunctionStats, KeyStats, Miss, Snapshot, Stages
+from jitwatch._model import CacheKey, FunctionStats, KeyStats, Miss, Process, Snapshot, Stages
 from jitwatch._report._key_text import key_line
-from jitwatch._report._safe_text import clean, clean_place
 from jitwatch._report._summary import lost_s
+from jitwatch._safe_text import clean, clean_place
 
 SCHEMA = "jitwatch-report/1"
 MAX_KEY_TEXT = 400
+MAX_ARGUMENTS = 100
 
 
 class JsonStages(msgspec.Struct, frozen=True):
@@ -99,6 +101,21 @@ class JsonFunction(msgspec.Struct, frozen=True):
     findings: list[JsonFinding]
 
 
+class JsonProcess(msgspec.Struct, frozen=True):
+    """One process whose counts are in the report."""
+
+    host: str
+    pid: int
+    process_index: int | None
+    """Of a JAX program of several processes; null where JAX did not say."""
+    device_kind: str
+    """Empty where JAX had set up no device."""
+    jax_version: str
+    python_version: str
+    started_unix_s: float
+    argv: list[str]
+
+
 class JsonReport(msgspec.Struct, frozen=True):
     """The whole report."""
 
@@ -106,20 +123,25 @@ class JsonReport(msgspec.Struct, frozen=True):
     unix_s: float
     jax_version: str
     python_version: str
+    """Where processes had different ones, all of them, with commas; so for `jax_version`."""
     lost_s: float
+    """Seconds of all functions together."""
+    processes: list[JsonProcess]
+    """Those whose counts are added up here; empty where the report is not of a data file or of `jitwatch run`."""
     functions: list[JsonFunction]
+    """The most costly first. Each function object has an entry, so several can share a name and a `defined_at`."""
     dropped_misses: int
     dropped_functions: int
     faults: int
 
 
-def render(snapshot: Snapshot) -> str:
-    """The report of a snapshot as JSON text."""
-    return msgspec.json.format(msgspec.json.encode(report(snapshot)), indent=1).decode() + "\n"
+def render(snapshot: Snapshot, processes: Sequence[Process] = ()) -> str:
+    """The report of a snapshot, recorded in these processes, as JSON text."""
+    return msgspec.json.format(msgspec.json.encode(report(snapshot, processes)), indent=1).decode() + "\n"
 
 
-def report(snapshot: Snapshot) -> JsonReport:
-    """The report of a snapshot as data: functions that did anything, the most costly first."""
+def report(snapshot: Snapshot, processes: Sequence[Process] = ()) -> JsonReport:
+    """The report of a snapshot as data, the most costly functions first."""
     misses: dict[int, list[Miss]] = {}
     for miss in snapshot.misses:
         misses.setdefault(miss.function, []).append(miss)
@@ -128,6 +150,7 @@ def report(snapshot: Snapshot) -> JsonReport:
     return JsonReport(
         schema=SCHEMA, unix_s=snapshot.unix_s, jax_version=clean(snapshot.jax_version),
         python_version=clean(snapshot.python_version), lost_s=sum(function.lost_s for function in functions),
+        processes=[_process(process) for process in processes],
         functions=sorted(functions, key=lambda function: (-function.lost_s, function.name)),
         dropped_misses=snapshot.dropped_misses, dropped_functions=snapshot.dropped_functions, faults=snapshot.faults,
     )  # fmt: skip
@@ -135,7 +158,17 @@ def report(snapshot: Snapshot) -> JsonReport:
 
 def schema() -> dict[str, Any]:
     """The JSON Schema of the report."""
-    return msgspec.json.schema(JsonReport)
+    made = msgspec.json.schema(JsonReport)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": SCHEMA, **made}
+
+
+def _process(process: Process) -> JsonProcess:
+    return JsonProcess(
+        host=clean(process.host), pid=process.pid, process_index=process.process_index,
+        device_kind=clean(process.device_kind), jax_version=clean(process.jax_version),
+        python_version=clean(process.python_version), started_unix_s=process.started_unix_s,
+        argv=[clean(argument) for argument in process.argv[:MAX_ARGUMENTS]],
+    )  # fmt: skip
 
 
 def _function(function: FunctionStats, kind: str, misses: list[Miss]) -> JsonFunction:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import io
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from jitwatch._model import FunctionStats, Snapshot
+from jitwatch._model import FunctionStats, Process, Snapshot
 from jitwatch._report._function_text import function_block
 from jitwatch._report._quantity_text import count_text, seconds_text, times_text
-from jitwatch._report._safe_text import clean, short_place
 from jitwatch._report._summary import Cut, FunctionRow, Headline, LineRow, Summary, cut_list, function_row, summarize
+from jitwatch._safe_text import clean, short_place
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -37,6 +37,7 @@ def render(
     width: int | None = None,
     max_functions: int = 20,
     max_keys: int = 10,
+    processes: Sequence[Process] = (),
 ) -> str:
     """Write the report of all functions, those that cost most first.
 
@@ -46,10 +47,11 @@ def render(
         width: Columns; that of the terminal if None, or 100 without one.
         max_functions: Functions to show; of the others the report says how many they are.
         max_keys: Keys to show of each function, likewise.
+        processes: Where it was recorded, for the last line.
     """
     summary = summarize(snapshot, max_functions=max_functions, max_keys=max_keys, max_others=_MAX_OTHERS)
     columns = _columns(width)
-    return _printed(_report(summary, columns), color=color, columns=columns)
+    return _printed(_report(summary, columns, processes), color=color, columns=columns)
 
 
 def render_function(stats: FunctionStats, *, color: bool = False, width: int | None = None, max_keys: int = 10) -> str:
@@ -58,7 +60,7 @@ def render_function(stats: FunctionStats, *, color: bool = False, width: int | N
     return _printed(function_block(function_row([stats], max_keys=max_keys), columns), color=color, columns=columns)
 
 
-def _report(summary: Summary, columns: int) -> Iterable[RenderableType]:
+def _report(summary: Summary, columns: int, processes: Sequence[Process]) -> Iterable[RenderableType]:
     from rich.text import Text
 
     yield _headline(summary.headline, idle=summary.idle)
@@ -76,8 +78,18 @@ def _report(summary: Summary, columns: int) -> Iterable[RenderableType]:
         yield Text()
         yield from (Text(note, style="yellow") for note in notes)
     yield Text()
+    if origin := ", ".join(_origin(summary, processes)):
+        yield Text(origin, style="dim")
+
+
+def _origin(summary: Summary, processes: Sequence[Process]) -> Iterable[str]:
     if summary.jax_version:
-        yield Text(f"JAX {clean(summary.jax_version, 40)}, Python {clean(summary.python_version, 40)}", style="dim")
+        yield f"JAX {clean(summary.jax_version, 40)}"
+        yield f"Python {clean(summary.python_version, 40)}"
+    yield from sorted({clean(process.device_kind, 40) for process in processes if process.device_kind})
+    if len(processes) > 1:
+        hosts = len({process.host for process in processes})
+        yield f"{len(processes):,} processes" + (f" on {hosts:,} hosts" if hosts > 1 else "")
 
 
 def _headline(headline: Headline, *, idle: int) -> Text:

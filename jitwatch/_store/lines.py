@@ -231,9 +231,7 @@ class Lines:
             self._numbers.clear()
         arguments = tuple(self._argument(argument) for argument in key.arguments)
         leaves = tuple(self._leaves(chunk) for chunk in key.leaf_chunks)
-        self.add(
-            KeyLine(function, number, arguments, leaves, key.statics, key.omitted, key.context, key.transform)
-        )
+        self.add(KeyLine(function, number, arguments, leaves, key.statics, key.omitted, key.context, key.transform))
 
     def _argument(self, argument: Argument) -> int:
         number = self._numbers.get(argument)

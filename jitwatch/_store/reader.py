@@ -88,7 +88,7 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
         rest = line
         while not rest.endswith(b"\n") and (rest := file.readline(MAX_LINE)):
             pass
-        yield line
+        yield line if rest is line or not rest else line + b"\n"
 
 
 def _is_too_deep(statics: Iterable[Static]) -> bool:

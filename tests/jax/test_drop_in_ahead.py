@@ -68,13 +68,16 @@ def test_option_has_its_effect(name) -> None:
 
 @pytest.mark.parametrize("name", ["device", "backend"])
 def test_deprecated_option_warns_at_the_users_line(name) -> None:
+    """JAX 0.6.1 warns at a line of its own."""
+
     def observe(jit):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             jit(weighted, **OPTIONS[name]())
-        return [(str(each.message), each.category, each.filename, each.lineno) for each in caught]
+        assert jit is jax.jit or {each.filename for each in caught} == {__file__}
+        return [(str(each.message), each.category) for each in caught]
 
-    assert all(warning[2] == __file__ for warning in same(observe)) or hasattr(jax.config, "jax_dynamic_shapes")
+    same(observe)
 
 
 @pytest.mark.parametrize("static", ["a", 1, 1.0, True, None, (1, "b"), frozenset({1}), len, jnp.float32, np.dtype("int8")])

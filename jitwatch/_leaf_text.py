@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from jitwatch._model import Leaf, Static, Tree
-from jitwatch._report._safe_text import clean, cut
+from jitwatch._safe_text import clean, cut
 
 _SHORT_DTYPES = {"bfloat": "bf", "float": "f", "uint": "u", "int": "i", "complex": "c"}
 _NUMBERED_DTYPE = re.compile(r"(bfloat|float|uint|int|complex)(\d\w*)")
@@ -56,11 +56,11 @@ def static_text(static: Static, *, limit: int = _STATIC_LIMIT) -> str:
     return clean(static.text, limit)
 
 
-def differing_static_texts(left: Static, right: Static) -> tuple[str, str]:
+def differing_static_texts(left: Static, right: Static, *, limit: int = _STATIC_LIMIT) -> tuple[str, str]:
     """Say two different static values so that the texts differ too."""
-    texts = static_text(left), static_text(right)
+    texts = static_text(left, limit=limit), static_text(right, limit=limit)
     if left.type != right.type:
-        return _with_type(left), _with_type(right)
+        return f"{texts[0]} ({clean(left.type, 40)})", f"{texts[1]} ({clean(right.type, 40)})"
     if texts[0] == texts[1] and left.token != right.token:
         return f"{texts[0]} (object {left.token})", f"{texts[1]} (object {right.token})"
     return texts
@@ -97,10 +97,6 @@ def _placement_text(leaf: Leaf) -> str:
     if leaf.layout is not None:
         text += f" layout {clean(leaf.layout, 40)}"
     return text
-
-
-def _with_type(static: Static) -> str:
-    return f"{static_text(static)} ({clean(static.type, 40)})"
 
 
 def _children_text(tree: Tree) -> str:

@@ -1,0 +1,61 @@
+"""What a function object is, beyond its name and line: the transforms around it, and what it brings along."""
+
+from __future__ import annotations
+
+import functools
+import types
+from collections.abc import Callable
+from typing import Any
+
+from jitwatch._capture.values import describe
+
+MAX_TEXT = 400
+
+
+def qualified_name(fun: Callable[..., Any], name: str) -> str:
+    """The qualified name of a function, within those of JAX's transforms around it: `grad(loss)`."""
+    transform, wrapped = _transform(fun)
+    if wrapped is not None:
+        return f"{transform.__qualname__.partition('.')[0]}({qualified_name(wrapped, name)})"
+    return str(getattr(fun, "__qualname__", name))
+
+
+def bound_values(fun: Callable[..., Any]) -> str:
+    """What the function object carries: closure values by name, arguments of a partial, the object of a method.
+
+    Two objects of one definition that carry the same are the same function to the user, and two to JAX.
+    """
+    return ", ".join(_bound(fun))[:MAX_TEXT]
+
+
+def _bound(fun: Any) -> list[str]:
+    if isinstance(fun, functools.partial):
+        values = [describe(value) for value in fun.args]
+        return _bound(fun.func) + values + [f"{name}={describe(value)}" for name, value in fun.keywords.items()]
+    if isinstance(fun, types.MethodType):
+        return [*_bound(fun.__func__), describe(fun.__self__)]
+    transform, wrapped = _transform(fun)
+    if wrapped is not None:
+        return _cells(transform) + _bound(wrapped)
+    return _cells(fun)
+
+
+def _transform(fun: Any) -> tuple[Any, Any]:
+    """A transform's own function under JAX's traceback filter, and what it transforms; None twice for others."""
+    code, wrapped = getattr(fun, "__code__", None), getattr(fun, "__wrapped__", None)
+    if wrapped is None or code is None or code.co_name != "reraise_with_filtered_traceback":
+        return None, None
+    cells = dict(zip(code.co_freevars, fun.__closure__ or (), strict=False))
+    transform = cells["fun"].cell_contents if "fun" in cells else None
+    return (transform, wrapped) if hasattr(transform, "__qualname__") else (None, None)
+
+
+def _cells(fun: Any) -> list[str]:
+    code, cells = getattr(fun, "__code__", None), getattr(fun, "__closure__", None) or ()
+    texts = []
+    for name, cell in zip(code.co_freevars if code else (), cells, strict=False):
+        try:
+            texts.append(f"{name}={describe(cell.cell_contents)}")
+        except ValueError:  # not assigned yet
+            continue
+    return texts

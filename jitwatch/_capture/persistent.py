@@ -1,0 +1,41 @@
+"""Why JAX's persistent compilation cache did not answer a compilation."""
+
+from __future__ import annotations
+
+import functools
+import os
+
+import jax
+
+from jitwatch._model import Stages
+
+MIN_SECONDS = "jax_persistent_cache_min_compile_time_secs"
+NOT_STORED = "not stored"
+OTHER_KEY = "another key"
+NEW = "new entry"
+
+
+def outcome(name: str, stages: Stages) -> str:
+    """What became of a program that XLA compiled: empty if the cache is off, else one of three forms.
+
+    JAX stores what took at least `jax_persistent_cache_min_compile_time_secs`, one file for each entry, whose name
+    begins with that of the program (JAX 0.6.1 to 0.12, `compilation_cache.py`).
+    """
+    folder = jax.config.jax_compilation_cache_dir
+    if not folder or not jax.config.jax_enable_compilation_cache:
+        return ""
+    least_s = getattr(jax.config, MIN_SECONDS)
+    if stages.compile_s < least_s:
+        return f"{NOT_STORED}: the compilation took {stages.compile_s:.3g} s, and {MIN_SECONDS} is {least_s:g}"
+    if f"jit_{name}" in _programs_at_start(str(folder)):
+        return f"{OTHER_KEY}: {folder} had an entry for jit_{name} before this process"
+    return NEW
+
+
+@functools.cache
+def _programs_at_start(folder: str) -> frozenset[str]:
+    """Names of the programs with an entry in a folder when this process first compiled with it."""
+    try:
+        return frozenset(entry.name.partition("-")[0] for entry in os.scandir(folder))
+    except OSError:  # not a local folder, or not made yet
+        return frozenset()

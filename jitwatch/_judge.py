@@ -1,0 +1,282 @@
+"""Rules over the history of functions: what of their recompilations the user should know, and what is as it should be.
+
+Pure: from a snapshot to findings. First compilations are never a finding, nor are keys that are worth their program:
+warmed-up buckets, train and eval batches, a flag with two values, transforms of one function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from jitwatch._advise import advice_for
+from jitwatch._explain import changes, explain
+from jitwatch._model import Change, Explanation, Finding, FunctionStats, KeyStats, Leaf, Miss, Snapshot, Stages
+
+CODES = {
+    "shape": "JW101", "dtype": "JW102", "weak_type": "JW103", "sharding": "JW104", "committed": "JW105",
+    "layout": "JW106", "tree_structure": "JW107", "key_impl": "JW108", "static_value": "JW201",
+    "static_identity": "JW202", "arg_kind": "JW203", "function_identity": "JW301", "other": "JW302",
+    "eager_shape": "JW303", "config_context": "JW401", "persistent_miss": "JW501", "cache_cleared": "JW502",
+    "stuck": "JW601",
+}  # fmt: skip
+"""Code of each cause; docs/findings.md has a section for each."""
+
+ALWAYS = ("weak_type", "arg_kind", "static_identity", "committed", "layout", "key_impl", "config_context")
+"""Causes for which two programs are never what the author wants."""
+CHURN = 3
+"""Programs from which on a changing shape or value is churn, unless they are used again."""
+EAGER_CHURN = 4
+USES_TO_BE_WORTH_IT = 2
+"""Hits for each program, on average, from which on compiling for each value was worth it."""
+MAX_SHOWN = 6
+CONTROL_FLOW = ("scan", "while", "cond", "fori_loop", "switch", "custom_linear_solve")
+
+
+class _Variant(NamedTuple):
+    """A program of a function, and how its key differs from the nearest earlier one's."""
+
+    key: KeyStats
+    explanation: Explanation
+    nearest: KeyStats | None
+
+
+def judge(snapshot: Snapshot) -> dict[int, list[Finding]]:
+    """The findings of each function and other program, by its id."""
+    found: dict[int, list[Finding]] = {}
+    for function in snapshot.functions:
+        found[function.id] = [*_key_findings(function), *_cleared(function, snapshot.misses), *_stuck(function)]
+    for group in _same_definition(snapshot.functions):
+        for function, finding in _identity_findings(group):
+            found[function.id].append(finding)
+    for other in snapshot.others:
+        found[other.id] = list(_eager_findings(other))
+    return found
+
+
+def explanations(function: FunctionStats) -> dict[int, Explanation]:
+    """Why each key of a function got its program, by the key's number."""
+    return {variant.key.number: variant.explanation for variant in _variants(function)}
+
+
+def _variants(function: FunctionStats) -> list[_Variant]:
+    compiled = [key for key in function.keys if _programs(key)]
+    numbers = {key.number: key for key in compiled}
+    variants: list[_Variant] = []
+    for i, key in enumerate(compiled):
+        explanation = explain(key.key, [(earlier.number, earlier.key) for earlier in compiled[:i]])
+        nearest = None if explanation.nearest is None else numbers[explanation.nearest]
+        variants.append(_Variant(key, explanation, nearest))
+    return variants
+
+
+def _programs(key: KeyStats) -> int:
+    return key.stages.compiles + key.stages.loads
+
+
+def _key_findings(function: FunctionStats) -> Iterable[Finding]:
+    """Findings on programs of one function object that differ in their keys."""
+    variants = [
+        variant
+        for variant in _variants(function)
+        if variant.explanation.changes and not any(change.cause == "transform" for change in variant.explanation.changes)
+    ]
+    causes = dict.fromkeys(change.cause for variant in variants for change in variant.explanation.changes)
+    for cause in causes:
+        group = [variant for variant in variants if any(c.cause == cause for c in variant.explanation.changes)]
+        if cause in CODES and cause not in ("other", "transform") and _is_waste(cause, group, function):
+            yield _finding(function, cause, group)
+
+
+def _is_waste(cause: str, group: Sequence[_Variant], function: FunctionStats) -> bool:
+    if cause in ALWAYS or (cause == "static_value" and any(_same_text(variant) for variant in group)):
+        return True
+    keys = {key.number: key for variant in group for key in (variant.key, variant.nearest) if key is not None}
+    hits = [key.hits for key in keys.values()]
+    if len(keys) >= CHURN:
+        if not function.hits_counted:
+            return len(keys) > CHURN
+        return min(hits) == 0 and sum(hits) < USES_TO_BE_WORTH_IT * len(keys)
+    if not function.hits_counted:
+        return False
+    used_once = min(hits) == 0 and max(hits) > 0
+    (variant,) = group[:1]
+    if cause in ("dtype", "sharding"):
+        return used_once or _same_line(variant)
+    if cause == "tree_structure":
+        return _same_line(variant) or used_once
+    return cause == "shape" and _same_line(variant) and (used_once or _is_remainder(variant))
+
+
+def _same_text(variant: _Variant) -> bool:
+    """Whether a static value changed its type only, such as 4 and np.int64(4)."""
+    return any(
+        change.cause == "static_value" and _bare(change.before) == _bare(change.after)
+        for change in variant.explanation.changes
+    )
+
+
+def _bare(text: str) -> str:
+    return text.rpartition("(")[2].rstrip(")") if "(" in text else text.partition(" ")[0]
+
+
+def _same_line(variant: _Variant) -> bool:
+    mine = {site.place for site in variant.key.call_sites}
+    return variant.nearest is not None and bool(mine & {site.place for site in variant.nearest.call_sites})
+
+
+def _is_remainder(variant: _Variant) -> bool:
+    """Whether the new key is a smaller first axis of a key that is used more: the last batch of an epoch."""
+    nearest = variant.nearest
+    if nearest is None or nearest.hits <= variant.key.hits:
+        return False
+    return all(
+        new.shape == old.shape or (new.shape[1:] == old.shape[1:] and new.shape[:1] < old.shape[:1])
+        for new, old in zip(_leaves(variant.key), _leaves(nearest), strict=False)
+    )
+
+
+def _leaves(key: KeyStats) -> list[Leaf]:
+    return [leaf for chunk in key.key.leaf_chunks for leaf in chunk]
+
+
+def _finding(function: FunctionStats, cause: str, group: Sequence[_Variant]) -> Finding:
+    relevant = [change for variant in group for change in variant.explanation.changes if change.cause == cause]
+    return make_finding(function, cause, relevant, [variant.key for variant in group])
+
+
+def _cleared(function: FunctionStats, misses: Sequence[Miss]) -> Iterable[Finding]:
+    """Findings on keys that compiled again although nothing about them changed, and on the persistent cache."""
+    again = [key for key in function.keys if _programs(key) > 1 and not key.key.transform]
+    kept_out = [miss for miss in misses if miss.function == function.id and miss.persistent]
+    other_key = [miss for miss in kept_out if miss.persistent.startswith("another key")]
+    not_stored = [miss for miss in kept_out if miss.persistent.startswith("not stored")]
+    if other_key:
+        change = Change("persistent_miss", function.name, "an entry from an earlier process", other_key[0].persistent)
+        yield make_finding(function, "persistent_miss", [change], [], misses=other_key)
+    elif again and not_stored:
+        change = Change("persistent_miss", function.name, "compiled, and gone from memory", not_stored[-1].persistent)
+        yield make_finding(function, "persistent_miss", [change], again, misses=not_stored[1:])
+    elif again:
+        change = Change("cache_cleared", function.name, "compiled", "compiled again for the same key")
+        yield make_finding(function, "cache_cleared", [change], again)
+
+
+def _stuck(function: FunctionStats) -> Iterable[Finding]:
+    """Findings on keys whose first call raised, so that JAX dispatches them slowly for ever."""
+    stuck = [key for key in function.keys if key.failures and not key.slow_path and key.dispatch_only >= CHURN]
+    if stuck:
+        change = Change("stuck", function.name, "fast dispatch", "slow dispatch since a call of this key raised")
+        yield make_finding(function, "stuck", [change], stuck)
+
+
+def _same_definition(functions: Sequence[FunctionStats]) -> Iterable[list[FunctionStats]]:
+    """Groups of several function objects that one definition made."""
+    groups: dict[tuple[str, str, str], list[FunctionStats]] = {}
+    for function in functions:
+        if function.defined_at and any(map(_programs, function.keys)):
+            groups.setdefault((function.name, function.defined_at, function.qualname), []).append(function)
+    return (group for group in groups.values() if len(group) > 1)
+
+
+def _identity_findings(group: Sequence[FunctionStats]) -> Iterable[tuple[FunctionStats, Finding]]:
+    """Findings on objects of one definition that bring along the same and were compiled for the same."""
+    by_content: dict[tuple[str, tuple[tuple[str, str], ...]], list[FunctionStats]] = {}
+    for function in group:
+        by_content.setdefault((function.bound, function.options), []).append(function)
+    for objects in by_content.values():
+        again = [later for n, later in enumerate(objects) if any(_same_keys(later, earlier) for earlier in objects[:n])]
+        hits = sum(function.hits for function in objects)
+        if again and (hits < USES_TO_BE_WORTH_IT * len(objects) if objects[0].hits_counted else len(again) >= CHURN):
+            keys = [key for function in again for key in function.keys if _programs(key)]
+            what = f"{len(objects)} function objects made at {objects[0].defined_at}"
+            change = Change("function_identity", objects[0].name, "one function object", what)
+            yield again[-1], make_finding(again[-1], "function_identity", [change], keys)
+    with_other_options = [objects[0] for objects in by_content.values()]
+    for n, later in enumerate(with_other_options):
+        for earlier in with_other_options[:n]:
+            if earlier.bound == later.bound and earlier.options != later.options and _same_keys(later, earlier):
+                names = sorted({name for name, _ in set(earlier.options) ^ set(later.options)})
+                before, after = dict(earlier.options), dict(later.options)
+                differing = [
+                    Change("other", f"jit option {name}", before.get(name, "default"), after.get(name, "default"))
+                    for name in names
+                ]
+                yield later, make_finding(later, "other", differing, [key for key in later.keys if _programs(key)])
+                break
+
+
+def _same_keys(one: FunctionStats, other: FunctionStats) -> bool:
+    """Whether two objects compiled for keys between which nothing but identities differs."""
+    return any(
+        all(change.cause == "static_identity" for change in changes(first.key, second.key))
+        for first in one.keys
+        if _programs(first)
+        for second in other.keys
+        if _programs(second)
+    )
+
+
+def _eager_findings(other: FunctionStats) -> Iterable[Finding]:
+    """Findings on an eager operation that one line of the user's compiles again and again."""
+    lines: dict[str, list[KeyStats]] = {}
+    for key in other.keys:
+        for site in key.call_sites:
+            lines.setdefault(site.place, []).append(key)
+    for place, keys in lines.items():
+        direct = not any(site.library for key in keys for site in key.call_sites if site.place == place)
+        if len(keys) >= CHURN:
+            found = [change for n, key in enumerate(keys[1:], 1) for change in changes(keys[n - 1].key, key.key)]
+            cause = _eager_cause(other, found)
+            if len(keys) >= (CHURN if cause == "function_identity" else EAGER_CHURN) and (
+                direct or cause == "function_identity"
+            ):
+                yield make_finding(other, cause, _retyped(found, cause), keys[1:], place=place)
+
+
+def _eager_cause(other: FunctionStats, found: Sequence[Change]) -> str:
+    """What changes from one compilation of an eager operation to the next."""
+    if other.name in CONTROL_FLOW and not any(change.cause == "shape" for change in found):
+        return "function_identity"
+    statics = [change for change in found if change.cause in ("static_value", "static_identity")]
+    if any(change.cause == "shape" for change in found) or any(_is_size(change.where) for change in statics):
+        return "eager_shape"
+    return "static_value" if statics else "eager_shape"
+
+
+def _is_size(where: str) -> bool:
+    return any(word in where for word in ("shape", "size", "length", "limit", "num", "repeats", "dimension"))
+
+
+def _retyped(found: Sequence[Change], cause: str) -> list[Change]:
+    kept = [change for change in found if change.cause in ("shape", "static_value", "static_identity")]
+    return [Change(cause, change.where, change.before, change.after) for change in kept]
+
+
+def make_finding(
+    function: FunctionStats, cause: str, found: Sequence[Change], keys: Sequence[KeyStats], *,
+    misses: Sequence[Miss] = (), place: str = "",
+) -> Finding:  # fmt: skip
+    """A finding on these changes, with what the keys or misses concerned cost."""
+    compiles = sum(map(_programs, keys)) or len(misses)
+    lost_s = sum(_seconds(key.stages) for key in keys) or sum(_seconds(miss.stages) for miss in misses)
+    call_site = place or next((site.place for key in keys for site in key.call_sites), "")
+    call_site = call_site or next((miss.call_site for miss in misses), "")
+    where = tuple(dict.fromkeys(change.where for change in found))
+    return Finding(
+        code=CODES[cause], cause=cause, function=function.name, defined_at=function.defined_at, call_site=call_site,
+        where=where, compiles=compiles, lost_s=lost_s, message=_message(function, cause, found, compiles, lost_s),
+        advice=advice_for(cause, function, found),
+    )  # fmt: skip
+
+
+def _message(function: FunctionStats, cause: str, found: Sequence[Change], compiles: int, lost_s: float) -> str:
+    times = "once" if compiles == 1 else f"{compiles} times"
+    first = f"{function.name} compiled {times} more than needed, {lost_s:.3g} s"
+    shown = list(dict.fromkeys(f"{change.where}: {change.before} -> {change.after}" for change in found))
+    more = f"; and {len(shown) - MAX_SHOWN} more" if len(shown) > MAX_SHOWN else ""
+    return f"{first} ({cause}). {'; '.join(shown[:MAX_SHOWN])}{more}."
+
+
+def _seconds(stages: Stages) -> float:
+    return stages.trace_s + stages.lower_s + stages.compile_s + stages.load_s

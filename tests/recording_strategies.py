@@ -1,0 +1,104 @@
+"""Hypothesis strategies for recordings: few names, keys and times, so that processes have much in common."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from builders import UNIX_S, failed_miss, function_stats, key, key_stats, leaf, snapshot, static
+from hypothesis import strategies as st
+
+from jitwatch._model import CallSite, FunctionStats, KeyStats, Miss, Process, Recording, Snapshot, Stages
+
+KEYS = [
+    key(),
+    key({"x": leaf((8,))}),
+    key({"x": {"w": [leaf((8,)), leaf((1, 2), "int32")], "\x1b": None}}, by_keyword="x", omitted=["eps"]),
+    key({"x": leaf((8,))}, context={"jax_enable_x64": "True"}, transform=["JVPTracer"]),
+    *(key(statics={"n": static("<Config>", token=token, by_identity=True)}) for token in (1, 2)),
+    *(key({"x": leaf()}, statics={"n": static(3, token=token)}) for token in (1, 3)),
+    *(key(statics={"n": static("c", token=4, parts=((".n", static(width, token=5)),))}) for width in (1, 2)),
+]
+counts = st.integers(0, 5)
+# Sums of these are exact in any order.
+seconds = st.integers(0, 4096).map(lambda number: number / 1024)
+times = st.integers(0, 3).map(lambda number: UNIX_S + number)
+stages = st.builds(
+    Stages, counts, counts, counts, counts, trace_s=seconds, lower_s=seconds, compile_s=seconds, load_s=seconds
+)
+sites = st.lists(
+    st.builds(CallSite, st.sampled_from(["train.py:88", "eval.py:1", "\x1b[31m"]), st.integers(1, 3), seconds),
+    max_size=3,
+    unique_by=lambda site: site.place,
+).map(lambda found: tuple(sorted(found, key=lambda site: (-site.misses, site.place))))
+
+
+def key_stats_lists() -> st.SearchStrategy[list[KeyStats]]:
+    @st.composite
+    def build(draw: Any) -> list[KeyStats]:
+        found = draw(st.lists(st.sampled_from(KEYS), max_size=3, unique=True))
+        return [
+            key_stats(
+                number, each, hits=draw(counts), misses=draw(counts), dispatch_only=draw(counts), nested=draw(counts),
+                failures=draw(counts), stages=draw(stages), first_unix_s=draw(times), last_miss_unix_s=draw(times),
+                slow_path=draw(st.booleans()), executable=draw(st.sampled_from([None, 1, 2])),
+                call_sites=draw(sites),
+            )
+            for number, each in enumerate(found, 1)
+        ]  # fmt: skip
+
+    return build()
+
+
+def misses() -> st.SearchStrategy[Miss]:
+    return st.builds(
+        failed_miss, number=st.integers(1, 9), function=st.integers(1, 5), key=st.sampled_from([None, 1, 2]),
+        stages=stages, helpers=stages, unix_s=times, failed=st.sampled_from([None, "ValueError"]),
+        slow_path=st.booleans(), thread=st.integers(-1, 2**63),
+    )  # fmt: skip
+
+
+@st.composite
+def functions(draw: Any, number: int) -> FunctionStats:
+    found = draw(key_stats_lists())
+    return function_stats(
+        draw(st.sampled_from(["step", "loss"])), keys=found, id=number, qualname=draw(st.sampled_from(["", "f.step"])),
+        defined_at=draw(st.sampled_from(["train.py:41", ""])),
+        options=draw(st.sampled_from([(), (("donate_argnums", "0"), ("inline", "\x1b"))])),
+        hits=sum(one.hits for one in found) + draw(counts), misses=draw(counts),
+        dispatch_only=draw(counts), nested=draw(counts), failures=draw(counts), stages=draw(stages),
+        helpers=draw(stages), aot=draw(stages), backward=draw(stages), dropped_keys=draw(counts),
+        call_sites=draw(sites), last_failure=draw(st.none() | misses()), approximate=draw(st.booleans()),
+        hits_counted=draw(st.booleans()),
+    )  # fmt: skip
+
+
+@st.composite
+def snapshots(draw: Any) -> Snapshot:
+    kinds = draw(st.lists(st.booleans(), max_size=4))
+    found = [(other, draw(functions(number))) for number, other in enumerate(kinds, 1)]
+    listed = draw(st.lists(misses(), max_size=4, unique_by=lambda miss: miss.number))
+    return snapshot(
+        *(one for other, one in found if not other),
+        others=tuple(one for other, one in found if other),
+        misses=tuple(sorted(listed, key=lambda miss: miss.number)),
+        dropped_misses=draw(counts),
+        dropped_functions=draw(counts),
+        faults=draw(counts),
+        unix_s=draw(times),
+        jax_version=draw(st.sampled_from(["", "0.10.2", "0.9.0"])),
+        python_version=draw(st.sampled_from(["3.11.7", "3.13.1"])),
+    )
+
+
+def processes(pid: int | None = None) -> st.SearchStrategy[Process]:
+    return st.builds(
+        Process, st.sampled_from(["a", "b\x1b"]), st.integers(1, 9) if pid is None else st.just(pid),
+        st.none() | st.integers(0, 3), st.just("0.10.2"), st.just("3.13.1"), st.sampled_from(["", "NVIDIA H100"]),
+        times, st.lists(st.text(), max_size=2).map(tuple),
+    )  # fmt: skip
+
+
+def recordings(pid: int) -> st.SearchStrategy[Recording]:
+    """Recordings of one process each, told apart by its pid."""
+    problems = st.sampled_from([(), ("cut",), ("cut", "damaged")])
+    return st.builds(Recording, st.tuples(processes(pid)), snapshots(), problems)
