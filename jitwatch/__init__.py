@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from jitwatch._capture.call_log import call_log
     from jitwatch._capture.watched import WatchedFunction, watched_jit
     from jitwatch._errors import JitwatchError
+    from jitwatch._install import install, uninstall, watching
     from jitwatch._model import CacheInfo
     from jitwatch._scopes import Recording, recording, report, reset, snapshot
 
@@ -21,6 +22,9 @@ _HOMES = {
     "WatchedFunction": "jitwatch._capture.watched",
     "watched_jit": "jitwatch._capture.watched",
     "JitwatchError": "jitwatch._errors",
+    "install": "jitwatch._install",
+    "uninstall": "jitwatch._install",
+    "watching": "jitwatch._install",
     "CacheInfo": "jitwatch._model",
     "Recording": "jitwatch._scopes",
     "recording": "jitwatch._scopes",
@@ -36,11 +40,14 @@ __all__ = [
     "WatchedFunction",
     "__version__",
     "call_log",
+    "install",
     "recording",
     "report",
     "reset",
     "snapshot",
+    "uninstall",
     "watched_jit",
+    "watching",
 ]
 
 

@@ -137,8 +137,7 @@ def text_for(stream: Any, *, show_all: bool = False) -> Callable[..., str]:
         from jitwatch._report.text import render
 
         color = bool(getattr(stream, "isatty", lambda: False)()) and not os.environ.get("NO_COLOR")
-        limits = {"max_functions": 10**6, "max_keys": 10**6} if show_all else {}
-        return render(data, color=color, processes=processes, **limits)
+        return render(data, color=color, show_all=show_all, processes=processes)
 
     return text
 

@@ -12,7 +12,10 @@ import wrapt
 
 _lock = threading.RLock()
 _patch: Any = None
-_wanted: dict[str, Any] | None = None
+_installed = False
+_blocks = 0
+"""Blocks of `watching()` that are under way, on all threads."""
+_count_hits = False
 _hook_registered = False
 
 
@@ -26,44 +29,64 @@ def install(*, count_hits: bool = False) -> None:
     Args:
         count_hits: Count hits too, for each key; some 150 to 200 ns a call.
     """
-    global _wanted, _hook_registered
+    global _installed
     with _lock:
-        if _wanted is not None:
-            return
-        _wanted = {"count_hits": count_hits}
+        if not _installed:
+            _installed = True
+            _begin(count_hits=count_hits)
+
+
+def uninstall() -> None:
+    """Put JAX's own `jax.jit` back; functions that were jitted meanwhile stay watched."""
+    global _installed
+    with _lock:
+        _installed = False
+        _end()
+
+
+@contextmanager
+def watching(*, count_hits: bool = False) -> Iterator[None]:
+    """Watch each function that is jitted within the block, on any thread; within an installed watch it changes nothing.
+
+    Args:
+        count_hits: As for `install`.
+    """
+    global _blocks
+    with _lock:
+        _blocks += 1
+        _begin(count_hits=count_hits)
+    try:
+        yield
+    finally:
+        with _lock:
+            _blocks -= 1
+            _end()
+
+
+def _begin(*, count_hits: bool) -> None:
+    """Put the patch in place, or see to that when jax is imported; the lock is held."""
+    global _count_hits, _hook_registered
+    if _patch is None:
+        _count_hits = count_hits
         if "jax" in sys.modules:
-            _apply(sys.modules["jax"])
+            _apply()
         elif not _hook_registered:
             _hook_registered = True
             wrapt.register_post_import_hook(_apply, "jax")
 
 
-def uninstall() -> None:
-    """Put JAX's own `jax.jit` back; functions that were jitted meanwhile stay watched."""
-    global _patch, _wanted
-    with _lock:
-        _wanted = None
-        if _patch is not None:
-            _patch.remove()
-            _patch = None
+def _end() -> None:
+    """Take the patch away if nobody wants it any more; the lock is held."""
+    global _patch
+    if _patch is not None and not _installed and not _blocks:
+        _patch.remove()
+        _patch = None
 
 
-@contextmanager
-def watching(*, count_hits: bool = False) -> Iterator[None]:
-    """Watch each function that is jitted within the block; within an installed watch it changes nothing."""
-    already = _wanted is not None
-    install(count_hits=count_hits)
-    try:
-        yield
-    finally:
-        if not already:
-            uninstall()
-
-
-def _apply(_: Any) -> None:
+def _apply(_: Any = None) -> None:
     global _patch
     with _lock:
-        if _wanted is not None and _patch is None:
+        if _patch is None and (_installed or _blocks):
             from jitwatch._capture.patching import Patch
 
-            _patch = Patch(**_wanted)
+            _patch = Patch(count_hits=_count_hits)

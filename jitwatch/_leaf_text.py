@@ -1,4 +1,4 @@
-"""Short text forms of a key's parts: a leaf, a static value, a pytree node. All are safe to print, on one line.
+"""Short text forms of a key's parts: leaf, static value, pytree node, transform. All are safe to print, on one line.
 
 A leaf reads as in JAX, `f32[64,784]`, with its marks behind it: `i32[] weak`, `f32[3] numpy`, `f32[3] committed`.
 """
@@ -6,6 +6,7 @@ A leaf reads as in JAX, `f32[64,784]`, with its marks behind it: `i32[] weak`, `
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from jitwatch._model import Leaf, Static, Tree
 from jitwatch._safe_text import clean, cut
@@ -16,6 +17,15 @@ _STATIC_LIMIT = 60
 _NODE_LIMIT = 60
 _SHARDING_LIMIT = 120
 _SHAPE_LIMIT = 60
+_TRANSFORM_LIMIT = 8
+_TRANSFORMS = {
+    "BatchTracer": "vmap",
+    "DynamicJaxprTracer": "trace",
+    "JVPTracer": "jvp",
+    "JaxprTracer": "vjp",
+    "LinearizeTracer": "grad",
+}
+"""The user's word for what makes each kind of tracer; kinds that are not here show as they are."""
 
 
 def dtype_text(dtype: str) -> str:
@@ -84,6 +94,11 @@ def differing_node_texts(left: Tree, right: Tree) -> tuple[str, str]:
     if texts[0] != texts[1] or left.static is None or right.static is None:
         return texts
     return differing_static_texts(left.static, right.static)
+
+
+def transform_text(transform: Sequence[str]) -> str:
+    """Say under what a call ran, outermost first: `grad of vmap`; empty for a plain call."""
+    return " of ".join(_TRANSFORMS.get(kind) or clean(kind, 40) for kind in reversed(transform[-_TRANSFORM_LIMIT:]))
 
 
 def _placement(leaf: Leaf) -> tuple[bool, str | None, str | None]:

@@ -31,7 +31,7 @@ from jitwatch._tokens import same_statics
 T = TypeVar("T")
 _COUNTS = ("hits", "misses", "dispatch_only", "nested", "failures")
 _STAGES = ("stages", "helpers", "aot", "backward")
-_IDENTITY = ("name", "qualname", "defined_at", "options", "hits_counted", "approximate")
+_IDENTITY = ("name", "qualname", "defined_at", "options", "hits_counted", "approximate", "bound")
 
 
 def combine(recordings: Iterable[Recording]) -> Recording:
@@ -249,7 +249,10 @@ def _call_sites(lists: Iterable[Iterable[CallSite]]) -> tuple[CallSite, ...]:
         for site in sites:
             found[site.place].append(site)
     added = (
-        CallSite(place, sum(site.misses for site in sites), math.fsum(site.lost_s for site in sites))
+        CallSite(
+            place, sum(site.misses for site in sites), math.fsum(site.lost_s for site in sites),
+            max(site.library for site in sites),
+        )
         for place, sites in found.items()
     )
     return tuple(sorted(added, key=lambda site: (-site.misses, site.place)))

@@ -68,16 +68,18 @@ class HitCounter:
     `lru_cache` caches nothing and only counts.
     """
 
-    __slots__ = ("call", "extra")
+    __slots__ = ("call",)
 
     def __init__(self) -> None:
         self.call = functools.lru_cache(maxsize=0)(operator.itemgetter(0))
-        self.extra = 0
-        """Hits that a look inside or a call log led around the fast path."""
+
+    def add_one(self) -> None:
+        """Count a hit that a call log led around the fast path."""
+        self.call((None,))
 
     def value(self) -> int:
         """Hits so far."""
-        return self.call.cache_info().misses + self.extra
+        return self.call.cache_info().misses
 
 
 class KeyRecord:

@@ -7,7 +7,9 @@ through here before it is laid out; cleaning a cleaned text changes nothing. No 
 from __future__ import annotations
 
 import os
+import re
 
+_LIBRARY_FOLDER = re.compile(r"^.*[/\\](?:site|dist)-packages[/\\]")
 ELLIPSIS = "…"
 
 
@@ -24,8 +26,9 @@ def clean_place(place: str, limit: int = 200) -> str:
 
 
 def short_place(place: str, limit: int = 200) -> str:
-    """Like `clean_place`, with a path below the current folder relative to it."""
-    return clean_place(place.removeprefix(os.getcwd() + os.sep), limit)
+    """Like `clean_place`, with a path below the current folder relative to it, and a library's from its package on."""
+    below = place.removeprefix(os.getcwd() + os.sep)
+    return clean_place(_LIBRARY_FOLDER.sub("", below, count=1), limit)
 
 
 def cut(text: str, limit: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from builders import failed_miss, stages
+from builders import failed_miss, key, leaf, stages
 
 from jitwatch._model import CacheKey, Miss
 from jitwatch._recorder import RECORDER, FunctionRecord, KeyRecord, Recorder
@@ -20,9 +20,14 @@ def add_function(name: str = "step", recorder: Recorder = RECORDER, **changes: A
     return recorder.add_function(**description | changes)
 
 
-def add_miss(function: FunctionRecord, key: CacheKey, **changes: Any) -> KeyRecord:
+def sized_key(size: int) -> CacheKey:
+    """A key of two leaves, of which one has this size."""
+    return key({"x": {"w": leaf((size,)), "b": leaf()}})
+
+
+def add_miss(function: FunctionRecord, of: CacheKey, **changes: Any) -> KeyRecord:
     """One call that compiled, unless told otherwise."""
-    record = function.record_of(key)
+    record = function.record_of(of)
     details: dict[str, Any] = {
         "number": function.recorder.next_number(), "function": function.id, "key": record.number or None,
         "stages": stages(compile_s=0.125), "unix_s": time.time(), "failed": None, "failed_at": None,

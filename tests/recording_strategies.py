@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from builders import UNIX_S, failed_miss, function_stats, key, key_stats, leaf, snapshot, static
 from hypothesis import strategies as st
 
-from jitwatch._model import CallSite, FunctionStats, KeyStats, Miss, Process, Recording, Snapshot, Stages
+from jitwatch._model import (
+    Argument,
+    CallSite,
+    FunctionStats,
+    KeyStats,
+    Miss,
+    Process,
+    Recording,
+    Snapshot,
+    Stages,
+    Tree,
+)
 
 KEYS = [
     key(),
@@ -18,18 +30,31 @@ KEYS = [
     *(key({"x": leaf()}, statics={"n": static(3, token=token)}) for token in (1, 3)),
     *(key(statics={"n": static("c", token=4, parts=((".n", static(width, token=5)),))}) for width in (1, 2)),
 ]
+KEYS += [
+    msgspec.structs.replace(KEYS[1], arguments=(Argument("x", False, tree, ("x.w",)),))
+    for token in (1, 2)
+    for tree in [Tree("Linear", (".w",), static("<act>", token=token, by_identity=True), (Tree("*"),))]
+]
 counts = st.integers(0, 5)
-# Sums of these are exact in any order.
-seconds = st.integers(0, 4096).map(lambda number: number / 1024)
 times = st.integers(0, 3).map(lambda number: UNIX_S + number)
-stages = st.builds(
-    Stages, counts, counts, counts, counts, trace_s=seconds, lower_s=seconds, compile_s=seconds, load_s=seconds
+# Their seconds add up exactly, in any order.
+stages = st.sampled_from(
+    [
+        Stages(),
+        Stages(1, 1, 1, 0, 0.25, 0.125, 1.5),
+        Stages(2, 1, 1, 1, 0.5, 0.125, 3.0, 0.0625),
+        Stages(loads=3, load_s=1 / 1024),
+        Stages(traces=1, trace_s=2.0),
+    ]
 )
-sites = st.lists(
-    st.builds(CallSite, st.sampled_from(["train.py:88", "eval.py:1", "\x1b[31m"]), st.integers(1, 3), seconds),
-    max_size=3,
-    unique_by=lambda site: site.place,
-).map(lambda found: tuple(sorted(found, key=lambda site: (-site.misses, site.place))))
+sites = st.sampled_from(
+    [
+        (),
+        (CallSite("train.py:88", 1, 0.5),),
+        (CallSite("train.py:88", 3, 1.5), CallSite("\x1b[31m", 1, 0.0)),
+        (CallSite("eval.py:1", 2, 0.25), CallSite("train.py:88", 1, 4.0)),
+    ]
+)
 
 
 def key_stats_lists() -> st.SearchStrategy[list[KeyStats]]:
@@ -74,9 +99,9 @@ def functions(draw: Any, number: int) -> FunctionStats:
 
 @st.composite
 def snapshots(draw: Any) -> Snapshot:
-    kinds = draw(st.lists(st.booleans(), max_size=4))
+    kinds = draw(st.lists(st.booleans(), max_size=3))
     found = [(other, draw(functions(number))) for number, other in enumerate(kinds, 1)]
-    listed = draw(st.lists(misses(), max_size=4, unique_by=lambda miss: miss.number))
+    listed = draw(st.lists(misses(), max_size=3, unique_by=lambda miss: miss.number))
     return snapshot(
         *(one for other, one in found if not other),
         others=tuple(one for other, one in found if other),

@@ -11,7 +11,17 @@ PACKAGE = Path(__file__).parent.parent / "jitwatch"
 FILES = sorted(PACKAGE.rglob("*.py"))
 INTERNALS = PACKAGE / "_capture" / "jax_internals.py"
 LEAVES = {"_model", "_errors"}  # import nothing of jitwatch
-PURE = {"_difference", "_explain", "_key_changes", "_leaf_text", "_merge", "_nearest", "_part_changes", "_safe_text", "_tokens"}
+PURE = {
+    "_difference",
+    "_explain",
+    "_key_changes",
+    "_leaf_text",
+    "_merge",
+    "_nearest",
+    "_part_changes",
+    "_safe_text",
+    "_tokens",
+}
 MAX_LINES = 400
 
 

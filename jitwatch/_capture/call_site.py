@@ -10,7 +10,7 @@ LIBRARIES = frozenset(
     (
         *("jax", "jaxlib", "flax", "optax", "equinox", "haiku", "numpyro", "diffrax", "lineax", "optimistix", "orbax"),
         *("blackjax", "jaxopt", "chex", "distrax", "rlax", "tensorflow_probability", "keras", "absl"),
-        *("jaxtyping", "beartype", "typeguard", "wrapt", "jitwatch", "pluggy", "_pytest"),
+        *("numpy", "scipy", "jaxtyping", "beartype", "typeguard", "wrapt", "jitwatch", "pluggy", "_pytest"),
         *("functools", "contextlib", "threading", "concurrent", "asyncio", "runpy", "importlib"),
     )
 )

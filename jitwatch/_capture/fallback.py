@@ -46,6 +46,6 @@ def wrapped(jitted: Any, options: dict[str, Any], max_keys: int) -> tuple[Any, W
 
 def _count_hit(watch: Watch, call: Any) -> None:
     try:
-        watch.record.record_of(None if call is None else call.key).hits.extra += 1
+        watch.record.record_of(None if call is None else call.key).hits.add_one()
     except Exception as error:
         _faults.record("counting a hit", error)

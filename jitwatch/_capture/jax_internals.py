@@ -170,6 +170,18 @@ def _names_partials() -> bool:
         return True
 
 
+def ahead_functions() -> dict[str, Callable[..., Any]]:
+    """The functions behind `lower`, `trace` and `eval_shape` of every jitted function."""
+    return {name: getattr(pjit, f"jit_{name}") for name in ("lower", "trace", "eval_shape")}
+
+
+def set_ahead_functions(functions: dict[str, Callable[..., Any]]) -> None:
+    """Put functions in their place; JAX puts those of its module into the type with each `jit` (JAX 0.6.1 to 0.12)."""
+    for name, function in functions.items():
+        setattr(pjit, f"jit_{name}", function)
+        setattr(PjitFunction, name, function)
+
+
 def static_positions(jitted: Any) -> tuple[tuple[int, ...], tuple[str, ...]]:
     """`static_argnums` and `static_argnames` as JAX resolved them from each other and the signature."""
     state = jitted.__getstate__()

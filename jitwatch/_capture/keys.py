@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 import jax
 import numpy as np
 
-from jitwatch._capture import jax_internals
+from jitwatch._capture import jax_internals, static_parts, unwrap, unwrap_equinox
 from jitwatch._capture.values import _PRIMITIVES, StaticTable, describe
 from jitwatch._model import Argument, CacheKey, Leaf, Static, StaticArgument, Tree
 
@@ -67,6 +67,9 @@ class KeyMaker:
     def __init__(self, fun: Callable[..., Any], argnums: Sequence[int], argnames: Sequence[str]) -> None:
         self._argnums, self._argnames = argnums, argnames
         self._positional, self._variadic, self._defaults = _parameters(fun)
+        self.unwrapper: unwrap_equinox.Unwrapper | None = None
+        if unwrap_equinox.is_wrapper(fun):
+            self.unwrapper = unwrap_equinox.Unwrapper(lambda *tree: _read_tree(*tree)[0].tree, _STATICS.static)
 
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
         """The key of `fun(*args, **kwargs)` on this thread, now."""
@@ -93,6 +96,8 @@ class KeyMaker:
             context=context_now(),
             transform=transform,
         )
+        if self.unwrapper is not None:
+            key = self.unwrapper(key, args)
         under_trace = bool(transform) or not jax_internals.trace_state_clean()
         return Call(
             key, under_trace, len(args), tuple(sorted(statics_at)), static_values, static_names, dynamic_names,
@@ -169,10 +174,11 @@ def _read_tree(treedef: Any, value: Any) -> tuple[TreeInfo, bool]:
     paths = [path for path, _ in jax.tree_util.tree_flatten_with_path(value)[0]]
     prng: dict[int, str] = {}
     safe = True
+    renamed = False
     position = 0
 
     def read(node: Any, depth: int) -> Tree:
-        nonlocal position, safe
+        nonlocal position, renamed, safe
         data = node.node_data()
         if data is None:
             position += 1
@@ -184,16 +190,32 @@ def _read_tree(treedef: Any, value: Any) -> tuple[TreeInfo, bool]:
             return _LEAF
         if kind is type(None):
             return interned(Tree("None"))
-        static, plain = _node_static(kind, aux)
-        safe = safe and plain
-        keys, children = [], []
-        for i, child in enumerate(node.children()):
-            keys.append(_child_key(kind, aux, i, paths[position] if position < len(paths) else (), depth, child))
+        keys: list[str] = []
+        children: list[Tree] = []
+        nodes = node.children()
+        for i, child in enumerate(nodes):
+            path = paths[position] if position < len(paths) else ()
+            keys.append(_child_key(kind, aux, i, len(nodes), path, depth, child))
             children.append(read(child, depth + 1))
-        return interned(Tree(_kind_name(kind), tuple(keys), static, tuple(children)))
+        static, plain = _node_static(kind, aux, keys)
+        safe = safe and plain
+        tree = Tree(_kind_name(kind), tuple(keys), static, tuple(children))
+        if kind in (dict, list, tuple):
+            return interned(tree)
+        shown = unwrap.renamed(kind, aux, tree, node)
+        renamed = renamed or shown is not tree
+        return interned(shown)
 
     tree = read(treedef, 0)
-    return TreeInfo(tree, interned(tuple(jax.tree_util.keystr(path) for path in paths)), prng), safe
+    texts = _leaf_paths(tree) if renamed else (jax.tree_util.keystr(path) for path in paths)
+    return TreeInfo(tree, interned(tuple(texts)), prng), safe
+
+
+def _leaf_paths(tree: Tree, path: str = "") -> Iterator[str]:
+    if tree.kind == "*":
+        yield path
+    for key, child in zip(tree.keys, tree.children, strict=True):
+        yield from _leaf_paths(child, path + key)
 
 
 _kind_names: weakref.WeakKeyDictionary[type, str] = weakref.WeakKeyDictionary()
@@ -209,16 +231,18 @@ def _kind_name(kind: type) -> str:
     return name
 
 
-def _node_static(kind: type, aux: Any) -> tuple[Static | None, bool]:
+def _node_static(kind: type, aux: Any, keys: list[str]) -> tuple[Static | None, bool]:
     """The static part of one node, and whether it is made of names and numbers only."""
     if kind in (dict, list, tuple) or (aux is None and hasattr(kind, "_fields")):
         if kind is not dict or all(type(key) in _PRIMITIVES for key in aux):
             return None, True
         return _STATICS.part(tuple(aux), "dict"), False
-    return (None, True) if aux is None else (_STATICS.part(aux, _kind_name(kind)), False)
+    if aux is None:
+        return None, True
+    return _STATICS.part(aux, _kind_name(kind), lambda: unwrap.aux_parts(kind, aux, keys)), False
 
 
-def _child_key(kind: type, aux: Any, i: int, path: Any, depth: int, child: Any) -> str:
+def _child_key(kind: type, aux: Any, i: int, count: int, path: Any, depth: int, child: Any) -> str:
     """How the user reaches child `i` of a node; `path` is that of the child's first leaf."""
     if kind is dict:
         return f"[{aux[i]!r}]" if type(aux[i]) in _PRIMITIVES else f"[{_STATICS.part(aux[i], 'dict key').text}]"
@@ -228,7 +252,8 @@ def _child_key(kind: type, aux: Any, i: int, path: Any, depth: int, child: Any) 
         return f".{kind._fields[i]}"
     if child.num_leaves and depth < len(path):
         return str(jax.tree_util.keystr((path[depth],)))
-    return f"[<child {i}>]"
+    names = static_parts.child_names(kind, aux, count)
+    return names[i] or f"[<child {i}>]"
 
 
 def _leaves(values: list[Any], prng: dict[int, str]) -> list[Leaf]:

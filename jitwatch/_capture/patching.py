@@ -11,6 +11,7 @@ import jax
 
 from jitwatch import _config, _faults
 from jitwatch._capture import jax_internals
+from jitwatch._capture.watch import watch_of
 from jitwatch._capture.watched import begin, watch_plainly
 
 
@@ -23,6 +24,8 @@ class Patch:
         self._places: list[tuple[ModuleType, str]] = []
         begin()
         self.jit = self._make_jit()
+        self._ahead = jax_internals.ahead_functions()
+        jax_internals.set_ahead_functions({name: _counted_ahead(name, of) for name, of in self._ahead.items()})
         for module in tuple(sys.modules.values()):
             self._replace_in(module)
 
@@ -32,6 +35,7 @@ class Patch:
             if vars(module).get(name) is self.jit:
                 setattr(module, name, jax_internals.plain_jit)
         self._places.clear()
+        jax_internals.set_ahead_functions(self._ahead)
 
     def _replace_in(self, module: Any) -> None:
         # JAX's own modules keep JAX's jit, so that its internal functions stay as they are; `jax.jit` is the user's.
@@ -47,6 +51,8 @@ class Patch:
         @functools.wraps(jax_internals.plain_jit)
         def jit(*fun: Any, **options: Any) -> Any:
             jitted = jax_internals.plain_jit(*fun, **options)
+            if str(sys._getframe(1).f_globals.get("__name__")).startswith("jax."):
+                return jitted  # a helper of JAX's own, for which its name says more than a line in JAX
             if not isinstance(jitted, jax_internals.PjitFunction):  # a decorator, since JAX 0.8.1
                 return functools.partial(jit, **options)
             try:
@@ -56,3 +62,14 @@ class Patch:
                 return jitted
 
         return jit
+
+
+def _counted_ahead(name: str, original: Any) -> Any:
+    """JAX's `lower`, `trace` or `eval_shape` of all jitted functions, with those of hooked ones counted."""
+
+    @functools.wraps(original)
+    def ahead(function: Any, /, *args: Any, **kwargs: Any) -> Any:
+        watch = watch_of(function)
+        return original(function, *args, **kwargs) if watch is None else watch.ahead(name, args, kwargs)
+
+    return jax_internals.api_boundary(ahead)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jitwatch import _faults, _hub
-from jitwatch._capture import identity, jax_internals, keys, stages
+from jitwatch._capture import definition, identity, jax_internals, keys, stages
 from jitwatch._capture.body import Body, body_of
 from jitwatch._capture.call_site import innermost_user_line
 from jitwatch._capture.values import describe
@@ -59,6 +59,7 @@ class Watch:
         self.body.add_record(self.record)
         self.inner = jax_internals.jit_again(jitted, self.body)
         """The same function without the hook, for work ahead of time; it does not refer back to the hooked one."""
+        self._may_stand_for_another = definition.is_of_library(self.fun)
 
     def ahead(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """JAX's `lower`, `trace` or `eval_shape`, with what it runs counted as work ahead of time."""
@@ -92,16 +93,18 @@ class Watch:
 
     def begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[stages.Frame, keys.Call | None]:
         """Before JAX handles a miss: its key, and a frame that collects the stages."""
-        call, kind, key_error = None, "call", None
+        call, frame = None, stages.Frame("call", self.record, self.body)
         try:
+            if self._may_stand_for_another:
+                self._may_stand_for_another = False
+                found = definition.definition_among(self.record.name, (*args, *kwargs.values()))
+                self.record.defined_at = found or self.record.defined_at
             call = self.key_maker.call(args, kwargs)
             if call.under_trace:
-                kind = "nested"
+                frame.kind = "nested"
                 stages.transformed(self.record)
         except Exception as error:  # a fault only if JAX does not refuse the arguments as well
-            key_error = error
-        frame = stages.Frame(kind, self.record, self.body)
-        frame.key_error = key_error
+            frame.key_error = error
         stages.push(frame)
         return frame, call
 
@@ -111,16 +114,16 @@ class Watch:
         try:
             if frame.key_error is not None:
                 _faults.record("the cache key", frame.key_error)
+                frame.key_error = None  # its traceback refers back to the frame, and to the arguments
             key = self.record.record_of(None if call is None else call.key)
             own = own_stages(frame)
             if self._was_hit_without_us(frame, key, own, fastpath):
-                key.rebuild_pending = False
-                key.hits.extra += 1
+                key.hits.add_one()
                 self._log(call, key, None)
             else:
                 self._number_executable(key, own, fastpath)
                 self._count(frame, call, key, own, slow_path=self._exact and fastpath is None and frame.kind == "call")
-            key.seen = True
+            key.seen, key.rebuild_pending = True, False
             return fastpath if fastpath is None or call is None else self._counted(fastpath, call, key)
         except Exception as error:
             _faults.record("counting a miss", error)
@@ -129,6 +132,7 @@ class Watch:
     def failed(self, frame: stages.Frame, call: keys.Call | None, error: BaseException) -> None:
         """After a call raised: count it, with the line and the argument that JAX names."""
         stages.pop(frame)
+        frame.key_error = None
         try:
             key = self.record.record_of(None if call is None else call.key)
             self._count(
@@ -193,6 +197,7 @@ LOGGING = _Logging()
 _RECORDS: weakref.WeakKeyDictionary[Body, dict[Any, FunctionRecord]] = weakref.WeakKeyDictionary()
 _HOOKED: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 """Each hooked function, and the plain one that it was made from."""
+_WATCHES: weakref.WeakKeyDictionary[Any, Watch] = weakref.WeakKeyDictionary()
 
 
 def hooked(
@@ -203,7 +208,16 @@ def hooked(
     cache_name = "jitwatch" if count_hits else "jitwatch, misses only"
     result = jax_internals.with_hook(jitted, watch.inner, watch.hook, cache_name=cache_name)
     _HOOKED[result] = jitted
+    _WATCHES[result] = watch
     return result, watch
+
+
+def watch_of(function: Any) -> Watch | None:
+    """The watch of a hooked function; None for any other."""
+    try:
+        return _WATCHES.get(function)
+    except TypeError:
+        return None
 
 
 def plain_of(function: Any) -> Any:

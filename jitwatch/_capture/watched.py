@@ -145,7 +145,7 @@ def _add_methods(function: Any, watch: Watch, options: dict[str, Any], max_keys:
         setattr(function, name, getattr(methods, name))
     function._jitwatch = _Recipe(function, watch.fun, options, max_keys)
     function.__dict__ = _OwnAttributes(function.__dict__)
-    for name in _OwnAttributes.hidden:
+    for name in ("lower", "trace", "eval_shape"):
         setattr(function, name, _ahead(watch, name))
 
 
@@ -156,7 +156,7 @@ class _OwnAttributes(dict[str, Any]):
     among them, `lower` of the wrapper would lower the wrapped function.
     """
 
-    hidden = ("lower", "trace", "eval_shape")
+    hidden = ("lower", "trace", "eval_shape", "_fun", "_jitwatch")
 
     def __iter__(self) -> Iterator[str]:  # without it `dict.update` copies in C
         return (name for name in super().__iter__() if name not in self.hidden)

@@ -79,7 +79,8 @@ def _title(row: FunctionRow, columns: int) -> Text:
     from rich.text import Text
 
     title = Text(overflow="fold")
-    title.append(clean(row.name, 80), style="bold cyan")
+    transformed = row.qualname.endswith(")")  # such as grad(loss), which JAX names as it does loss
+    title.append(clean(row.qualname if transformed else row.name, 80), style="bold cyan")
     if row.objects > 1:
         title.append(f" {times_text(row.objects)} objects", style="bold yellow")
     if row.defined_at:

@@ -14,21 +14,13 @@ from jitwatch._leaf_text import (
     full_leaf_text,
     node_text,
     static_text,
+    transform_text,
 )
 from jitwatch._model import Argument, CacheKey, Leaf, Static, StaticArgument, Tree
 from jitwatch._safe_text import clean
 
 ABSENT = "—"
 PATH_LIMIT = 120
-_TRANSFORM_LIMIT = 8
-_TRANSFORMS = {
-    "BatchTracer": "vmap",
-    "DynamicJaxprTracer": "trace",
-    "JVPTracer": "jvp",
-    "JaxprTracer": "vjp",
-    "LinearizeTracer": "grad",
-}
-"""The user's word for what makes each kind of tracer; kinds that are not here show as they are."""
 
 V = TypeVar("V")
 
@@ -61,11 +53,6 @@ def named_leaves(key: CacheKey) -> Iterator[tuple[str, Leaf]]:
 def all_arguments(key: CacheKey) -> tuple[Argument | StaticArgument, ...]:
     """Give traced and static arguments, in that order."""
     return (*key.arguments, *key.statics)
-
-
-def transform_text(key: CacheKey) -> str:
-    """Say under what a call ran, outermost first: `grad of vmap`; empty for a plain call."""
-    return " of ".join(_TRANSFORMS.get(kind) or clean(kind, 40) for kind in reversed(key.transform[-_TRANSFORM_LIMIT:]))
 
 
 def _leaf_lines(left: CacheKey, right: CacheKey) -> Iterator[Differing]:
@@ -116,7 +103,8 @@ def _context_lines(left: CacheKey, right: CacheKey) -> Iterator[Differing]:
 
 def _transform_lines(left: CacheKey, right: CacheKey) -> Iterator[Differing]:
     if left.transform != right.transform:
-        yield Differing("transform", transform_text(left) or ABSENT, transform_text(right) or ABSENT)
+        texts = [transform_text(key.transform) or ABSENT for key in (left, right)]
+        yield Differing("transform", *texts)
 
 
 _PARTS = (_leaf_lines, _static_lines, _default_lines, _form_lines, _tree_lines, _context_lines, _transform_lines)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 
-from jitwatch._leaf_text import dtype_text, full_leaf_text, leaf_text, node_text, static_text
+from jitwatch._leaf_text import dtype_text, full_leaf_text, leaf_text, node_text, static_text, transform_text
 from jitwatch._model import Argument, CacheKey, Leaf, Static, StaticArgument, Tree
 from jitwatch._report._key_diff import (
     ABSENT,
@@ -21,7 +21,6 @@ from jitwatch._report._key_diff import (
     children,
     differing_lines,
     named_leaves,
-    transform_text,
 )
 from jitwatch._report._quantity_text import count_text
 from jitwatch._safe_text import ELLIPSIS, clean, clean_place, cut
@@ -54,7 +53,7 @@ def key_line(key: CacheKey, max_width: int) -> str:
 
 def key_lines(key: CacheKey) -> list[str]:
     """Say all of a key, one line for each leaf, static value, default and setting."""
-    lines = [f"under {transform_text(key)}"] if key.transform else []
+    lines = [f"under {transform_text(key.transform)}"] if key.transform else []
     lines += [f"{clean(path, PATH_LIMIT)}: {full_leaf_text(leaf)}" for path, leaf in named_leaves(key)]
     lines += [f"{clean(where, PATH_LIMIT)}: {node_text(node)}" for where, node in _telling_nodes(key)]
     lines += [f"{clean(one.name)}: static {_value_text(one.value)}" for one in key.statics]
@@ -130,7 +129,7 @@ def _relative(argument: Argument, path: str) -> str:
 
 
 def _line(key: CacheKey, parts: Sequence[str]) -> str:
-    prefix = f"{transform_text(key)}: " if key.transform else ""
+    prefix = f"{transform_text(key.transform)}: " if key.transform else ""
     settings = [f"{clean(name, _NAME_LIMIT)}={clean(value, 40)}" for name, value in key.context[:_SETTINGS]]
     if len(key.context) > _SETTINGS:
         settings.append(f"{ELLIPSIS} {len(key.context) - _SETTINGS} more")

@@ -120,6 +120,8 @@ class Summary(msgspec.Struct, frozen=True):
     functions: Cut[FunctionRow]
     others: Cut[LineRow]
     """Eager operations and functions that were not watched, by the user's line."""
+    inner: tuple[str, ...]
+    """Names of the functions that ran only inside others and cost nothing of their own; put aside, they have no row."""
     idle: int
     """Functions that were not called, traced or compiled; they have no row."""
     dropped_misses: int
@@ -131,19 +133,34 @@ class Summary(msgspec.Struct, frozen=True):
 
 
 def summarize(
-    snapshot: Snapshot, *, max_functions: int | None = None, max_keys: int | None = None, max_others: int | None = None
+    snapshot: Snapshot,
+    *,
+    max_functions: int | None = None,
+    max_keys: int | None = None,
+    max_others: int | None = None,
+    with_inner: bool = True,
 ) -> Summary:
-    """Make the view model of a snapshot; a bound of None shows all."""
+    """Make the view model of a snapshot; a bound of None shows all.
+
+    Args:
+        snapshot: What to show.
+        max_functions: Rows of functions.
+        max_keys: Keys in each.
+        max_others: Lines of other programs.
+        with_inner: Whether functions that ran only inside others have rows as well.
+    """
     used = [function for function in snapshot.functions if _was_used(function)]
     rows = sorted(
         (function_row(group, max_keys=max_keys) for group in _groups(used)),
         key=lambda row: (-row.lost_s, row.name, row.defined_at),
     )
     others = line_rows(snapshot.others)
+    inner = [] if with_inner else [row for row in rows if _is_inner(row)]
     return Summary(
         headline=_headline(rows, others),
-        functions=cut_list(rows, max_functions),
+        functions=cut_list([row for row in rows if row not in inner] if inner else rows, max_functions),
         others=cut_list(others, max_others),
+        inner=tuple(sorted({row.name for row in inner})),
         idle=len(snapshot.functions) - len(used),
         dropped_misses=snapshot.dropped_misses,
         dropped_functions=snapshot.dropped_functions,
@@ -152,6 +169,12 @@ def summarize(
         jax_version=snapshot.jax_version,
         python_version=snapshot.python_version,
     )
+
+
+def _is_inner(row: FunctionRow) -> bool:
+    """Whether a function did nothing but be traced inside others, whose time that is."""
+    silent = not (row.calls or row.failures or row.slow_keys or row.dropped_keys) and row.helpers == Stages()
+    return silent and msgspec.structs.replace(row.stages, traces=0) == Stages()
 
 
 def _was_used(function: FunctionStats) -> bool:
@@ -241,10 +264,11 @@ def _headline(rows: Sequence[FunctionRow], others: Sequence[LineRow]) -> Headlin
 
 def _groups(functions: Iterable[FunctionStats]) -> list[list[FunctionStats]]:
     """Gather the objects made at one line. Where the line is not known, each object stands alone."""
-    groups: dict[tuple[str, str, int], list[FunctionStats]] = {}
+    groups: dict[tuple[str, str, str, int], list[FunctionStats]] = {}
     for function in functions:
         alone = 0 if function.defined_at else function.id
-        groups.setdefault((function.name, function.defined_at, alone), []).append(function)
+        place = function.name, function.qualname, function.defined_at, alone
+        groups.setdefault(place, []).append(function)
     return list(groups.values())
 
 

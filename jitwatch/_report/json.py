@@ -7,13 +7,26 @@ from typing import Any
 
 import msgspec
 
-from jitwatch._model import CacheKey, FunctionStats, KeyStats, Miss, Process, Snapshot, Stages
+from jitwatch._judge import explanations, judge
+from jitwatch._model import (
+    CacheKey,
+    Change,
+    Explanation,
+    Finding,
+    FunctionStats,
+    KeyStats,
+    Miss,
+    Process,
+    Snapshot,
+    Stages,
+)
 from jitwatch._report._key_text import key_line
 from jitwatch._report._summary import lost_s
 from jitwatch._safe_text import clean, clean_place
 
 SCHEMA = "jitwatch-report/1"
 MAX_KEY_TEXT = 400
+MAX_MESSAGE = 2000
 MAX_ARGUMENTS = 100
 
 
@@ -63,12 +76,18 @@ class JsonKey(msgspec.Struct, frozen=True):
 
 
 class JsonFinding(msgspec.Struct, frozen=True):
-    """What the user should know of a function's recompilations."""
+    """What the user should know of a function's recompilations (docs/findings.md)."""
 
+    code: str
     causes: list[str]
     where: list[str]
     call_site: str
+    compiles: int
+    """Compilations that the fix saves."""
+    lost_s: float
+    """Seconds that the fix saves."""
     message: str
+    advice: str
 
 
 class JsonFunction(msgspec.Struct, frozen=True):
@@ -145,8 +164,12 @@ def report(snapshot: Snapshot, processes: Sequence[Process] = ()) -> JsonReport:
     misses: dict[int, list[Miss]] = {}
     for miss in snapshot.misses:
         misses.setdefault(miss.function, []).append(miss)
+    findings = judge(snapshot)
     kinds = [("jitted", function) for function in snapshot.functions] + [("other", each) for each in snapshot.others]
-    functions = [_function(function, kind, misses.get(function.id, [])) for kind, function in kinds]
+    functions = [
+        _function(function, kind, misses.get(function.id, []), findings.get(function.id, []))
+        for kind, function in kinds
+    ]
     return JsonReport(
         schema=SCHEMA, unix_s=snapshot.unix_s, jax_version=clean(snapshot.jax_version),
         python_version=clean(snapshot.python_version), lost_s=sum(function.lost_s for function in functions),
@@ -171,8 +194,11 @@ def _process(process: Process) -> JsonProcess:
     )  # fmt: skip
 
 
-def _function(function: FunctionStats, kind: str, misses: list[Miss]) -> JsonFunction:
+def _function(
+    function: FunctionStats, kind: str, misses: list[Miss], findings: list[Finding]
+) -> JsonFunction:
     ran = function.stages
+    why = explanations(function)
     return JsonFunction(
         name=clean(function.name), kind=kind, qualname=clean(function.qualname),
         defined_at=clean_place(function.defined_at),
@@ -181,8 +207,8 @@ def _function(function: FunctionStats, kind: str, misses: list[Miss]) -> JsonFun
         hits=function.hits if function.hits_counted else None, miss_count=function.misses,
         dispatch_only=function.dispatch_only, nested=function.nested, failures=function.failures,
         dropped_keys=function.dropped_keys, approximate=function.approximate, stages=_stages(ran),
-        helpers=_stages(function.helpers), misses=[_miss(miss) for miss in misses if _counts(miss)],
-        keys=[_key(key, hits_counted=function.hits_counted) for key in function.keys], findings=[],
+        helpers=_stages(function.helpers), misses=_misses(misses, why),
+        keys=[_key(key, hits_counted=function.hits_counted) for key in function.keys], findings=[_finding(finding) for finding in findings],
     )  # fmt: skip
 
 
@@ -190,9 +216,28 @@ def _counts(miss: Miss) -> bool:
     return miss.stages != Stages() or miss.failed is not None
 
 
-def _miss(miss: Miss) -> JsonMiss:
+def _misses(misses: list[Miss], why: dict[int, Explanation]) -> list[JsonMiss]:
+    """Each miss that counts, oldest first; the first of a key with its explanation."""
+    result, explained = [], set[int]()
+    for miss in filter(_counts, misses):
+        first = miss.key is not None and miss.key not in explained
+        explained.add(miss.key or 0)
+        result.append(_miss(miss, why[miss.key].changes if first and miss.key in why else ()))
+    return result
+
+
+def _finding(finding: Finding) -> JsonFinding:
+    return JsonFinding(
+        code=finding.code, causes=[finding.cause], where=[clean(where) for where in finding.where],
+        call_site=clean_place(finding.call_site), compiles=finding.compiles, lost_s=finding.lost_s,
+        message=clean(finding.message, MAX_MESSAGE), advice=clean(finding.advice, MAX_MESSAGE),
+    )  # fmt: skip
+
+
+def _miss(miss: Miss, changes: tuple[Change, ...]) -> JsonMiss:
     return JsonMiss(
-        number=miss.number, kind=miss.kind, key=miss.key, causes=[], where=[], call_site=clean_place(miss.call_site),
+        number=miss.number, kind=miss.kind, key=miss.key, causes=list(dict.fromkeys(each.cause for each in changes)),
+        where=[clean(each.where) for each in changes], call_site=clean_place(miss.call_site),
         unix_s=miss.unix_s, stages=_stages(miss.stages), failed=miss.failed and clean(miss.failed),
         failed_at=miss.failed_at and clean_place(miss.failed_at),
         failed_argument=miss.failed_argument and clean(miss.failed_argument),

@@ -25,7 +25,8 @@ _DEFAULT_WIDTH = 100
 _MAX_OTHERS = 8
 _MAX_PROGRAMS = 6
 _NOTHING_WATCHED = (
-    "Nothing was watched yet: decorate a function with @jitwatch.watched_jit in place of @jax.jit, and call it."
+    "No jitted function was watched: run the program with `jitwatch run`, call jitwatch.install() before functions are "
+    "jitted, or use @jitwatch.watched_jit in place of @jax.jit."
 )
 _NOTHING_CALLED = "No watched function was called yet."
 
@@ -37,6 +38,7 @@ def render(
     width: int | None = None,
     max_functions: int = 20,
     max_keys: int = 10,
+    show_all: bool = False,
     processes: Sequence[Process] = (),
 ) -> str:
     """Write the report of all functions, those that cost most first.
@@ -47,9 +49,11 @@ def render(
         width: Columns; that of the terminal if None, or 100 without one.
         max_functions: Functions to show; of the others the report says how many they are.
         max_keys: Keys to show of each function, likewise.
+        show_all: Whether to show everything, whatever the bounds.
         processes: Where it was recorded, for the last line.
     """
-    summary = summarize(snapshot, max_functions=max_functions, max_keys=max_keys, max_others=_MAX_OTHERS)
+    bounds = {"max_functions": max_functions, "max_keys": max_keys, "max_others": _MAX_OTHERS}
+    summary = summarize(snapshot, **({} if show_all else bounds), with_inner=show_all)
     columns = _columns(width)
     return _printed(_report(summary, columns, processes), color=color, columns=columns)
 
@@ -105,6 +109,8 @@ def _headline(headline: Headline, *, idle: int) -> Text:
     text.append(_recompiles(headline.recompiles))
     if headline.functions > 1:
         text.append(f" The most costly is {_described(headline.worst)}.")
+    if headline.others_s > headline.lost_s:
+        text.append(f" {seconds_text(headline.others_s)} more went into eager operations and the like, listed below.")
     return text
 
 
@@ -145,6 +151,11 @@ def _programs_text(row: LineRow) -> str:
 def _notes(summary: Summary) -> Iterable[str]:
     if summary.idle and summary.functions.shown:
         yield f"{count_text(summary.idle, 'further watched function')} never called."
+    if summary.inner:
+        names = cut_list(summary.inner, _MAX_PROGRAMS)
+        more = f", … {count_text(names.more, 'more name')}" if names.more else ""
+        shown = ", ".join(clean(name, 60) for name in names.shown)
+        yield f"Called only inside others, whose time includes theirs: {shown}{more}."
     if summary.dropped_functions:
         dropped = count_text(summary.dropped_functions, "function")
         yield f"{dropped} beyond the bound on watched functions: not in this report."

@@ -62,6 +62,7 @@ class FunctionLine(Line, frozen=True, tag="function"):
     options: tuple[tuple[str, str], ...]
     hits_counted: bool
     approximate: bool
+    bound: str = ""
     other: bool = False
     """Whether it stands for programs of no watched function."""
 
@@ -199,7 +200,7 @@ def function_stats(line: FunctionLine, counts: FunctionCounts, hits: int, keys: 
     fields: dict[str, Any] = {name: getattr(counts, name) for name in _FUNCTION_FIELDS}
     return FunctionStats(
         id=line.id, name=line.name, qualname=line.qualname, defined_at=line.defined_at, options=line.options,
-        hits_counted=line.hits_counted, approximate=line.approximate, hits=hits, keys=keys, **fields,
+        hits_counted=line.hits_counted, approximate=line.approximate, bound=line.bound, hits=hits, keys=keys, **fields,
     )  # fmt: skip
 
 
@@ -221,7 +222,7 @@ class Lines:
         self.add(
             FunctionLine(
                 stats.id, stats.name, stats.qualname, stats.defined_at, stats.options, stats.hits_counted,
-                stats.approximate, other,
+                stats.approximate, stats.bound, other,
             )
         )  # fmt: skip
 

@@ -139,11 +139,13 @@ def test_objects_in_a_pytree_are_freed_with_jaxs_caches() -> None:
 
 def test_closed_over_array_goes_with_the_function() -> None:
     def observe(jit):
-        constant = jnp.arange(5.0)
-        f = jit(lambda x: x + constant)
+        def make():
+            constant = jnp.arange(5.0)
+            return jit(lambda x: x + constant), {"constant": weakref.ref(constant)}
+
+        f, reference = make()
         f(jnp.ones(5)), f(jnp.ones(5))
-        reference = {"constant": weakref.ref(constant)}
-        del f, constant
+        del f
         held = alive(reference)
         jax.clear_caches()
         return held, alive(reference)
@@ -229,14 +231,16 @@ def test_defining_a_function_again_and_again_leaves_nothing() -> None:
     assert sizes() == before
 
 
-def test_watched_attribute_of_an_object_makes_no_cycle() -> None:
-    class Net:
-        step = watched_jit(lambda self, x: x, static_argnums=0)
+def test_static_self_is_freed_with_jaxs_caches() -> None:
+    def observe(jit):
+        class Net:
+            step = jit(lambda self, x: x, static_argnums=0)
 
-    net = Net()
-    net.step(1.0), net.step(1.0)
-    reference = weakref.ref(net)
-    del net
-    jax.clear_caches()
+        net = Net()
+        net.step(1.0), net.step(1.0)
+        reference = {"net": weakref.ref(net)}
+        del net
+        jax.clear_caches()
+        return alive(reference)
 
-    assert reference() is None
+    same(observe)

@@ -29,9 +29,10 @@ class Scaled:
 
 
 CALLABLES = {
-    "function": lambda: scaled, "lambda": lambda: lambda x: x * 3, "partial": lambda: functools.partial(scaled, n=3),
-    "object": Scaled, "method": lambda: Scaled().method, "grad": lambda: jax.grad(scaled, allow_int=True), "vmap": lambda: jax.vmap(scaled),
+    "function": lambda: scaled, "lambda": lambda: lambda x: x * 3, "object": Scaled, "method": lambda: Scaled().method,
+    "partial": lambda: functools.partial(scaled, n=3), "vmap": lambda: jax.vmap(scaled),
     "partial of partial": lambda: functools.partial(functools.partial(scaled), n=3),
+    "grad": lambda: jax.grad(lambda x: scaled(x).sum(), allow_int=True),
     "wrapped": lambda: functools.wraps(scaled)(lambda x: scaled(x)),
 }  # fmt: skip
 SECONDS = re.compile(r"[\d.e-]+ (sec|ms|s)\b")
@@ -125,8 +126,8 @@ def test_explanations_of_misses_are_those_of_plain_jit() -> None:
     lambda jit: jit(lambda x: x.sum(), donate_argnums=0).lower(jnp.ones(3)),
     lambda jit: jit(lambda x: x.astype("float64"))(jnp.ones(3)),
     lambda jit: jit(lambda x: x.astype("float64")).lower(jnp.ones(3)),
-    lambda jit: jit(lambda x: warnings.warn("the user's") or x)(1.0),
-    lambda jit: jit(lambda x: warnings.warn("the user's") or x).lower(1.0),
+    lambda jit: jit(lambda x: warnings.warn("the user's", stacklevel=1) or x)(1.0),
+    lambda jit: jit(lambda x: warnings.warn("the user's", stacklevel=1) or x).lower(1.0),
 ], ids=["donation", "donation, lowered", "dtype", "dtype, lowered", "user", "user, lowered"])  # fmt: skip
 def test_warning_is_at_the_line_of_plain_jit(use) -> None:
     def observe(jit):
@@ -139,10 +140,9 @@ def test_warning_is_at_the_line_of_plain_jit(use) -> None:
 
 
 def test_compiled_program_has_the_users_lines() -> None:
-    def observe(jit):
-        return re.findall(r'source_file="[^"]*"|source_line=\d+|op_name="[^"]*"', jit(scaled).lower(1.0).compile().as_text())
+    metadata = re.compile(r'source_file="[^"]*"|source_line=\d+|op_name="[^"]*"')
 
-    same(observe)
+    same(lambda jit: metadata.findall(jit(scaled).lower(1.0).compile().as_text()))
 
 
 def test_profiler_name_is_that_of_plain_jit() -> None:

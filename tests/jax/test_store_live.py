@@ -115,7 +115,11 @@ def test_forked_processes_have_files_of_their_own(tmp_path: Path) -> None:
     recordings = [load(path) for path in find([tmp_path])]
 
     steps = [function(each, "step") for each in recordings]
-    assert sorted((step.misses, step.hits, step.stages.compiles) for step in steps) == [(2, 2, 2), (3, 12, 3), (3, 12, 3)]
+    assert sorted((step.misses, step.hits, step.stages.compiles) for step in steps) == [
+        (2, 2, 2),
+        (3, 12, 3),
+        (3, 12, 3),
+    ]
     assert all(each.problems == () for each in recordings)
     together = combine(recordings)
     step = function(together, "step")

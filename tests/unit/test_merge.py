@@ -7,13 +7,15 @@ from itertools import permutations
 import msgspec
 import pytest
 from builders import UNIX_S, call_sites, failed_miss, function_stats, key, key_stats, leaf, snapshot, stages, static
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from recording_strategies import recordings
 
 from jitwatch import JitwatchError
 from jitwatch._merge import combine
 from jitwatch._model import CallSite, FunctionStats, Process, Recording, Snapshot, Stages, Static
+
+few = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def process(pid: int = 1) -> Process:
@@ -30,7 +32,7 @@ def combined(*functions: FunctionStats) -> tuple[FunctionStats, ...]:
 
 
 @given(recordings(1), recordings(2), recordings(3))
-@settings(max_examples=40)
+@few
 def test_order_makes_no_difference(one: Recording, two: Recording, three: Recording) -> None:
     expected = combine([one, two, three])
 
@@ -38,7 +40,7 @@ def test_order_makes_no_difference(one: Recording, two: Recording, three: Record
 
 
 @given(recordings(1), recordings(2), recordings(3))
-@settings(max_examples=40)
+@few
 def test_combining_some_before_makes_no_difference(one: Recording, two: Recording, three: Recording) -> None:
     expected = combine([one, two, three])
 
@@ -47,14 +49,14 @@ def test_combining_some_before_makes_no_difference(one: Recording, two: Recordin
 
 
 @given(recordings(1))
-@settings(max_examples=40)
+@few
 def test_one_recording_twice_counts_once(one: Recording) -> None:
     assert combine([one, one]) == combine([one])
     assert combine([combine([one]), one]) == combine([one])
 
 
 @given(recordings(1), recordings(2))
-@settings(max_examples=40)
+@few
 def test_nothing_is_lost_or_made(one: Recording, two: Recording) -> None:
     stage_names = Stages.__struct_fields__
 

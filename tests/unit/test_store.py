@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from pathlib import Path
@@ -21,7 +22,11 @@ from jitwatch._store import find, load, save
 from jitwatch._store.reader import MAX_DEPTH
 
 PROCESS = Process("host", 7, 0, "0.10.2", "3.13.1", "cpu", UNIX_S, ("python", "train.py"))
-in_tmp_path = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+in_tmp_path = settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 
 
 def recording() -> Recording:
@@ -261,16 +266,36 @@ def test_save_never_overwrites(tmp_path: Path) -> None:
     assert (tmp_path / "f").read_bytes() == data
 
 
-def test_save_says_why_it_cannot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_save_says_why_it_cannot(tmp_path: Path) -> None:
     with pytest.raises(JitwatchError, match="cannot be written: No such file or directory"):
         save(recording(), tmp_path / "absent" / "f")
 
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("jitwatch._store.files._whole", full)
+def test_save_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.BytesIO):
+        def write(self, _: Any) -> int:
+            raise OSError(28, "No space left on device")
+
+    def open_full(path: Path, _: str) -> Full:
+        path.touch()
+        return Full()
+
+    monkeypatch.setattr("jitwatch._store.files.open", open_full, raising=False)
+
     with pytest.raises(JitwatchError, match="cannot be written: No space left on device"):
         save(recording(), tmp_path / "f")
+    assert not (tmp_path / "f").exists()
+
+
+def test_a_file_that_cannot_be_read_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: Any) -> list[bytes]:
+        raise OSError(5, "Input/output error")
+
+    saved(tmp_path / "f")
+    monkeypatch.setattr("jitwatch._store.reader._lines", fail)
+
+    with pytest.raises(JitwatchError, match="cannot be read: Input/output error"):
+        load(tmp_path / "f")
 
 
 def test_find_takes_files_as_given_and_folders_for_their_data_files(tmp_path: Path) -> None:

@@ -5,50 +5,20 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from builders import key, leaf
-from fake_misses import add_function, add_hits, add_miss
+from fake_misses import add_function, add_hits, add_miss, sized_key
 
-from jitwatch import _faults, _hub
+from jitwatch import _faults
 from jitwatch._merge import combine
-from jitwatch._model import CacheKey, FunctionStats, Recording, Stages
+from jitwatch._model import FunctionStats, Recording, Stages
 from jitwatch._recorder import Recorder
-from jitwatch._store import Writer, find, load, writer
-
-NEVER_S = 1000.0
-
-
-@pytest.fixture(autouse=True)
-def recorder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
-    """A recorder of its own for each test, and no writer left behind."""
-    fresh = Recorder()
-    monkeypatch.setattr(writer, "RECORDER", fresh)
-    subscribers = _hub._subscribers
-    yield fresh
-    assert _hub._subscribers == subscribers
-
-
-@pytest.fixture
-def make_writer(tmp_path: Path) -> Iterator[Callable[..., Writer]]:
-    """Writers in the test's folder that are closed at the end."""
-    made: list[Writer] = []
-
-    def make(name: str = ".jitwatch", *, interval_s: float = NEVER_S, **options: Any) -> Writer:
-        made.append(Writer(tmp_path / name, interval_s=interval_s, **options))
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.close()
-
-
-def sized(size: int) -> CacheKey:
-    return key({"x": {"w": leaf((size,)), "b": leaf()}})
+from jitwatch._store import find, load, writer
 
 
 def functions(path: Path) -> tuple[FunctionStats, ...]:
@@ -67,7 +37,7 @@ def test_a_miss_is_in_the_file_before_the_call_returns(make_writer: Any, recorde
     step = add_function(recorder=recorder)
 
     for size in range(5):
-        add_miss(step, sized(size))
+        add_miss(step, sized_key(size))
         result = load(path)
         assert result.snapshot.functions == recorder.live_snapshot().functions
         assert result.snapshot.misses == recorder.live_snapshot().misses
@@ -78,10 +48,10 @@ def test_a_closed_file_holds_everything(make_writer: Any, recorder: Recorder) ->
     one = make_writer()
     step, idle, other = add_function(recorder=recorder), add_function("idle", recorder), recorder.other("add")
     for size in range(3):
-        add_hits(add_miss(step, sized(size)), size)
-    add_miss(step, sized(0), stages=Stages())
-    add_miss(step, sized(0), failed="ValueError", failed_at="train.py:42")
-    add_miss(other, sized(9), helpers=Stages(compiles=1))
+        add_hits(add_miss(step, sized_key(size)), size)
+    add_miss(step, sized_key(0), stages=Stages())
+    add_miss(step, sized_key(0), failed="ValueError", failed_at="train.py:42")
+    add_miss(other, sized_key(9), helpers=Stages(compiles=1))
     one.close()
     one.close()
 
@@ -97,11 +67,11 @@ def test_a_closed_file_holds_everything(make_writer: Any, recorder: Recorder) ->
 def test_repeats_that_run_no_stage_are_counted_and_not_written(make_writer: Any, recorder: Recorder) -> None:
     one = make_writer()
     step = add_function(recorder=recorder)
-    add_miss(step, sized(1))
+    add_miss(step, sized_key(1))
     size = one.path.stat().st_size
 
     for _ in range(100):
-        add_miss(step, sized(1), stages=Stages())
+        add_miss(step, sized_key(1), stages=Stages())
 
     assert one.path.stat().st_size == size
     one.close()
@@ -111,14 +81,14 @@ def test_repeats_that_run_no_stage_are_counted_and_not_written(make_writer: Any,
 
 def test_the_first_miss_of_a_key_is_written_even_without_a_stage(make_writer: Any, recorder: Recorder) -> None:
     path = make_writer().path
-    add_miss(add_function(recorder=recorder), sized(1), stages=Stages())
+    add_miss(add_function(recorder=recorder), sized_key(1), stages=Stages())
 
-    assert functions(path)[0].keys[0].key == sized(1)
+    assert functions(path)[0].keys[0].key == sized_key(1)
 
 
 def test_hits_are_updated_while_nothing_misses(make_writer: Any, recorder: Recorder) -> None:
     path = make_writer(interval_s=0.02).path
-    record = add_miss(add_function(recorder=recorder), sized(1))
+    record = add_miss(add_function(recorder=recorder), sized_key(1))
     add_hits(record, 7)
 
     wait_for(lambda: functions(path)[0].hits == 7)
@@ -131,10 +101,10 @@ def test_hits_are_updated_while_nothing_misses(make_writer: Any, recorder: Recor
 def test_a_miss_brings_along_the_counts_that_are_due(make_writer: Any, recorder: Recorder) -> None:
     one = make_writer()
     step, loss = add_function(recorder=recorder), add_function("loss", recorder)
-    add_hits(add_miss(step, sized(1)), 7)
+    add_hits(add_miss(step, sized_key(1)), 7)
 
-    one._last_counts_s -= 2 * NEVER_S
-    add_miss(loss, sized(1))
+    one._last_counts_s -= 2000
+    add_miss(loss, sized_key(1))
 
     assert functions(one.path)[0].hits == 7
 
@@ -187,7 +157,7 @@ def test_a_path_that_cannot_be_written_is_one_fault(make_writer: Any, recorder: 
     before = _faults.count()
 
     one = make_writer("absent/.jitwatch")
-    add_miss(add_function(recorder=recorder), sized(1))
+    add_miss(add_function(recorder=recorder), sized_key(1))
     one.close()
 
     assert one.error == f"{one.path} cannot be written: No such file or directory."
@@ -199,7 +169,7 @@ def test_a_full_disk_ends_the_file_and_not_the_program(
 ) -> None:
     one = make_writer()
     step = add_function(recorder=recorder)
-    add_miss(step, sized(1))
+    add_miss(step, sized_key(1))
     before, real = _faults.count(), os.write
 
     def write(file: int, data: bytes) -> int:
@@ -214,7 +184,7 @@ def test_a_full_disk_ends_the_file_and_not_the_program(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "write", write)
-    add_miss(step, sized(2))
+    add_miss(step, sized_key(2))
     monkeypatch.undo()
     one.close()
 
@@ -228,7 +198,7 @@ def test_a_write_that_is_interrupted_tears_no_other_line(
 ) -> None:
     one = make_writer()
     step = add_function(recorder=recorder)
-    add_miss(step, sized(1))
+    add_miss(step, sized_key(1))
     real = os.write
 
     def write(file: int, data: bytes) -> int:
@@ -239,9 +209,9 @@ def test_a_write_that_is_interrupted_tears_no_other_line(
 
     monkeypatch.setattr(os, "write", write)
     with pytest.raises(KeyboardInterrupt):
-        add_miss(step, sized(2))
+        add_miss(step, sized_key(2))
     monkeypatch.setattr(os, "write", real)
-    add_miss(step, sized(3))
+    add_miss(step, sized_key(3))
     one.close()
 
     result = load(one.path)
@@ -257,8 +227,8 @@ def test_a_full_file_says_what_it_left_out(
     one = make_writer()
     step, late = add_function(recorder=recorder), add_function("late", recorder)
     for size in range(4):
-        add_hits(add_miss(step, sized(size)), 1)
-    add_miss(late, sized(1))
+        add_hits(add_miss(step, sized_key(size)), 1)
+    add_miss(late, sized_key(1))
     one.close()
 
     snapshot = load(one.path).snapshot
@@ -271,9 +241,9 @@ def test_a_full_file_says_what_it_left_out(
 def test_functions_that_made_room_stay_in_the_file(make_writer: Any, recorder: Recorder) -> None:
     one = make_writer()
     step = add_function(recorder=recorder)
-    add_miss(step, sized(1))
+    add_miss(step, sized_key(1))
     del recorder.functions[step.id]
-    add_miss(step, sized(2))
+    add_miss(step, sized_key(2))
     one.close()
 
     assert [len(function.keys) for function in functions(one.path)] == [1]
@@ -303,7 +273,7 @@ def test_threads_lose_nothing(make_writer: Any, recorder: Recorder) -> None:
 
     def work(thread: int) -> None:
         for number in range(50):
-            add_hits(add_miss(step, sized(number)), 2)
+            add_hits(add_miss(step, sized_key(number)), 2)
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, range(8)))
@@ -315,54 +285,19 @@ def test_threads_lose_nothing(make_writer: Any, recorder: Recorder) -> None:
     assert len(result.snapshot.misses) == 400
 
 
-def in_child(work: Callable[[], None]) -> None:
-    """Run in a forked process, and wait for its end."""
-    child = os.fork()
-    if child == 0:
-        try:
-            work()
-        except BaseException:
-            os._exit(1)
-        os._exit(0)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-
-
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_forked_process_has_a_file_of_its_own(make_writer: Any, recorder: Recorder, tmp_path: Path) -> None:
-    one = make_writer(interval_s=0.02)
-    step = add_function(recorder=recorder)
-    add_hits(add_miss(step, sized(1)), 5)
-    before = one.path.read_bytes()
-
-    def work() -> None:
-        add_hits(add_miss(step, sized(1), stages=Stages()), 3)
-        add_miss(step, sized(2))
-        one.close()
-
-    in_child(work)
-    add_hits(add_miss(step, sized(3)), 1)
-    one.close()
-
-    assert one.path.read_bytes().startswith(before)
-    (own,) = functions(one.path)
-    (child_path,) = set(find([tmp_path])) - {one.path}
-    (childs,) = functions(child_path)
-    assert [(each.key, each.hits, each.misses) for each in own.keys] == [(sized(1), 5, 1), (sized(3), 1, 1)]
-    assert [(each.key, each.hits, each.misses) for each in childs.keys] == [(sized(1), 3, 1), (sized(2), 0, 1)]
-    assert childs.stages.compiles == 1
-    assert load(one.path).processes != load(child_path).processes
-
-
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_forked_process_in_which_nothing_is_jitted_leaves_no_file(
-    make_writer: Any, recorder: Recorder, tmp_path: Path
+def test_no_thread_at_the_end_of_the_interpreter_is_no_fault(
+    make_writer: Any, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = make_writer()
-    add_miss(add_function(recorder=recorder), sized(1))
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
 
-    in_child(one.close)
+    path, before = make_writer().path, _faults.count()
+    monkeypatch.setattr(threading.Thread, "start", refuse)
 
-    assert find([tmp_path]) == [one.path]
+    add_miss(add_function(recorder=recorder), sized_key(1))
+
+    assert len(functions(path)) == 1
+    assert _faults.count() == before
 
 
 def test_a_program_that_has_not_used_jax_stays_free_of_threads(make_writer: Any) -> None:
@@ -377,7 +312,7 @@ def test_files_of_one_folder_add_up(make_writer: Any, recorder: Recorder, tmp_pa
     """Two writers of one process stand for two processes here; each sees everything."""
     step = add_function(recorder=recorder)
     writers = [make_writer(), make_writer()]
-    add_hits(add_miss(step, sized(1)), 4)
+    add_hits(add_miss(step, sized_key(1)), 4)
     for each in writers:
         each.close()
 
