@@ -6,6 +6,7 @@ warmed-up buckets, train and eval batches, a flag with two values, transforms of
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -79,7 +80,7 @@ def _key_findings(function: FunctionStats) -> Iterable[Finding]:
     variants = [
         variant
         for variant in _variants(function)
-        if variant.explanation.changes and not any(change.cause == "transform" for change in variant.explanation.changes)
+        if not any(change.cause == "transform" for change in variant.explanation.changes)
     ]
     causes = dict.fromkeys(change.cause for variant in variants for change in variant.explanation.changes)
     for cause in causes:
@@ -111,13 +112,16 @@ def _is_waste(cause: str, group: Sequence[_Variant], function: FunctionStats) ->
 def _same_text(variant: _Variant) -> bool:
     """Whether a static value changed its type only, such as 4 and np.int64(4)."""
     return any(
-        change.cause == "static_value" and _bare(change.before) == _bare(change.after)
+        change.cause == "static_value" and _content(change.before) == _content(change.after)
         for change in variant.explanation.changes
     )
 
 
-def _bare(text: str) -> str:
-    return text.rpartition("(")[2].rstrip(")") if "(" in text else text.partition(" ")[0]
+def _content(text: str) -> str:
+    """The value in a text such as `np.int64(4) (int64)`, without the names of types."""
+    value = text.rpartition(" (")[0] if text.endswith(")") and " (" in text else text
+    inner = re.fullmatch(r"[\w.]+\((.*)\)", value)
+    return inner.group(1) if inner else value
 
 
 def _same_line(variant: _Variant) -> bool:

@@ -177,6 +177,12 @@ def _form(argument: Argument | StaticArgument) -> str:
 
 def _tree_changes(before: _Subtree, after: _Subtree) -> Iterator[_Found]:
     """Compare two pytrees down to the smallest subtrees that differ; in a loop, as pytrees can be very deep."""
+    pairs = _differing_nodes(before, after)
+    if pairs is not None:
+        yield from _leaf_changes(after.paths, before.leaves, after.leaves)
+        for where, one, other in pairs:
+            yield from _node_static_changes(where, one, other)
+        return
     structure: list[Change] = []
     rest: list[_Found] = []
     pending = [(before, after)]
@@ -187,7 +193,7 @@ def _tree_changes(before: _Subtree, after: _Subtree) -> Iterator[_Found]:
         elif not _is_same_node(left.tree, right.tree):
             structure.append(_node_change(left, right))
         else:
-            rest += _node_static_changes(left, right)
+            rest += _node_static_changes(left.where, left.tree, right.tree)
             lefts, rights = dict(_children(left)), dict(_children(right))
             for step in dict.fromkeys((*lefts, *rights)):
                 one_child, other_child = lefts.get(step), rights.get(step)
@@ -229,14 +235,36 @@ def _has_clear_keys(tree: Tree) -> bool:
     return len(set(tree.keys)) == len(tree.keys) == len(tree.children)
 
 
-def _node_static_changes(left: _Subtree, right: _Subtree) -> list[Change]:
-    one, other = left.tree.static, right.tree.static
+def _differing_nodes(before: _Subtree, after: _Subtree) -> list[tuple[str, Tree, Tree]] | None:
+    """The nodes that differ, themselves or below, if they differ in static parts only, so that leaves stand in the same
+    places; else None."""
+    found = []
+    pending = [(before.where, before.tree, after.tree)]
+    while pending:
+        where, left, right = pending.pop()
+        if left == right:
+            continue
+        if left.kind != right.kind or left.keys != right.keys or len(left.children) != len(right.children):
+            return None
+        found.append((where, left, right))
+        for index, (one, other) in enumerate(zip(left.children, right.children, strict=True)):
+            if one is not other:
+                pending.append((where + _step(left, index), one, other))
+    return found
+
+
+def _step(tree: Tree, index: int) -> str:
+    return tree.keys[index] if index < len(tree.keys) else f"[{index}]"
+
+
+def _node_static_changes(where: str, left: Tree, right: Tree) -> list[Change]:
+    one, other = left.static, right.static
     if one is not None and other is not None:
-        return static_changes(clean(left.where), one, other)
+        return static_changes(clean(where), one, other)
     if one is other:
         return []
     texts = [ABSENT if static is None else static_text(static) for static in (one, other)]
-    return [Change("static_value", clean(left.where), texts[0], texts[1])]
+    return [Change("static_value", clean(where), texts[0], texts[1])]
 
 
 def _node_change(left: _Subtree, right: _Subtree) -> Change:
@@ -256,7 +284,7 @@ def _children(subtree: _Subtree) -> Iterator[tuple[tuple[str, int], _Subtree]]:
     seen: Counter[str] = Counter()
     start = 0
     for index, child in enumerate(subtree.tree.children):
-        step = subtree.tree.keys[index] if index < len(subtree.tree.keys) else f"[{index}]"
+        step = _step(subtree.tree, index)
         stop = start + _leaf_count(child)
         below = _Subtree(subtree.where + step, child, subtree.leaves[start:stop], subtree.paths[start:stop])
         yield (step, seen[step]), below

@@ -8,32 +8,20 @@ from __future__ import annotations
 
 import functools
 import inspect
-import weakref
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from jitwatch._capture import jax_internals, static_parts, unwrap, unwrap_equinox
-from jitwatch._capture.values import _PRIMITIVES, StaticTable, describe
-from jitwatch._model import Argument, CacheKey, Leaf, Static, StaticArgument, Tree
+from jitwatch._capture import jax_internals, unwrap_equinox
+from jitwatch._capture.trees import LEAF, MAX_INTERNED, TreeInfo, interned, read_tree, tree_of
+from jitwatch._capture.trees import STATICS as _STATICS
+from jitwatch._capture.values import describe
+from jitwatch._model import Argument, CacheKey, Leaf, StaticArgument
 
-T = TypeVar("T")
 CHUNK = 32
-_LEAF = Tree("*")
 _WIDE = tuple(map(np.dtype, ("int64", "uint64", "float64", "complex128")))
-_STATICS = StaticTable()
-_intern: dict[Any, Any] = {}
-MAX_INTERNED = 200_000
-
-
-def interned(value: T) -> T:
-    """The first object equal to `value`, so that keys share their equal parts."""
-    if len(_intern) >= MAX_INTERNED:  # endless churn; only sharing is lost
-        _intern.clear()
-    known: T = _intern.setdefault(value, value)
-    return known
 
 
 class Call(NamedTuple):
@@ -51,16 +39,6 @@ class Call(NamedTuple):
     """Of all leaves; one object where they have the same, which most calls do."""
 
 
-class TreeInfo(NamedTuple):
-    """A treedef in readable form."""
-
-    tree: Tree
-    paths: tuple[str, ...]
-    """Relative to the argument."""
-    prng_leaves: dict[int, str]
-    """Index of each leaf that is a typed PRNG key, with its dtype."""
-
-
 class KeyMaker:
     """Computes keys for the calls of one function."""
 
@@ -69,7 +47,7 @@ class KeyMaker:
         self._positional, self._variadic, self._defaults = _parameters(fun)
         self.unwrapper: unwrap_equinox.Unwrapper | None = None
         if unwrap_equinox.is_wrapper(fun):
-            self.unwrapper = unwrap_equinox.Unwrapper(lambda *tree: _read_tree(*tree)[0].tree, _STATICS.static)
+            self.unwrapper = unwrap_equinox.Unwrapper(lambda *tree: read_tree(*tree)[0].tree, _STATICS.static)
 
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
         """The key of `fun(*args, **kwargs)` on this thread, now."""
@@ -127,19 +105,10 @@ class KeyMaker:
         given = [(self._name(i), False, args[i]) for i in positions] + [(name, True, kwargs[name]) for name in names]
         result = []
         for (name, by_keyword, value), treedef in zip(given, treedefs, strict=True):
-            info = self._tree(treedef, value)
+            info = tree_of(treedef, value)
             argument = Argument(name, by_keyword, info.tree, interned(tuple(name + path for path in info.paths)))
             result.append((interned(argument), info))
         return result
-
-    @staticmethod
-    def _tree(treedef: Any, value: Any) -> TreeInfo:
-        known = _safe_trees.get(treedef)
-        if known is None:
-            known, safe = _read_tree(treedef, value)
-            if safe and len(_safe_trees) < MAX_INTERNED:
-                _safe_trees[treedef] = known
-        return known
 
     def _statics(self, at: list[int], values: tuple[Any, ...], names: tuple[str, ...]) -> tuple[StaticArgument, ...]:
         how = [(self._name(i), False) for i in at] + [(name, True) for name in names]
@@ -153,10 +122,6 @@ class KeyMaker:
         return tuple(name for name in self._defaults if name not in passed and name not in kwargs)
 
 
-# Treedefs whose static parts are all names and numbers, so that keeping them keeps no object of the user's alive.
-_safe_trees: dict[Any, TreeInfo] = {}
-
-
 def _parameters(fun: Callable[..., Any]) -> tuple[tuple[str, ...], str, tuple[str, ...]]:
     """Names of the positional parameters, of the variadic one, and of those with defaults."""
     try:
@@ -167,93 +132,6 @@ def _parameters(fun: Callable[..., Any]) -> tuple[tuple[str, ...], str, tuple[st
     positional = tuple(p.name for p in parameters if p.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD))
     variadic = next((p.name for p in parameters if p.kind is kinds.VAR_POSITIONAL), "args")
     return positional, variadic, tuple(p.name for p in parameters if p.default is not kinds.empty)
-
-
-def _read_tree(treedef: Any, value: Any) -> tuple[TreeInfo, bool]:
-    """A treedef in readable form, and whether it may be kept as a dict key."""
-    paths = [path for path, _ in jax.tree_util.tree_flatten_with_path(value)[0]]
-    prng: dict[int, str] = {}
-    safe = True
-    renamed = False
-    position = 0
-
-    def read(node: Any, depth: int) -> Tree:
-        nonlocal position, renamed, safe
-        data = node.node_data()
-        if data is None:
-            position += 1
-            return _LEAF
-        kind, aux = data
-        if kind is jax_internals.PRNGKeyArray:
-            prng[position] = f"key<{jax_internals.prng_name(aux)}>"
-            position += node.num_leaves
-            return _LEAF
-        if kind is type(None):
-            return interned(Tree("None"))
-        keys: list[str] = []
-        children: list[Tree] = []
-        nodes = node.children()
-        for i, child in enumerate(nodes):
-            path = paths[position] if position < len(paths) else ()
-            keys.append(_child_key(kind, aux, i, len(nodes), path, depth, child))
-            children.append(read(child, depth + 1))
-        static, plain = _node_static(kind, aux, keys)
-        safe = safe and plain
-        tree = Tree(_kind_name(kind), tuple(keys), static, tuple(children))
-        if kind in (dict, list, tuple):
-            return interned(tree)
-        shown = unwrap.renamed(kind, aux, tree, node)
-        renamed = renamed or shown is not tree
-        return interned(shown)
-
-    tree = read(treedef, 0)
-    texts = _leaf_paths(tree) if renamed else (jax.tree_util.keystr(path) for path in paths)
-    return TreeInfo(tree, interned(tuple(texts)), prng), safe
-
-
-def _leaf_paths(tree: Tree, path: str = "") -> Iterator[str]:
-    if tree.kind == "*":
-        yield path
-    for key, child in zip(tree.keys, tree.children, strict=True):
-        yield from _leaf_paths(child, path + key)
-
-
-_kind_names: weakref.WeakKeyDictionary[type, str] = weakref.WeakKeyDictionary()
-_kinds_named: dict[str, int] = {}
-
-
-def _kind_name(kind: type) -> str:
-    """The class of a node; `Name#2` for a second class of the same name, which JAX takes for another structure."""
-    name = _kind_names.get(kind)
-    if name is None:
-        number = _kinds_named[kind.__qualname__] = _kinds_named.get(kind.__qualname__, 0) + 1
-        name = _kind_names[kind] = kind.__qualname__ if number == 1 else f"{kind.__qualname__}#{number}"
-    return name
-
-
-def _node_static(kind: type, aux: Any, keys: list[str]) -> tuple[Static | None, bool]:
-    """The static part of one node, and whether it is made of names and numbers only."""
-    if kind in (dict, list, tuple) or (aux is None and hasattr(kind, "_fields")):
-        if kind is not dict or all(type(key) in _PRIMITIVES for key in aux):
-            return None, True
-        return _STATICS.part(tuple(aux), "dict"), False
-    if aux is None:
-        return None, True
-    return _STATICS.part(aux, _kind_name(kind), lambda: unwrap.aux_parts(kind, aux, keys)), False
-
-
-def _child_key(kind: type, aux: Any, i: int, count: int, path: Any, depth: int, child: Any) -> str:
-    """How the user reaches child `i` of a node; `path` is that of the child's first leaf."""
-    if kind is dict:
-        return f"[{aux[i]!r}]" if type(aux[i]) in _PRIMITIVES else f"[{_STATICS.part(aux[i], 'dict key').text}]"
-    if kind in (list, tuple):
-        return f"[{i}]"
-    if hasattr(kind, "_fields"):
-        return f".{kind._fields[i]}"
-    if child.num_leaves and depth < len(path):
-        return str(jax.tree_util.keystr((path[depth],)))
-    names = static_parts.child_names(kind, aux, count)
-    return names[i] or f"[<child {i}>]"
 
 
 def _leaves(values: list[Any], prng: dict[int, str]) -> list[Leaf]:
@@ -286,7 +164,7 @@ def key_of_primitive(args: tuple[Any, ...], params: dict[str, Any]) -> CacheKey:
     """The key of an eager operation: its operands, and its parameters as static arguments."""
     operands = tuple(f"args[{i}]" for i in range(len(args)))
     return CacheKey(
-        arguments=tuple(interned(Argument(name, False, _LEAF, (name,))) for name in operands),
+        arguments=tuple(interned(Argument(name, False, LEAF, (name,))) for name in operands),
         leaf_chunks=(interned(tuple(_leaves(list(args), {}))),),
         statics=tuple(
             interned(StaticArgument(name, True, _STATICS.static(value))) for name, value in sorted(params.items())

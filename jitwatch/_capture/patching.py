@@ -22,6 +22,7 @@ class Patch:
         self._max_keys = _config.option("max_keys")
         self._count_hits = count_hits
         self._places: list[tuple[ModuleType, str]] = []
+        self._in_place = True
         begin()
         self.jit = self._make_jit()
         self._ahead = jax_internals.ahead_functions()
@@ -31,6 +32,7 @@ class Patch:
 
     def remove(self) -> None:
         """Put JAX's own `jit` back wherever this one still stands; functions made meanwhile stay watched."""
+        self._in_place = False  # for copies of `jit` that were taken meanwhile
         for module, name in self._places:
             if vars(module).get(name) is self.jit:
                 setattr(module, name, jax_internals.plain_jit)
@@ -51,8 +53,8 @@ class Patch:
         @functools.wraps(jax_internals.plain_jit)
         def jit(*fun: Any, **options: Any) -> Any:
             jitted = jax_internals.plain_jit(*fun, **options)
-            if str(sys._getframe(1).f_globals.get("__name__")).startswith("jax."):
-                return jitted  # a helper of JAX's own, for which its name says more than a line in JAX
+            if not self._in_place or str(sys._getframe(1).f_globals.get("__name__")).startswith("jax."):
+                return jitted  # a helper of JAX's own: its name says more than a line in JAX
             if not isinstance(jitted, jax_internals.PjitFunction):  # a decorator, since JAX 0.8.1
                 return functools.partial(jit, **options)
             try:

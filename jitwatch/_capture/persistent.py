@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import time
 
 import jax
 
@@ -13,6 +14,7 @@ MIN_SECONDS = "jax_persistent_cache_min_compile_time_secs"
 NOT_STORED = "not stored"
 OTHER_KEY = "another key"
 NEW = "new entry"
+_STARTED_UNIX_S = time.time()
 
 
 def outcome(name: str, stages: Stages) -> str:
@@ -34,8 +36,9 @@ def outcome(name: str, stages: Stages) -> str:
 
 @functools.cache
 def _programs_at_start(folder: str) -> frozenset[str]:
-    """Names of the programs with an entry in a folder when this process first compiled with it."""
+    """Names of the programs that had an entry in a folder before this process began to watch."""
     try:
-        return frozenset(entry.name.partition("-")[0] for entry in os.scandir(folder))
+        entries = [entry for entry in os.scandir(folder) if entry.stat().st_mtime < _STARTED_UNIX_S]
+        return frozenset(entry.name.partition("-")[0] for entry in entries)
     except OSError:  # not a local folder, or not made yet
         return frozenset()

@@ -30,7 +30,7 @@ EXPANSIONS: dict[str, Callable[[Any], Pairs]] = {}
 
 
 class Group(NamedTuple):
-    """Parts that belong together although no Python value holds just them: a node of a pytree, a module's attributes."""
+    """Parts that belong together although no value holds just them: a node of a pytree, a module's attributes."""
 
     kind: str
     children: Pairs

@@ -1,7 +1,7 @@
 """Calls of `equinox.filter_jit` as the user made them.
 
 equinox jits a function of its own: `(dynamic_donate, dynamic_nodonate, static)`, each made of the user's function, its
-first argument and the rest of them, with the arrays in the dynamic ones (`equinox/_jit.py`).
+first argument and the rest of them, with the arrays in the dynamic ones (`equinox/_jit.py`, 0.11 to 0.13).
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import Any
 
 import msgspec
 
-from jitwatch._capture import jax_internals
 from jitwatch._model import Argument, CacheKey, Static, StaticArgument, Tree
 
 MAX_KNOWN = 4096
@@ -34,8 +33,6 @@ class Unwrapper:
         self._read, self._static = read, static
         self._known: dict[_Shape, CacheKey] = {}
         self._shown: dict[CacheKey, _Shape] = {}
-        self.defined_at = ""
-        """Where the user's function is defined; empty until the first call."""
 
     def __call__(self, key: CacheKey, args: tuple[Any, ...]) -> CacheKey:
         """The key with the user's arguments, or the same key where this is another version of equinox."""
@@ -61,7 +58,6 @@ class Unwrapper:
         parts = dict(zip(("fun", "first", "rest"), static, strict=True))
         values = {name: _combined(dynamic[name], part) for name, part in parts.items()}
         fun = values["fun"]
-        self.defined_at = self.defined_at or _definition(fun)
         rest, keywords = values["rest"]
         count = 0 if not rest else len(rest)  # with no argument at all, the first one is the dummy
         parameters = tuple(inspect.signature(fun).parameters.values())
@@ -106,14 +102,6 @@ def _combined(dynamic: tuple[Any, ...], static: tuple[Any, Any]) -> Any:
     """What equinox took apart, as it puts it together again when the function is traced."""
     marks, treedef = static
     return treedef.unflatten([a if mark is None else mark for a, mark in zip(dynamic, marks, strict=True)])
-
-
-def _definition(fun: Any) -> str:
-    """Where a function is defined; of a module that is called, its `__call__`."""
-    inner = getattr(fun, "__func__", fun)
-    inner = getattr(inner, "__wrapped__", inner)
-    is_function = hasattr(inner, "__code__") or hasattr(inner, "func")
-    return jax_internals.source_of(inner if is_function else type(inner).__call__)
 
 
 def _of_self(tree: Tree) -> Tree:

@@ -22,24 +22,36 @@ import numpy as np
 
 from jitwatch._capture import jax_internals
 from jitwatch._capture.static_parts import (
-    PRIMITIVES, Group, Pairs, PyTreeDef, children, holds_arrays, stored_attributes,
-)  # fmt: skip
+    PRIMITIVES,
+    Group,
+    Pairs,
+    PyTreeDef,
+    children,
+    holds_arrays,
+    stored_attributes,
+)
 from jitwatch._model import Static
 
 MAX_TEXT = 120
+MAX_FUNCTION_TEXT = 400
 MAX_STATICS = 100_000
 MAX_PARTS = 200
 MAX_DEPTH = 6
 _PRIMITIVES = PRIMITIVES
+_FUNCTIONS = (types.FunctionType, types.MethodType, jax_internals.PjitFunction)
 _ADDRESS = re.compile(r"(?: at)? 0x[0-9a-fA-F]{6,}")
 _COLLECTIONS = (tuple, list, dict, frozenset, set)
 _tokens = itertools.count(1)
 
 
 def describe(value: Any, depth: int = 3) -> str:
-    """One line of at most `MAX_TEXT` characters; arrays by aval, since their repr would wait for the device."""
+    """One line of at most `MAX_TEXT` characters; arrays by aval, since their repr would wait for the device.
+
+    A function's text may be longer, so that its line is not cut off.
+    """
     text = _describe(value, depth)
-    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
+    limit = MAX_FUNCTION_TEXT if isinstance(value, _FUNCTIONS) else MAX_TEXT
+    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def _describe(value: Any, depth: int) -> str:
