@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jitwatch._model import Change, FunctionStats
+from jitwatch._buckets import best_buckets
+from jitwatch._model import CacheKey, Change, FunctionStats
 
 
 def advice_for(cause: str, function: FunctionStats, found: Sequence[Change]) -> str:
@@ -17,6 +18,38 @@ def advice_for(cause: str, function: FunctionStats, found: Sequence[Change]) -> 
         name=function.name, where=names, bare=bare, before=first.before, after=first.after,
         defined_at=function.defined_at or "its definition",
     )  # fmt: skip
+
+
+def bucket_advice(function: FunctionStats, found: Sequence[Change]) -> str:
+    """What padding to one and to a few sizes would do for the calls seen, where one axis of one argument churns."""
+    where = found[0].where
+    calls: dict[tuple[int, ...], int] = {}
+    seconds: list[float] = []
+    for key in function.keys:
+        shape = _shape_at(key.key, where)
+        if shape is not None and not key.key.transform:
+            calls[shape] = calls.get(shape, 0) + key.hits + key.misses
+            if key.stages.compiles:
+                seconds.append(key.stages.trace_s + key.stages.lower_s + key.stages.compile_s)
+    axes = [axis for axis, sizes in enumerate(zip(*calls, strict=False)) if len(set(sizes)) > 1]
+    if len({len(shape) for shape in calls}) != 1 or len(axes) != 1 or len(calls) < 3:
+        return ""
+    sizes = {shape[axes[0]]: count for shape, count in calls.items()}
+    each_s = sum(seconds) / max(len(seconds), 1)
+    options = [best_buckets(sizes, count) for count in (1, 2, 4) if count < len(sizes)]
+    texts = [
+        f"{' or '.join(map(str, option.sizes))} ({option.compiles_saved} compiles and "
+        f"{option.compiles_saved * each_s:.2g} s less, {option.padding_percent:.0f} % padding)"
+        for option in options
+    ]
+    return f" For the calls seen, axis {axes[0]} of {where} padded to " + "; to ".join(texts) + "."
+
+
+def _shape_at(key: CacheKey, where: str) -> tuple[int, ...] | None:
+    """The shape of the leaf with this path."""
+    leaves = (leaf for chunk in key.leaf_chunks for leaf in chunk)
+    paths = (path for argument in key.arguments for path in argument.paths)
+    return next((leaf.shape for path, leaf in zip(paths, leaves, strict=False) if path == where), None)
 
 
 def _join(names: Sequence[str]) -> str:
@@ -56,6 +89,8 @@ _ADVICE = {
     " set or of hashes (set PYTHONHASHSEED, or sort), a baked-in value, or another JAX version or device.",
     "cache_cleared": "The program was compiled, dropped from memory (jax.clear_caches(), clear_cache() or an evicted"
     " entry), and compiled again. Do not clear between calls, or turn on the persistent compilation cache.",
+    "stale_capture": "Pass {bare} as an argument: a value that the body reads from outside is fixed when it is traced,"
+    " and changing it later has no effect on cached programs. {name}.clear_cache() makes it read them again.",
     "stuck": "A call with this key raised before, so JAX never uses its fast path for it, some 0.04 ms a call."
     " {name}._clear_cache() heals it without compiling again.",
 }

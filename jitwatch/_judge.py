@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from jitwatch._advise import advice_for
+from jitwatch._advise import advice_for, bucket_advice
 from jitwatch._explain import changes, explain
 from jitwatch._model import Change, Explanation, Finding, FunctionStats, KeyStats, Leaf, Miss, Snapshot, Stages
 
@@ -19,7 +19,7 @@ CODES = {
     "layout": "JW106", "tree_structure": "JW107", "key_impl": "JW108", "static_value": "JW201",
     "static_identity": "JW202", "arg_kind": "JW203", "function_identity": "JW301", "other": "JW302",
     "eager_shape": "JW303", "config_context": "JW401", "persistent_miss": "JW501", "cache_cleared": "JW502",
-    "stuck": "JW601",
+    "stuck": "JW601", "stale_capture": "JW701",
 }  # fmt: skip
 """Code of each cause; docs/findings.md has a section for each."""
 
@@ -46,13 +46,18 @@ def judge(snapshot: Snapshot) -> dict[int, list[Finding]]:
     """The findings of each function and other program, by its id."""
     found: dict[int, list[Finding]] = {}
     for function in snapshot.functions:
-        found[function.id] = [*_key_findings(function), *_cleared(function, snapshot.misses), *_stuck(function)]
+        found[function.id] = judge_function(function, snapshot.misses)
     for group in _same_definition(snapshot.functions):
         for function, finding in _identity_findings(group):
             found[function.id].append(finding)
     for other in snapshot.others:
         found[other.id] = list(_eager_findings(other))
     return found
+
+
+def judge_function(function: FunctionStats, misses: Sequence[Miss] = ()) -> list[Finding]:
+    """The findings of one function object on its own; its misses, if given, say more of the persistent cache."""
+    return [*_key_findings(function), *_cleared(function, misses), *_stuck(function), *_stale(function)]
 
 
 def explanations(function: FunctionStats) -> dict[int, Explanation]:
@@ -174,6 +179,12 @@ def _stuck(function: FunctionStats) -> Iterable[Finding]:
         yield make_finding(function, "stuck", [change], stuck)
 
 
+def _stale(function: FunctionStats) -> Iterable[Finding]:
+    """Findings on plain values that a cached program keeps, while the program's own Python has others now."""
+    if function.stale:
+        yield make_finding(function, "stale_capture", function.stale, [])
+
+
 def _same_definition(functions: Sequence[FunctionStats]) -> Iterable[list[FunctionStats]]:
     """Groups of several function objects that one definition made."""
     groups: dict[tuple[str, str, str], list[FunctionStats]] = {}
@@ -270,16 +281,37 @@ def make_finding(
     return Finding(
         code=CODES[cause], cause=cause, function=function.name, defined_at=function.defined_at, call_site=call_site,
         where=where, compiles=compiles, lost_s=lost_s, message=_message(function, cause, found, compiles, lost_s),
-        advice=advice_for(cause, function, found),
+        advice=advice_for(cause, function, found) + (bucket_advice(function, found) if cause == "shape" else ""),
     )  # fmt: skip
 
 
 def _message(function: FunctionStats, cause: str, found: Sequence[Change], compiles: int, lost_s: float) -> str:
-    times = "once" if compiles == 1 else f"{compiles} times"
-    first = f"{function.name} compiled {times} more than needed, {lost_s:.3g} s"
-    shown = list(dict.fromkeys(f"{change.where}: {change.before} -> {change.after}" for change in found))
+    if cause == "stale_capture":
+        first = f"{function.name} returns what it computed with old values of what it reads from outside"
+    else:
+        times = "once" if compiles == 1 else f"{compiles} times"
+        first = f"{function.name} compiled {times} more than needed, {lost_s:.3g} s"
+    series: dict[str, list[str]] = {}
+    for change in found:
+        values = series.setdefault(change.where, [])
+        for text in map(_without_object, (change.before, change.after)):
+            if [text] != values[-1:]:
+                values.append(text)
+    shown = [f"{where}: {_series(values)}" for where, values in series.items()]
     more = f"; and {len(shown) - MAX_SHOWN} more" if len(shown) > MAX_SHOWN else ""
     return f"{first} ({cause}). {'; '.join(shown[:MAX_SHOWN])}{more}."
+
+
+def _series(values: Sequence[str]) -> str:
+    """What an argument was, in order; equal-looking objects made anew are shown once."""
+    if len(values) == 1:
+        return f"{values[0]}, another object each time"
+    more = f" -> … ({len(values) - MAX_SHOWN} more)" if len(values) > MAX_SHOWN else ""
+    return " -> ".join(values[:MAX_SHOWN]) + more
+
+
+def _without_object(text: str) -> str:
+    return re.sub(r" \(object \d+\)$", "", text)
 
 
 def _seconds(stages: Stages) -> float:

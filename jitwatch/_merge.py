@@ -161,9 +161,6 @@ class _Function:
         every = [stats for _, stats in self._found]
         keys = self.keys()
         executables = _executables(keys)
-        failures = [
-            misses.renumbered(place, stats.last_failure) for place, stats in self._found if stats.last_failure
-        ]  # fmt: skip
         return msgspec.structs.replace(
             every[0],
             id=number,
@@ -175,7 +172,7 @@ class _Function:
             ),
             dropped_keys=sum(stats.dropped_keys for stats in every),
             call_sites=_call_sites(stats.call_sites for stats in every),
-            last_failure=max(failures, key=lambda miss: (miss.unix_s, repr(miss)), default=None),
+            last_failure=misses.last((place, stats.last_failure) for place, stats in self._found),
         )
 
 
@@ -250,7 +247,9 @@ def _call_sites(lists: Iterable[Iterable[CallSite]]) -> tuple[CallSite, ...]:
             found[site.place].append(site)
     added = (
         CallSite(
-            place, sum(site.misses for site in sites), math.fsum(site.lost_s for site in sites),
+            place,
+            sum(site.misses for site in sites),
+            math.fsum(site.lost_s for site in sites),
             max(site.library for site in sites),
         )
         for place, sites in found.items()
@@ -266,19 +265,18 @@ class _Misses:
         keys: Sequence[Mapping[tuple[_Place, int], int]],
     ) -> None:  # fmt: skip
         self._functions, self._keys = functions, keys
-        moved = [
-            (self._moved(part, miss), (part, miss.number)) for part, each in enumerate(parts) for miss in each.misses
-        ]  # fmt: skip
-        moved = _by_time(moved, lambda item: item[0].unix_s, lambda item: item[0])
-        self._numbers = {origin: number for number, (_, origin) in enumerate(moved, 1)}
-        self.all = tuple(
-            msgspec.structs.replace(miss, number=number) for number, (miss, _) in enumerate(moved, 1)
-        )  # fmt: skip
+        moved = [self._moved(part, miss) for part, each in enumerate(parts) for miss in each.misses]
+        moved = _by_time(moved, lambda miss: miss.unix_s, lambda miss: miss)
+        self.all = tuple(msgspec.structs.replace(miss, number=number) for number, miss in enumerate(moved, 1))
+        self._numbers: dict[Miss, int] = {}
+        for number, miss in enumerate(moved, 1):
+            self._numbers.setdefault(miss, number)
 
-    def renumbered(self, place: _Place, miss: Miss) -> Miss:
-        """A miss of a process as it is in the result; its number is 0 where it is not on the list."""
-        number = self._numbers.get((place.part, miss.number), 0)
-        return msgspec.structs.replace(self._moved(place.part, miss), number=number)
+    def last(self, found: Iterable[tuple[_Place, Miss | None]]) -> Miss | None:
+        """The last of some misses of processes; its number is 0 where it is not on the list."""
+        moved = (self._moved(place.part, miss) for place, miss in found if miss is not None)
+        last = max(moved, key=lambda miss: (miss.unix_s, repr(miss)), default=None)
+        return None if last is None else msgspec.structs.replace(last, number=self._numbers.get(last, 0))
 
     def _moved(self, part: int, miss: Miss) -> Miss:
         place = _Place(part, miss.function)

@@ -248,6 +248,8 @@ class FunctionStats(msgspec.Struct, frozen=True):
     last_failure: Miss | None
     approximate: bool
     """Whether this JAX lacks the exact hook, so that counts rest on the cache's size."""
+    stale: tuple[Change, ...] = ()
+    """Plain values from outside that the body read when it was traced, and that are others now."""
     bound: str = ""
     """What the function object brings along: closure values, arguments of a partial, the object of a bound method."""
 

@@ -156,7 +156,7 @@ def _static_changes(where: str, before: Static, after: Static, depth: int) -> li
     if any(change.cause == "static_value" for change in found):
         return found
     # An object that compares by identity is another one by itself, whatever its parts.
-    if found and not before.by_identity:
+    if found and not (before.by_identity or after.by_identity):
         return found
     cause = "static_identity" if found or _is_other_object(before, after) else "static_value"
     return [Change(cause, where, *_static_texts(before, after))]

@@ -21,6 +21,7 @@ from jitwatch._difference import function_difference, snapshot_difference
 from jitwatch._model import (
     CacheKey,
     CallSite,
+    Change,
     FunctionStats,
     KeyStats,
     Miss,
@@ -95,6 +96,8 @@ class KeyRecord:
         self.executable: int | None = None
         self.call_sites: dict[str, tuple[int, float, str]] = {}
         """Misses from each line, and seconds in their stages."""
+        self.captured: dict[Any, Any] = {}
+        """Plain values from outside that the body read when this key was traced."""
         self.seen = False
         """Whether a call with this key came to its end."""
         self.rebuild_pending = False
@@ -139,6 +142,9 @@ class FunctionRecord:
         self.executables = 0
         self.program = name
         """The name under which JAX's events speak of it."""
+        self._stale_at_exit: tuple[Change, ...] = ()
+        self.compare_captured: Any = None
+        """Tells which of the values that a key's program was traced with are others now."""
         self.in_use: Any = lambda: True
         """Whether the function still exists; functions that are gone make room first."""
 
@@ -194,6 +200,16 @@ class FunctionRecord:
         with self.recorder.lock:
             return self._stats(keys)
 
+    def keep_stale(self) -> None:
+        """Compare captured values for the last time: at its exit JAX drops its caches, and then nothing is kept."""
+        self._stale_at_exit = self._stale()
+
+    def _stale(self) -> tuple[Change, ...]:
+        if self.compare_captured is None or self._stale_at_exit:
+            return self._stale_at_exit
+        held = [key for key in self.numbered if key.captured and (key.entry() is not None or not self.hits_counted)]
+        return tuple(dict.fromkeys(change for key in held for change in self.compare_captured(key.captured)))
+
     def _stats(self, of: Iterable[KeyRecord] | None = None) -> FunctionStats:
         keys = tuple(record.stats() for record in (self.numbered if of is None else of))
         totals = self.totals
@@ -202,7 +218,7 @@ class FunctionRecord:
             sum(key.hits for key in keys) + self.overflow.hits.value(), totals.misses, totals.dispatch_only,
             totals.nested, totals.failures, totals.tally.stages(), self.helpers.stages(), self.aot.stages(),
             self.backward.stages(), keys, self.dropped_keys, _sites(totals.call_sites), self.last_failure,
-            self.approximate, self.bound,
+            self.approximate, self._stale(), self.bound,
         )  # fmt: skip
 
 
@@ -277,6 +293,12 @@ class Recorder:
         with self.lock:
             now = self.live_snapshot()
         return now if self._base is None else snapshot_difference(now, self._base)
+
+    def keep_stale(self) -> None:
+        """Do what `FunctionRecord.keep_stale` says, for all functions."""
+        with self.lock:
+            for function in self.functions.values():
+                function.keep_stale()
 
     def reset(self) -> None:
         """Count from zero again; JAX's caches stay as they are."""

@@ -95,7 +95,7 @@ def body_ran(body: Any, seconds: float) -> None:
 
 
 def transformed(record: FunctionRecord) -> None:
-    """Remember that JAX may soon run a program named like this function outside any call of it: a backward pass, `remat`."""
+    """Remember that JAX may soon run a program of this name outside any call of it: a backward pass, `remat`."""
     _thread.transformed[record.program] = weakref.ref(record)
 
 

@@ -69,6 +69,11 @@ def _zipped(names: Any, values: Any) -> Pairs:
     return [(f".{name}", value) for name, value in zip(names, values, strict=True)]
 
 
+def _partial(tree: Tree, aux: Any, node: Node) -> Tree:
+    """`jax.tree_util.Partial`: the bound arguments, positional and by keyword."""
+    return msgspec.structs.replace(tree, keys=(".args", ".keywords")) if len(tree.keys) == 2 else tree
+
+
 # equinox
 
 
@@ -190,6 +195,7 @@ def _nnx_module_aux(kind: Any, aux: Any) -> Pairs | None:
 
 
 _RENAMED: dict[str, Callable[[Tree, Any, Node], Tree]] = {
+    "jax._src.tree_util.Partial": _partial,
     "flax.nnx.extract.NodeStates": _node_states,
     "flax.nnx.extract.TreeState": _tree_state,
     "flax.nnx.variablelib.Variable": _variable,
@@ -201,5 +207,6 @@ _AUX_PARTS: dict[str, Callable[[Any, Any], Pairs | None]] = {
     "flax.nnx.variablelib.Variable": _variable_aux,
     "flax.nnx.pytreelib.Pytree": _nnx_module_aux,
 }
+EXPANSIONS["jax._src.tree_util._HashableCallableShim"] = lambda value: [("", value.fun)]  # the aux data of a `Partial`
 EXPANSIONS["flax.nnx.graphlib.GraphDef"] = _graphdef_parts
 EXPANSIONS["flax.nnx.graph.GraphDef"] = _graphdef_parts

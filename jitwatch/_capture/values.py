@@ -22,6 +22,7 @@ import numpy as np
 
 from jitwatch._capture import jax_internals
 from jitwatch._capture.static_parts import (
+    EXPANSIONS,
     PRIMITIVES,
     Group,
     Pairs,
@@ -91,7 +92,9 @@ def _describe(value: Any, depth: int) -> str:
         stored = stored_attributes(value)
         names = [field.name for field in dataclasses.fields(value) if field.repr and field.name in stored]
         return f"{kind.__name__}({_inner([], {name: stored[name] for name in _first(names)}, depth)})"
-    return _describe_object(value)
+    expand = EXPANSIONS.get(f"{kind.__module__}.{kind.__qualname__}")
+    whole = expand(value) if expand else []
+    return _describe(whole[0][1], depth) if [path for path, _ in whole] == [""] else _describe_object(value)
 
 
 def _is_short(value: Any) -> bool:
@@ -109,7 +112,12 @@ def _inner(values: Iterable[Any], named: dict[str, Any], depth: int) -> str:
 
 
 def _describe_function(value: Any) -> str:
-    code = getattr(value, "__code__", None)
+    inner = value
+    for _ in range(10):  # decorators take the name of what they wrap
+        if not isinstance(getattr(inner, "__wrapped__", None), types.FunctionType):
+            break
+        inner = inner.__wrapped__
+    code = getattr(inner, "__code__", None)
     place = f" at {code.co_filename}:{code.co_firstlineno}" if code else ""
     if isinstance(value, types.MethodType):
         return f"bound method {value.__qualname__}{place}"

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 from jitwatch import _faults, _hub
-from jitwatch._capture import definition, identity, jax_internals, keys, stages
+from jitwatch._capture import captured, definition, identity, jax_internals, keys, stages
 from jitwatch._capture.body import Body, body_of
 from jitwatch._capture.call_site import innermost_user_line
 from jitwatch._capture.values import describe
-from jitwatch._model import CacheKey, LoggedCall, Miss, Stages
+from jitwatch._model import CacheKey, Change, LoggedCall, Miss, Stages
 from jitwatch._recorder import RECORDER, FunctionRecord, KeyRecord
 
 _ARGUMENT_IN_ERROR = re.compile(r"depends on the values? of the arguments? (.+?)[.\n]")
@@ -57,6 +57,7 @@ class Watch:
         self.record: FunctionRecord = records[cache]
         self.record.program = self.body.program
         self.body.add_record(self.record)
+        self.record.compare_captured = functools.partial(_captured_differences, weakref.ref(self.fun))
         self.inner = jax_internals.jit_again(jitted, self.body)
         """The same function without the hook, for work ahead of time; it does not refer back to the hooked one."""
         self._may_stand_for_another = definition.is_of_library(self.fun)
@@ -122,6 +123,8 @@ class Watch:
                 self._log(call, key, None)
             else:
                 self._number_executable(key, own, fastpath)
+                if own.traces:
+                    key.captured = captured.values_of(self.fun)
                 self._count(frame, call, key, own, slow_path=self._exact and fastpath is None and frame.kind == "call")
             key.seen, key.rebuild_pending = True, False
             return fastpath if fastpath is None or call is None else self._counted(fastpath, call, key)
@@ -251,6 +254,15 @@ def _option_texts(options: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     """The options that say something: some libraries pass every one, at its default."""
     given = ((name, value) for name, value in sorted(options.items()) if value is not None and value is not False)
     return tuple((name, describe(value)) for name, value in given)
+
+
+def _captured_differences(reference: Any, then: dict[Any, Any]) -> tuple[Change, ...]:
+    try:
+        fun = reference()
+        return () if fun is None else tuple(captured.differences(fun, then))
+    except Exception as error:
+        _faults.record("comparing captured values", error)
+        return ()
 
 
 def _argument_named(error: BaseException) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import copyreg
 import functools
 import os
@@ -19,7 +20,8 @@ from jitwatch._capture import fallback, jax_internals, keys, stages
 from jitwatch._capture.programs import KeyView, diff_keys, key_views
 from jitwatch._capture.watch import Watch, hooked, plain_of
 from jitwatch._errors import JitwatchError
-from jitwatch._model import CacheInfo, CacheKey, FunctionStats
+from jitwatch._judge import judge_function
+from jitwatch._model import CacheInfo, CacheKey, Finding, FunctionStats
 from jitwatch._recorder import RECORDER
 
 P = ParamSpec("P")
@@ -56,6 +58,9 @@ class WatchedFunction(Protocol[P, R]):
 
     def diff_keys(self, first: int, second: int) -> str:
         """Two keys by number, side by side, and the difference of their programs."""
+
+    def check(self) -> list[Finding]:
+        """What is wrong with this function's recompilations, and with outside values that its programs keep."""
 
 
 @overload
@@ -135,13 +140,14 @@ def begin() -> None:
     jax_internals.exclude_from_tracebacks(os.path.dirname(__file__))
     keys.remember_initial_context()
     stages.listen()
+    atexit.register(RECORDER.keep_stale)  # registered after JAX's own, so it runs before JAX clears its caches
     copyreg.pickle(jax_internals.PjitFunction, _reduce)
 
 
 def _add_methods(function: Any, watch: Watch, options: dict[str, Any], max_keys: int) -> None:
     """Put jitwatch's methods on the function object, and JAX's own with their stages attributed."""
     methods = _Methods(watch, weakref.ref(function))
-    for name in ("cache_info", "cache_stats", "cache_report", "cache_keys", "cache_key", "diff_keys"):
+    for name in ("cache_info", "cache_stats", "cache_report", "cache_keys", "cache_key", "diff_keys", "check"):
         setattr(function, name, getattr(methods, name))
     function._jitwatch = _Recipe(function, watch.fun, options, max_keys)
     function.__dict__ = _OwnAttributes(function.__dict__)
@@ -202,6 +208,10 @@ class _Methods:
     def diff_keys(self, first: int, second: int) -> str:
         """Two keys by number, side by side, and the difference of their programs."""
         return diff_keys(self.cache_keys(), first, second)
+
+    def check(self) -> list[Finding]:
+        """What is wrong with this function's recompilations, and with outside values that its programs keep."""
+        return judge_function(self.cache_stats())
 
     def __reduce__(self) -> Any:
         function = self._function()

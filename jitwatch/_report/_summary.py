@@ -10,7 +10,8 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from jitwatch._model import CacheKey, CallSite, FunctionStats, KeyStats, Miss, Snapshot, Stages
+from jitwatch._judge import judge
+from jitwatch._model import CacheKey, CallSite, Finding, FunctionStats, KeyStats, Miss, Snapshot, Stages
 
 T = TypeVar("T")
 
@@ -117,6 +118,8 @@ class Summary(msgspec.Struct, frozen=True):
     """What a report shows, in the order in which it is shown."""
 
     headline: Headline
+    findings: tuple[Finding, ...]
+    """What to change, the most costly first."""
     functions: Cut[FunctionRow]
     others: Cut[LineRow]
     """Eager operations and functions that were not watched, by the user's line."""
@@ -158,6 +161,7 @@ def summarize(
     inner = [] if with_inner else [row for row in rows if _is_inner(row)]
     return Summary(
         headline=_headline(rows, others),
+        findings=sort_findings(finding for each in judge(snapshot).values() for finding in each),
         functions=cut_list([row for row in rows if row not in inner] if inner else rows, max_functions),
         others=cut_list(others, max_others),
         inner=tuple(sorted({row.name for row in inner})),
@@ -169,6 +173,11 @@ def summarize(
         jax_version=snapshot.jax_version,
         python_version=snapshot.python_version,
     )
+
+
+def sort_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The findings in the order in which they are shown."""
+    return tuple(sorted(findings, key=lambda finding: (-finding.lost_s, finding.function, finding.code)))
 
 
 def _is_inner(row: FunctionRow) -> bool:

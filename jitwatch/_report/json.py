@@ -208,7 +208,8 @@ def _function(
         dispatch_only=function.dispatch_only, nested=function.nested, failures=function.failures,
         dropped_keys=function.dropped_keys, approximate=function.approximate, stages=_stages(ran),
         helpers=_stages(function.helpers), misses=_misses(misses, why),
-        keys=[_key(key, hits_counted=function.hits_counted) for key in function.keys], findings=[_finding(finding) for finding in findings],
+        keys=[_key(key, hits_counted=function.hits_counted) for key in function.keys],
+        findings=[_finding(finding) for finding in findings],
     )  # fmt: skip
 
 

@@ -10,10 +10,22 @@ import shutil
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from jitwatch._judge import judge_function
 from jitwatch._model import FunctionStats, Process, Snapshot
+from jitwatch._report._findings_text import findings_block
 from jitwatch._report._function_text import function_block
 from jitwatch._report._quantity_text import count_text, seconds_text, times_text
-from jitwatch._report._summary import Cut, FunctionRow, Headline, LineRow, Summary, cut_list, function_row, summarize
+from jitwatch._report._summary import (
+    Cut,
+    FunctionRow,
+    Headline,
+    LineRow,
+    Summary,
+    cut_list,
+    function_row,
+    sort_findings,
+    summarize,
+)
 from jitwatch._safe_text import clean, short_place
 
 if TYPE_CHECKING:
@@ -61,13 +73,18 @@ def render(
 def render_function(stats: FunctionStats, *, color: bool = False, width: int | None = None, max_keys: int = 10) -> str:
     """Write the report of one function, as `render` writes it among others."""
     columns = _columns(width)
-    return _printed(function_block(function_row([stats], max_keys=max_keys), columns), color=color, columns=columns)
+    block = [*function_block(function_row([stats], max_keys=max_keys), columns)]
+    block += findings_block(sort_findings(judge_function(stats)))
+    return _printed(block, color=color, columns=columns)
 
 
 def _report(summary: Summary, columns: int, processes: Sequence[Process]) -> Iterable[RenderableType]:
     from rich.text import Text
 
     yield _headline(summary.headline, idle=summary.idle)
+    if summary.findings:
+        yield Text()
+        yield from findings_block(summary.findings)
     for row in summary.functions.shown:
         yield Text()
         yield from function_block(row, columns)

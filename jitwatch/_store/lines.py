@@ -15,6 +15,7 @@ from jitwatch._model import (
     Argument,
     CacheKey,
     CallSite,
+    Change,
     Count,
     FunctionStats,
     KeyStats,
@@ -141,6 +142,7 @@ class FunctionCounts(msgspec.Struct, frozen=True, omit_defaults=True):
     dropped_keys: Count = 0
     call_sites: tuple[CallSite, ...] = ()
     last_failure: Miss | None = None
+    stale: tuple[Change, ...] = ()
 
 
 class MissLine(Line, frozen=True, tag="miss"):

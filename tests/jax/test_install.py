@@ -305,10 +305,7 @@ print(logging.getLogger("jax").level, logging.getLogger("jax._src.interpreters.p
 LOGGING = {
     "default": ("", ""),
     "log_compiles": ("import os; os.environ['JAX_LOG_COMPILES'] = '1'", ""),
-    "logging_level": ("", "jax.config.update('jax_logging_level', 'DEBUG')"),
-    "own handler": ("", "logging.getLogger('jax').addHandler(logging.StreamHandler(sys.stdout))"),
     "own level": ("", "logging.basicConfig(); logging.getLogger('jax._src.interpreters.pxla').setLevel('DEBUG')"),
-    "root at debug": ("logging.basicConfig(level=logging.DEBUG)", ""),
 }
 
 

@@ -1,4 +1,4 @@
-"""What is recorded of a static value: its parts by path, texts without addresses, and nothing of the user's kept alive."""
+"""What is recorded of a static value: parts by path, texts without addresses, and nothing of the user's kept alive."""
 
 from __future__ import annotations
 
@@ -104,7 +104,6 @@ def only_change(before: Any, after: Any) -> tuple[str, str]:
         (((1, (2,)),), {"[0]": "(1, (2,))", "[0][0]": "1", "[0][1]": "(2,)", "[0][1][0]": "2"}),
         (Plain(names={"b": [1]}), {".names": "{'b': [1]}", ".names['b']": "[1]", ".names['b'][0]": "1"}),
     ],
-    ids=str,
 )
 def test_parts_by_path(value: Any, expected: dict[str, str]) -> None:
     assert parts(value) == expected
@@ -265,6 +264,14 @@ def test_aux_data_without_eq_is_an_identity() -> None:
 
     assert [(one.cause, one.where) for one in changes(before, after)] == [("static_identity", "model")]
     assert [(one.cause, one.where) for one in changes(before, other)] == [("static_value", "model.name")]
+
+
+def test_bound_arguments_of_a_partial_pytree() -> None:
+    maker = KeyMaker(lambda fn: fn, (), ())
+    one, other = (maker.call((jax.tree_util.Partial(max, jnp.ones(size), key={"w": 1}),), {}).key for size in (2, 3))
+
+    assert one.arguments[0].paths == ("fn.args[0]", "fn.keywords['key']['w']")
+    assert [(change.cause, change.where) for change in changes(one, other)] == [("shape", "fn.args[0]")]
 
 
 def test_a_pulled_back_function_is_an_identity() -> None:

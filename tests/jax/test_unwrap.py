@@ -159,8 +159,8 @@ class TestEquinox:
         nothing()
 
         assert paths(keys_of(watching("decorated"))[0]) == ["self.w", "x"]
-        assert paths(keys_of(watching("plain"))[0]) == ["self.w", "x"]
-        assert paths(keys_of(watching("Net"))[0]) == ["self.w", "x"]
+        assert set(paths(keys_of(watching("plain"))[0])) == {"self.w", "x"}
+        assert set(paths(keys_of(watching("Net"))[0])) == {"self.w", "x"}
         assert keys_of(watching("Net"))[0].omitted == ("scale",)
         assert paths(keys_of(watching("nothing"))[0]) == []
 
@@ -343,9 +343,7 @@ def test_linen_module_as_a_static_argument(watching: Watching) -> None:
     first, second, third = keys_of(watching("apply"))
 
     assert statics(first)["model.width"] == "1"
-    assert change(first, second) == [("static_identity", "model.act")] or change(first, second) == [
-        ("static_identity", "static model.act")
-    ]
+    assert change(first, second) == [("static_identity", "static model.act")]
     assert ("static_value", "static model.width") in change(second, third)
 
 
@@ -373,18 +371,18 @@ def test_dataclasses_registered_with_jax(watching: Watching) -> None:
     @dataclasses.dataclass
     class Config:
         w: Any
-        empty: Any
+        b: Any
         width: int
         depth: int
 
-    jax.tree_util.register_dataclass(Config, data_fields=["w", "empty"], meta_fields=["width", "depth"])
+    jax.tree_util.register_dataclass(Config, data_fields=["w", "b"], meta_fields=["width", "depth"])
 
     @jax.jit
     def run(config: Any) -> Any:
         return config.w
 
     for depth in (1, 2):
-        run(Config(jnp.ones(2), None, 8, depth))
+        run(Config(jnp.ones(2), {"inner": jnp.ones(2)}, 8, depth))
 
     assert change(*keys_of(watching("run"))) == [("static_value", "config.depth")]
 
@@ -400,11 +398,11 @@ def test_states_of_optax_have_their_paths(watching: Watching) -> None:
     step(state)
     step(jax.tree.map(lambda a: jnp.asarray(a, a.dtype), state))
 
-    assert [path for cause, path in change(*keys_of(watching("step"))) if cause == "weak_type"] == [
-        "state[2].info.num_linesearch_steps",
-        "state[2].info.decrease_error",
-        "state[2].info.curvature_error",
-    ]
+    assert {
+        ("weak_type", "state[2].info.num_linesearch_steps"),
+        ("weak_type", "state[2].info.decrease_error"),
+        ("weak_type", "state[2].info.curvature_error"),
+    } <= set(change(*keys_of(watching("step"))))
 
 
 def test_parameters_of_haiku_have_their_paths(watching: Watching) -> None:
@@ -418,7 +416,7 @@ def test_parameters_of_haiku_have_their_paths(watching: Watching) -> None:
     jax.jit(transformed.apply)(params, None, jnp.ones((1, 3)))
     key = keys_of(watching("apply_fn"))[-1]
 
-    assert paths(key) == ["params['out']['b']", "params['out']['w']", "args[0]"]
+    assert paths(key) == ["params['out']['b']", "params['out']['w']", "x"]
 
 
 def test_an_unknown_version_of_a_library_changes_nothing(watching: Watching) -> None:
