@@ -68,7 +68,7 @@ def _begin(*, count_hits: bool) -> None:
     global _count_hits, _hook_registered
     if _patch is None:
         _count_hits = count_hits
-        if "jax" in sys.modules:
+        if sys.modules.get("jax") is not None:
             _apply()
         elif not _hook_registered:
             _hook_registered = True

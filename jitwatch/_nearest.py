@@ -11,7 +11,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from jitwatch._model import Argument, CacheKey, Leaf, StaticArgument, Tree
 
 _BLOCK = 32
 _BLOCK_BYTES = 4 * _BLOCK
+_MAX_NARROW = 2**16 - 1
 _MAX_LAYOUTS, _MAX_NODES, _MAX_CHUNKS = 64, 100_000, 10_000
 _A = TypeVar("_A", Argument, StaticArgument)
 _K = TypeVar("_K")
@@ -200,8 +201,11 @@ class _Block:
     """Some neighbouring places of all rows: each distinct content once, and which content each row has."""
 
     def __init__(self, rows: int) -> None:
-        self._contents = np.zeros((_BLOCK, 4), np.int32)
-        """One content in each column, which NumPy compares faster than rows. Column 0: no part is there."""
+        self._contents: npt.NDArray[np.integer[Any]] = np.zeros((_BLOCK, 4), np.uint16)
+        """One content in each column, which NumPy compares faster than rows. Column 0: no part is there.
+
+        Narrow as long as all numbers fit, as the time goes into reading them.
+        """
         self._filled = 1
         self._columns: dict[int, int] = {}
         """Column of a content by its hash."""
@@ -220,7 +224,9 @@ class _Block:
 
     def add_distances(self, content: _Numbers, distances: _Numbers) -> None:
         """Add to the distance of each row the number of places where it differs from `content`."""
-        differ = self._contents[:, : self._filled] != content[:, None]
+        # A number that does not fit into narrow contents is in none of them; the last one that fits stands for it.
+        narrow = content if self._contents.itemsize == 4 else content.clip(max=_MAX_NARROW).astype(np.uint16)
+        differ = self._contents[:, : self._filled] != narrow[:, None]
         counts = np.add.reduce(differ.view(np.uint8), axis=0, dtype=np.uint8)
         distances += counts.take(np.frombuffer(self._column_of, np.int64))
 
@@ -231,6 +237,8 @@ class _Block:
         known = self._columns.get(hash(content))
         if known is not None and bool((self._contents[:, known] == numbers).all()):
             return known
+        if numbers.max() >= _MAX_NARROW and self._contents.itemsize == 2:
+            self._contents = self._contents.astype(np.int32)
         if self._filled == self._contents.shape[1]:
             self._contents = np.concatenate([self._contents, np.zeros_like(self._contents)], axis=1)
         self._contents[:, self._filled] = numbers

@@ -284,10 +284,6 @@ class Recorder:
         """Whether the record with this number stands for programs of no watched function."""
         return number in self._others_by_number
 
-    def dropped_functions(self) -> int:
-        """Functions that had to make room so far."""
-        return self._dropped_functions
-
     def snapshot(self) -> Snapshot:
         """Everything since the last reset, as plain data."""
         with self.lock:

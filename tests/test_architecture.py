@@ -12,6 +12,9 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 INTERNALS = PACKAGE / "_capture" / "jax_internals.py"
 LEAVES = {"_model", "_errors"}  # import nothing of jitwatch
 PURE = {
+    "_advise",
+    "_buckets",
+    "_judge",
     "_difference",
     "_explain",
     "_key_changes",

@@ -69,7 +69,9 @@ class Oracle:
         """Stages of programs that are none of the watched functions' own: helpers and eager operations."""
         self.names: set[str] = set()
         self._known_keys: dict[int, list[tuple[Any, Any]]] = collections.defaultdict(list)
-        self._served: dict[int, list[Any]] = collections.defaultdict(list)
+        self._served: dict[int, list[tuple[Any, int]]] = collections.defaultdict(list)
+        self._stuck: dict[int, list[tuple[Any, int]]] = collections.defaultdict(list)
+        """Keys whose first call raised: JAX never serves them from its dispatch cache."""
         self.cleared = 0
 
     # What the program under test reports.
@@ -123,7 +125,7 @@ class Oracle:
         """Call a watched function, and note what happened."""
         key, ours = self._keys(function, args, kwargs)
         number = function.number
-        nested = self._thread.tracing > 0 or any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves((args, kwargs)))
+        nested = self._under_trace(args, kwargs)
         bracket = Bracket(function, nested)
         self._thread.brackets.append(bracket)
         cleared, served = self.cleared, self._last_served(number, key)
@@ -138,9 +140,15 @@ class Oracle:
             assert failed or ours is not None, "jitwatch has no key for a call that JAX served"
             if counted:
                 self._count(bracket, number, ours, failed)
+                if not nested and failed and served != cleared:
+                    self._stuck[number].append((key, cleared))
                 if not nested and not failed:
                     self._check_served(bracket, key, cleared, served)
                     self._served[number].append((key, cleared))
+
+    def _under_trace(self, args: Any, kwargs: Any) -> bool:
+        values = jax.tree.leaves((args, kwargs))
+        return self._thread.tracing > 0 or any(isinstance(value, jax.core.Tracer) for value in values)
 
     # What the oracle makes of it.
 
@@ -168,7 +176,8 @@ class Oracle:
         """Check the oracle itself: JAX serves a call exactly if it served one of the same key before."""
         if not bracket.missed and threading.active_count() == 1:
             assert served is not None, f"the oracle's key is too fine: JAX served {key}"
-        if served == cleared == self.cleared and not bracket.function.effects:
+        stuck = any(_same(key, other) for other, when in self._stuck[bracket.function.number] if when == cleared)
+        if served == cleared == self.cleared and not bracket.function.effects and not stuck:
             assert not bracket.missed, f"the oracle's key is too coarse: JAX did not serve {key}"
 
     def _keys(self, function: Function, args: Any, kwargs: Any) -> tuple[Any, Any]:
@@ -179,7 +188,7 @@ class Oracle:
             return None, None
         key = full_key(function, args, kwargs, self._thread.settings)
         number = function.number
-        if self._thread.tracing or any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves((args, kwargs))):
+        if self._under_trace(args, kwargs):
             return key, ours
         with self._lock:
             pairs = self._known_keys[number]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import collections
 import functools
 import threading
+import typing
 
 import jax
 import jax.numpy as jnp
@@ -231,6 +233,39 @@ def sine(x, n=2):
 ], ids=lambda transform: "-".join(transform.__code__.co_names))  # fmt: skip
 def test_transform_of_it_gives_equal_results(transform) -> None:
     same(lambda jit: str(transform(jit(sine))))
+
+
+class Point(typing.NamedTuple):
+    x: typing.Any
+    y: typing.Any = None
+
+
+@pytest.mark.parametrize("output", [
+    lambda x: x, lambda x: None, lambda x: (), lambda x: (x,), lambda x: [x, None, (x, [])], lambda x: {"b": x, "a": x},
+    lambda x: {2: x, 1: {}}, lambda x: Point(x), lambda x: Module(x), lambda x: (1, True, 2.0, x), lambda x: x == x,
+    lambda x: jax.random.key(0), lambda x: {"key": jax.random.key(1), "x": x}, lambda x: jnp.zeros((0,)),
+    lambda x: jax.tree_util.Partial(double, x), lambda x: [jax.random.split(jax.random.key(0))],
+    lambda x: collections.OrderedDict(b=x, a=x),
+], ids=str)  # fmt: skip
+def test_output_is_that_of_plain_jit_on_a_miss_and_on_hits(output) -> None:
+    def observe(jit):
+        f = jit(output)
+        results = [f(2.0) for _ in range(3)]
+        leaves, trees = zip(*map(jax.tree_util.tree_flatten, results), strict=True)
+        return str(leaves), [str(tree).replace(repr(double), "double") for tree in trees], f._cache_size()
+
+    same(observe)
+
+
+@pytest.mark.parametrize(("function", "args", "kwargs"), [
+    (lambda: 3, (), {}), (lambda *args: sum(args), (1, 2.0, 3), {}), (lambda *args: sum(args), (), {}),
+    (lambda **kwargs: kwargs["b"], (), {"b": 1, "a": 2}), (lambda x, /, y, *, z=1: x + y + z, (1,), {"y": 2, "z": 3.0}),
+    (lambda x: x["a"] + x[(1, "b")] if (1, "b") in x else x["a"], ({"a": 1.0},), {}),
+    (lambda x, y=None: x, (1, None), {}), (lambda x: x, (jax.tree_util.Partial(double, 2),), {}),
+    (lambda x: jnp.sum(jax.random.normal(x)), (jax.random.key(0),), {}),
+], ids=str)  # fmt: skip
+def test_form_of_call_gives_equal_results(function, args, kwargs) -> None:
+    same(lambda jit: [str((f := jit(function))(*args, **kwargs)) for _ in range(3)] + [f._cache_size()])
 
 
 def test_nested_functions_make_equal_programs() -> None:

@@ -122,9 +122,9 @@ class Run:
             self._transformed(kind, function, call)
         elif kind == "direct jit":
             with oracle.flag(elsewhere=function.name):
-                jax.jit(watched)(leaf_value("f32[4]"))
+                jax.jit(watched)(self._argument(function, "f32[4]"))
         elif kind == "direct vmap":
-            jax.vmap(watched)(leaf_value("f32[2,4]"))
+            jax.vmap(watched)(self._argument(function, "f32[2,4]"))
         elif kind in ("lower", "trace", "eval_shape"):
             args, kwargs = self._arguments(function, call)
             result = getattr(watched, kind)(*args, **kwargs)
@@ -174,14 +174,16 @@ class Run:
             with self.oracle.under_trace():
                 return self.oracle.call(function, x, *args[1:], **kwargs)["total"]
 
-        if kind == "grad":
-            jax.grad(total)(leaf_value("f32[4]"))
+        one, some = self._argument(function, "f32[4]"), self._argument(function, "f32[2,4]")
+        if kind == "scan":
+            jax.lax.scan(lambda carry, x: (carry, total(x)), 0, some)
         elif kind == "vmap":
-            jax.vmap(total)(leaf_value("f32[2,4]"))
-        elif kind == "scan":
-            jax.lax.scan(lambda carry, x: (carry, total(x)), 0, leaf_value("f32[2,4]"))
+            jax.vmap(total)(some)
         else:
-            {"jit": jax.jit, "checkpoint": jax.checkpoint}[kind](total)(leaf_value("f32[4]"))
+            {"grad": jax.grad, "jit": jax.jit, "checkpoint": jax.checkpoint}[kind](total)(one)
+
+    def _argument(self, function: Function, name: str) -> Any:
+        return LEAVES[name]() if "donate_argnums" in function.options else leaf_value(name)
 
     def _look(self, function: Function) -> None:
         with self.oracle.flag(looking=True):
@@ -300,6 +302,7 @@ def run(program: Program) -> None:
             current.step(op)
     current.check()
     assert _faults.count() == faults
+    assert not any(isinstance(leaf_value(name), jax.Array) and leaf_value(name).is_deleted() for name in LEAVES)
 
 
 @pytest.fixture(autouse=True, scope="module")

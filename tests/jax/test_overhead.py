@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+import jitwatch
 from jitwatch import watched_jit
 
 pytestmark = pytest.mark.benchmark
@@ -57,6 +58,25 @@ def test_hit_costs_little_more_than_plain_jit(leaves: int, keys: int, bound: flo
 
     print(f"\n{leaves} leaves, {keys} keys: {ratios['watched']:.3f} x plain jax.jit (bound {bound})")
     assert ratios["watched"] <= bound
+
+
+@pytest.mark.parametrize("leaves", [1, 100, 1000])
+def test_hit_of_a_function_made_under_install_costs_what_it_costs_without(leaves: int) -> None:
+    plain = jax.jit(lambda x: first(x))
+    with jitwatch.watching():
+        installed = jax.jit(lambda x: first(x))
+    with jitwatch.watching(count_hits=True):  # as `jitwatch run` does
+        counting = jax.jit(lambda x: first(x))
+    argument = [jnp.ones(3)] * leaves
+    candidates = {"plain": plain, "installed": installed, "counting": counting}
+    for candidate in candidates.values():
+        candidate(argument)
+
+    ratios = interleaved_ratio(candidates, argument, max(20_000 // leaves, 40))
+
+    figures = f"installed {ratios['installed']:.3f}, jitwatch run {ratios['counting']:.3f}"
+    print(f"\n{leaves} leaves: {figures} x plain jax.jit (bound 1.02 for installed)")
+    assert ratios["installed"] <= 1.02
 
 
 def test_import_is_fast_and_without_jax() -> None:

@@ -176,7 +176,7 @@ def test_look_inside_needs_an_entry_in_jaxs_cache(f: Any) -> None:
 def test_diff_of_an_unknown_key_names_the_known_ones(f: Any) -> None:
     f(1.0), f(1)
 
-    with pytest.raises(JitwatchError, match="no key 3.*1, 2"):
+    with pytest.raises(JitwatchError, match=r"no key 3.*1, 2"):
         f.diff_keys(1, 3)
 
 

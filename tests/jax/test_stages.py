@@ -1,4 +1,4 @@
-"""Each stage is counted for whoever caused it: the call, a helper, ahead of time, a backward pass, or nobody watched."""
+"""Each stage is counted for whoever caused it: the call, a helper, ahead of time, a backward pass, or nobody."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ def counts(stages: Any) -> tuple[int, int, int]:
 
 def others(block: Any) -> dict[str, tuple[int, int]]:
     """Lowerings and compiles of programs of no watched function in a recording, by name."""
-    return {other.name: counts(other.stages)[1:] for other in block.snapshot().others if counts(other.stages)[1:] != (0, 0)}
+    ran = {other.name: counts(other.stages)[1:] for other in block.snapshot().others}
+    return {name: stages for name, stages in ran.items() if stages != (0, 0)}
 
 
 def line_of(fun: Callable[..., Any], offset: int) -> str:
@@ -320,10 +321,12 @@ print(f.cache_info().compiles, f.cache_info().loads, f.cache_stats().stages.load
 
 
 def test_loads_from_the_persistent_cache_are_no_compiles(tmp_path: Path) -> None:
-    env = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(tmp_path), "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
+    path = os.pathsep.join([str(ROOT), *sys.path])
+    env = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(tmp_path), "PYTHONPATH": path}
+    command = [sys.executable, "-c", PERSISTENT]
 
     def run() -> str:
-        return subprocess.run([sys.executable, "-c", PERSISTENT], env=env, capture_output=True, text=True, check=True).stdout
+        return subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
 
     assert run().split() == ["1", "0", "False"]
     assert run().split() == ["0", "1", "True"]

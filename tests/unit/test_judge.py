@@ -1,0 +1,220 @@
+"""What is a finding and, as much, what is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import pytest
+from builders import call_sites, function_stats, key, key_stats, leaf, other, snapshot, stages, static
+
+from jitwatch._judge import judge, judge_function
+from jitwatch._model import CacheKey, Change, Finding, FunctionStats, KeyStats
+
+LOOP = call_sites(train_88=1)
+
+
+def sizes(hits: Mapping[int, int], **changes: Any) -> FunctionStats:
+    """A function called with vectors of these lengths, each so often again."""
+    keys = [
+        key_stats(number, key({"x": leaf((size,))}), hits=again, call_sites=LOOP)
+        for number, (size, again) in enumerate(hits.items(), 1)
+    ]
+    return function_stats(keys=keys, **changes)
+
+
+def two(first: CacheKey, second: CacheKey, hits: Sequence[int] = (0, 5), places: Sequence[str] = "ab") -> FunctionStats:
+    """A function with two keys, from two lines unless they are told the same."""
+    pairs = zip((first, second), hits, places, strict=True)
+    return function_stats(
+        keys=[
+            key_stats(number, of, hits=again, call_sites=call_sites(**{f"{place}_1": 1}))
+            for number, (of, again, place) in enumerate(pairs, 1)
+        ]
+    )
+
+
+def causes(function: FunctionStats) -> list[str]:
+    return [finding.cause for finding in judge_function(function)]
+
+
+def all_findings(*functions: FunctionStats, **changes: Any) -> list[Finding]:
+    return [finding for each in judge(snapshot(*functions, **changes)).values() for finding in each]
+
+
+def test_first_compile_is_no_finding() -> None:
+    assert judge_function(function_stats(keys=[key_stats(hits=0)])) == []
+
+
+@pytest.mark.parametrize("hits", [
+    {8: 3, 16: 2, 32: 3},  # buckets, warmed up and used
+    {4: 9, 8: 9, 16: 9},  # three model sizes
+    {32: 90, 64: 30},  # a larger eval batch
+    {10: 0, 100: 0},  # two sizes, once each
+])  # fmt: skip
+def test_sizes_that_are_worth_their_program_are_quiet(hits: dict[int, int]) -> None:
+    assert causes(sizes(hits)) == []
+
+
+@pytest.mark.parametrize("hits", [
+    {5: 1, 7: 1, 3: 0, 9: 0},  # every sentence its own length
+    {2: 0, 3: 0, 4: 0},  # data that grows
+    {32: 5, 4: 1},  # the last batch
+    {1: 0, 32: 9},  # a warm-up of another size, in the same loop
+])  # fmt: skip
+def test_sizes_that_churn_are_found(hits: dict[int, int]) -> None:
+    (finding,) = judge_function(sizes(hits))
+
+    assert (finding.code, finding.cause, finding.where) == ("JW101", "shape", ("x",))
+    assert finding.compiles == len(hits) - 1
+    assert finding.call_site == "train.py:88"
+
+
+def test_without_hits_only_clear_churn_is_found() -> None:
+    assert causes(sizes({32: 0, 4: 0}, hits_counted=False)) == []
+    assert causes(sizes({1: 0, 2: 0, 3: 0, 4: 0}, hits_counted=False)) == ["shape"]
+
+
+@pytest.mark.parametrize(("cause", "first", "second"), [
+    ("dtype", {"x": leaf((3,))}, {"x": leaf((3,), "int32")}),
+    ("weak_type", {"x": leaf(weak_type=True)}, {"x": leaf()}),
+    ("committed", {"x": leaf()}, {"x": leaf(committed=True)}),
+    ("sharding", {"x": leaf((4,), sharding="P()")}, {"x": leaf((4,), sharding="P('data')")}),
+    ("layout", {"x": leaf((4, 2), layout="{1,0}")}, {"x": leaf((4, 2), layout="{0,1}")}),
+    ("tree_structure", {"x": [leaf(), leaf()]}, {"x": (leaf(), leaf())}),
+    ("key_impl", {"x": leaf((2,), "uint32")}, {"x": leaf((), "key<fry>")}),
+])  # fmt: skip
+def test_argument_that_settles_after_the_first_call_is_found(
+    cause: str, first: dict[str, Any], second: dict[str, Any]
+) -> None:
+    (finding,) = judge_function(two(key(first), key(second)))
+
+    assert finding.cause == cause
+    assert finding.where == ("x",)
+
+
+def test_optional_key_in_one_loop_is_found_and_two_uses_from_two_lines_are_not() -> None:
+    bare, masked = key({"batch": {"x": leaf()}}), key({"batch": {"x": leaf(), "mask": leaf()}})
+
+    assert causes(two(bare, masked, hits=(1, 1), places="aa")) == ["tree_structure"]
+    assert causes(two(bare, masked, hits=(3, 3), places="ab")) == []
+
+
+def test_flag_with_two_values_is_quiet_and_a_counter_is_not() -> None:
+    def steps(*values: object, hits: int) -> FunctionStats:
+        return function_stats(
+            keys=[key_stats(i, key(statics={"n": value}), hits=hits) for i, value in enumerate(values, 1)]
+        )
+
+    assert causes(steps(True, False, hits=3)) == []
+    assert causes(steps(0, 1, 2, 3, hits=0)) == ["static_value"]
+
+
+def test_static_of_another_type_is_found() -> None:
+    plain, numpy = static(4), static(4, type="int64", text="np.int64(4)", token=9)
+
+    assert causes(two(key(statics={"n": plain}), key(statics={"n": numpy}), hits=(0, 2))) == ["static_value"]
+
+
+def test_lambda_made_anew_is_found() -> None:
+    made = [static("f", type="function", text="<lambda> at a.py:3", token=token, by_identity=True) for token in (1, 2)]
+
+    assert causes(two(*(key(statics={"f": each}) for each in made), hits=(0, 0))) == ["static_identity"]
+
+
+def test_default_passed_and_omitted_is_found() -> None:
+    left, given = key({"x": leaf()}, omitted=("scale",)), key({"x": leaf(), "scale": leaf(weak_type=True)})
+
+    assert causes(two(left, given, hits=(1, 1))) == ["arg_kind"]
+
+
+def test_setting_is_found_by_name() -> None:
+    (finding,) = judge_function(two(key({"x": leaf()}), key({"x": leaf()}, context={"jax_enable_x64": "True"})))
+
+    assert finding.where == ("config jax_enable_x64",)
+
+
+def test_transforms_of_one_function_are_quiet() -> None:
+    function = two(key({"x": leaf()}), key({"x": leaf()}, transform=("BatchTracer",)), hits=(0, 0))
+
+    assert judge_function(function) == []
+
+
+def made_at_one_line(count: int, *, hits: int, bound: Sequence[str] = ()) -> list[FunctionStats]:
+    one: list[KeyStats] = [key_stats(1, key({"x": leaf((3,))}), hits=hits)]
+    return [
+        function_stats("<lambda>", id=i, keys=one, defined_at="loop.py:7", bound=bound[i] if bound else "")
+        for i in range(count)
+    ]
+
+
+def test_function_made_anew_is_found_once() -> None:
+    (finding,) = all_findings(*made_at_one_line(4, hits=0))
+
+    assert (finding.cause, finding.compiles) == ("function_identity", 3)
+
+
+def test_functions_that_bring_along_different_values_or_are_used_are_quiet() -> None:
+    assert all_findings(*made_at_one_line(3, hits=0, bound=("k=1", "k=2", "k=3"))) == []
+    assert all_findings(*made_at_one_line(3, hits=4)) == []
+
+
+def test_functions_of_one_name_in_two_places_are_quiet() -> None:
+    first, second = made_at_one_line(2, hits=0)
+
+    assert all_findings(first, msgspec.structs.replace(second, defined_at="other.py:9")) == []
+
+
+def test_other_options_are_found_by_name() -> None:
+    first, second = made_at_one_line(2, hits=0)
+    (finding,) = all_findings(first, msgspec.structs.replace(second, options=(("donate_argnums", "0"),)))
+
+    assert (finding.cause, finding.where) == ("other", ("jit option donate_argnums",))
+
+
+def test_key_compiled_again_is_found() -> None:
+    assert causes(function_stats(keys=[key_stats(stages=stages(3))])) == ["cache_cleared"]
+
+
+def eager(name: str, *keys: CacheKey, library: str = "") -> FunctionStats:
+    sites = tuple(msgspec.structs.replace(site, library=library) for site in call_sites(plot_5=1))
+    every = [key_stats(i, each, hits=0, call_sites=sites) for i, each in enumerate(keys, 1)]
+    return msgspec.structs.replace(other(name), keys=tuple(every), id=7)
+
+
+def test_eager_operation_with_many_sizes_is_found_at_its_line() -> None:
+    grown = [key({"arr": leaf((size,))}) for size in range(4)]
+    (finding,) = all_findings(others=(eager("append", *grown),))
+
+    assert (finding.cause, finding.call_site) == ("eager_shape", "plot.py:5")
+    assert all_findings(others=(eager("append", *grown[:3]),)) == []
+    assert all_findings(others=(eager("append", *grown, library="equinox"),)) == []
+
+
+def test_eager_operation_with_many_values_is_found() -> None:
+    rolled = [key({"a": leaf((8,))}, statics={"shift": value}) for value in range(4)]
+
+    assert [finding.cause for finding in all_findings(others=(eager("_roll_static", *rolled),))] == ["static_value"]
+
+
+def test_control_flow_with_a_new_body_is_found() -> None:
+    bodies = [static("", type="Jaxpr", text="jaxpr", token=token, by_identity=True) for token in range(3)]
+    found = all_findings(others=(eager("scan", *(key({"xs": leaf()}, statics={"jaxpr": body}) for body in bodies)),))
+
+    assert [finding.cause for finding in found] == ["function_identity"]
+
+
+def test_old_value_is_found() -> None:
+    changed = Change("stale_capture", "scale at a.py:3", "1.0", "2.0")
+    (finding,) = judge_function(function_stats(keys=[key_stats()], stale=(changed,)))
+
+    assert (finding.code, finding.compiles) == ("JW701", 0)
+    assert "scale at a.py:3: 1.0 -> 2.0" in finding.message
+
+
+def test_advice_on_sizes_has_numbers() -> None:
+    (finding,) = judge_function(sizes({5: 1, 7: 1, 3: 0, 9: 0}))
+
+    assert "axis 0 of x padded to 9 (3 compiles and" in finding.advice
+    assert "to 5 or 9 (2 compiles and" in finding.advice
