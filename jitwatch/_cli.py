@@ -223,7 +223,9 @@ def combine(files: tuple[str, ...], output: str) -> None:
     loaded, _ = _load(files)
     _store.save(loaded.recording, output)
     processes = len(loaded.recording.processes)
-    click.echo(f"{output}: {loaded.files} {_plural(loaded.files, 'file')}, {processes} {_plural(processes, 'process')}.")
+    click.echo(
+        f"{output}: {loaded.files} {_plural(loaded.files, 'file')}, {processes} {_plural(processes, 'process')}."
+    )
     _end(loaded)
 
 

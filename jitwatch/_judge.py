@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from jitwatch._advise import advice_for, bucket_advice
-from jitwatch._explain import changes, explain
+from jitwatch._explain import History, changes, explain
 from jitwatch._model import Change, Explanation, Finding, FunctionStats, KeyStats, Leaf, Miss, Snapshot, Stages
 
 CODES = {
@@ -31,6 +31,8 @@ EAGER_CHURN = 4
 USES_TO_BE_WORTH_IT = 2
 """Hits for each program, on average, from which on compiling for each value was worth it."""
 MAX_SHOWN = 6
+MAX_COMPARED = 50
+"""Earlier objects of one definition that an object is compared with."""
 CONTROL_FLOW = ("scan", "while", "cond", "fori_loop", "switch", "custom_linear_solve")
 
 
@@ -69,8 +71,10 @@ def _variants(function: FunctionStats) -> list[_Variant]:
     compiled = [key for key in function.keys if _programs(key)]
     numbers = {key.number: key for key in compiled}
     variants: list[_Variant] = []
-    for i, key in enumerate(compiled):
-        explanation = explain(key.key, [(earlier.number, earlier.key) for earlier in compiled[:i]])
+    history = History()
+    for key in compiled:
+        explanation = explain(key.key, history)
+        history.add(key.number, key.key)
         nearest = None if explanation.nearest is None else numbers[explanation.nearest]
         variants.append(_Variant(key, explanation, nearest))
     return variants
@@ -200,7 +204,11 @@ def _identity_findings(group: Sequence[FunctionStats]) -> Iterable[tuple[Functio
     for function in group:
         by_content.setdefault((function.bound, function.options), []).append(function)
     for objects in by_content.values():
-        again = [later for n, later in enumerate(objects) if any(_same_keys(later, earlier) for earlier in objects[:n])]
+        again = [
+            later
+            for n, later in enumerate(objects)
+            if any(_same_keys(later, earlier) for earlier in objects[max(n - MAX_COMPARED, 0) : n])
+        ]
         hits = sum(function.hits for function in objects)
         if again and (hits < USES_TO_BE_WORTH_IT * len(objects) if objects[0].hits_counted else len(again) >= CHURN):
             keys = [key for function in again for key in function.keys if _programs(key)]

@@ -36,7 +36,7 @@ def leaf_texts(cause: str, before: Leaf, after: Leaf) -> tuple[str, str]:
     if cause == "sharding":
         return _sharding_texts(before, after)
     if cause == "committed":
-        return _both(leaf_text(leaf, source=leaf.source != "jax", placement=True) for leaf in (before, after))
+        return _both(_committed_text(leaf) for leaf in (before, after))
     if cause == "layout":
         return _both(clean(leaf.layout or "default layout", 60) for leaf in (before, after))
     if cause != "other":
@@ -126,6 +126,11 @@ def _key_shape(leaf: Leaf, other: Leaf) -> tuple[int, ...]:
     """The shape to compare with that of `other`: of raw key data against a typed key, that of the keys."""
     is_data = leaf.dtype == "uint32" and other.dtype.startswith("key<") and leaf.shape[-1:]
     return leaf.shape[:-1] if is_data else leaf.shape
+
+
+def _committed_text(leaf: Leaf) -> str:
+    text = f"{leaf_text(leaf, source=leaf.source != 'jax')} {'committed' if leaf.committed else 'uncommitted'}"
+    return text if leaf.sharding is None else f"{text} on {clean(leaf.sharding, _SHARDING_LIMIT)}"
 
 
 def _source_texts(before: Leaf, after: Leaf) -> tuple[str, str]:

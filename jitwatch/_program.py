@@ -69,7 +69,7 @@ def _main_module(**attributes: Any) -> types.ModuleType:
     main = types.ModuleType("__main__")
     if sys.version_info < (3, 14):
         main.__annotations__ = {}
-    main.__loader__ = importlib.machinery.BuiltinImporter  # type: ignore[assignment]
+    main.__loader__ = importlib.machinery.BuiltinImporter
     main.__dict__["__builtins__"] = builtins
     main.__dict__.update(attributes)
     sys.modules["__main__"] = main
@@ -145,7 +145,7 @@ def remain_interrupted() -> None:
 
 def _print_as_uncaught(error: BaseException) -> None:
     sys.last_type, sys.last_value, sys.last_traceback = type(error), error, error.__traceback__
-    sys.last_exc = error  # since Python 3.12
+    setattr(sys, "last_exc", error)  # noqa: B010 - since Python 3.12, so mypy does not know it
     try:
         sys.excepthook(type(error), error, error.__traceback__)
     except BaseException as broken:

@@ -30,7 +30,9 @@ RUN_MAIN = "from jitwatch._cli import main; main()"
 
 def recording(pid: int, run: str, started: float, *names: str) -> Recording:
     process = Process("host", pid, 0, "0.10.2", "3.13.1", "cpu", started, ("python", "train.py"), run)
-    functions = (function_stats(name, id=i, defined_at="train.py:4", keys=[key_stats()]) for i, name in enumerate(names, 1))
+    functions = (
+        function_stats(name, id=i, defined_at="train.py:4", keys=[key_stats()]) for i, name in enumerate(names, 1)
+    )
     return Recording((process,), snapshot(*functions), ())
 
 
@@ -68,7 +70,8 @@ def test_every_command_has_help(command: str) -> None:
 
 @pytest.mark.parametrize(("arguments", "message"), [
     (["nonsense"], "No such command 'nonsense'"), (["run"], "give a script, -m MODULE or -c CODE"),
-    (["run", "-m", "a", "-c", "b"], "give -m or -c, not both"), (["run", "--mode", "loud", "x.py"], "'loud' is not one of"),
+    (["run", "-m", "a", "-c", "b"], "give -m or -c, not both"),
+    (["run", "--mode", "loud", "x.py"], "'loud' is not one of"),
     (["run", "no_such.py", "--mode", "off"], "no_such.py cannot be run: No such file"),
     (["report", "--colour"], "No such option"), (["report", "no_such_file"], "no_such_file does not exist"),
     (["combine"], "Missing argument"), (["combine", "-o", ".jitwatch", "."], ".jitwatch exists"),
@@ -198,8 +201,8 @@ def test_autostart_prints_a_path_that_begins_with_its_folder(monkeypatch: pytest
 def test_both_spellings_work(spelling: str, tmp_path: Path) -> None:
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, *SPELLINGS[spelling], *arguments], capture_output=True, text=True, check=False, cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(PACKAGE)},
+            [sys.executable, *SPELLINGS[spelling], *arguments], capture_output=True, text=True, check=False,
+            cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(PACKAGE)},
         )  # fmt: skip
 
     shown, program, wrong = run("--help"), run("run", "-c", "import sys; print('ran'); sys.exit(7)"), run("nonsense")
@@ -211,7 +214,8 @@ def test_both_spellings_work(spelling: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [
-    ["--help"], ["report"], ["json"], ["combine", "-o", "all", "."], ["debug"], ["autostart"], ["run", "--quiet", "-c", "1"],
+    ["--help"], ["report"], ["json"], ["combine", "-o", "all", "."], ["debug"], ["autostart"],
+    ["run", "--quiet", "-c", "1"],
 ], ids=lambda arguments: arguments[0])  # fmt: skip
 def test_command_works_where_jax_cannot_be_imported(arguments: list[str], folder: Path) -> None:
     code = WITHOUT_JAX.format(arguments, RUN_MAIN)

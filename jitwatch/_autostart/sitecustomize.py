@@ -19,7 +19,7 @@ class _Autostart:
     def find_spec(self, name: str, path: object = None, target: object = None) -> "ModuleSpec | None":
         if name != "jax" or self not in sys.meta_path:
             return None
-        sys.meta_path.remove(self)  # type: ignore[arg-type]
+        sys.meta_path.remove(self)
         try:
             _jitwatch()
             from jitwatch._run import begin_by_environment
@@ -57,5 +57,5 @@ def _load_next() -> None:
 
 
 if os.environ.get("JITWATCH_CHILD") or os.environ.get("JITWATCH", "").lower() not in _OFF:
-    sys.meta_path.insert(0, _Autostart())  # type: ignore[arg-type]
+    sys.meta_path.insert(0, _Autostart())
 _load_next()

@@ -97,6 +97,7 @@ def body_ran(body: Any, seconds: float) -> None:
 def transformed(record: FunctionRecord) -> None:
     """Remember that JAX may soon run a program of this name outside any call of it: a backward pass, `remat`."""
     _thread.transformed[record.program] = weakref.ref(record)
+    _thread.traced.pop(record.program, None)  # by a program of that name which was never lowered
 
 
 def lowered_ahead(record: FunctionRecord) -> None:

@@ -195,7 +195,7 @@ def _nnx_module_aux(kind: Any, aux: Any) -> Pairs | None:
 
 
 _RENAMED: dict[str, Callable[[Tree, Any, Node], Tree]] = {
-    "jax._src.tree_util.Partial": _partial,
+    "jax.tree_util.Partial": _partial,
     "flax.nnx.extract.NodeStates": _node_states,
     "flax.nnx.extract.TreeState": _tree_state,
     "flax.nnx.variablelib.Variable": _variable,

@@ -227,7 +227,9 @@ trees = st.recursive(
     lambda inner: st.one_of(
         st.tuples(
             st.sampled_from(_CONTAINERS),
-            st.lists(st.tuples(st.sampled_from(range(len(KEYS))), inner), max_size=3, unique_by=lambda kv: kv[0]).map(tuple),
+            st.lists(
+                st.tuples(st.sampled_from(range(len(KEYS))), inner), max_size=3, unique_by=lambda child: child[0]
+            ).map(tuple),
         ),
         st.tuples(st.just("pair"), st.tuples(inner, inner)),
         st.tuples(st.just("node"), st.sampled_from(sorted(NODE_STATICS)), st.lists(inner, max_size=2).map(tuple)),

@@ -1,8 +1,8 @@
 """An independent judge of jitwatch's counts and keys: it shares nothing with jitwatch.
 
-Whether a call missed, `sys.setprofile` says, which sees JAX's own `cache_miss` run; whether a body was traced, a counter
-in the body; what was lowered and compiled, `jax.monitoring` listeners of its own; and which calls have one key, a
-description of the call built from `jax.tree_util`, avals, shardings and the settings that the test itself made.
+Whether a call missed, `sys.setprofile` says, which sees JAX's own `cache_miss` run; whether a body was traced, a
+counter in the body; what was lowered and compiled, `jax.monitoring` listeners of its own; and which calls have one key,
+a description of the call built from `jax.tree_util`, avals, shardings and the settings that the test itself made.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class Oracle:
 
     @contextlib.contextmanager
     def flag(self, **values: Any) -> Iterator[None]:
-        """`looking`: jitwatch looks at a key. `elsewhere`: a plain function of this name compiles, not the watched one."""
+        """`looking`: jitwatch looks at a key. `elsewhere`: what compiles under this name is no watched function."""
         for name, value in values.items():
             setattr(self._thread, name, value)
         try:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import operator
+import re
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -193,3 +197,111 @@ def test_source_of_is_the_line_of_the_definition() -> None:
     assert jax_internals.source_of(f).endswith(f"test_jax_internals.py:{f.__code__.co_firstlineno}")
     assert jax_internals.source_of(functools.partial(f, 1)) == jax_internals.source_of(f)
     assert jax_internals.source_of(len) == ""
+
+
+def test_ahead_functions_are_those_of_every_jitted_function() -> None:
+    original = jax_internals.ahead_functions()
+    seen = []
+
+    def noted(function, /, *args, **kwargs):
+        seen.append(function)
+        return original["lower"](function, *args, **kwargs)
+
+    earlier = jax.jit(lambda x: x)
+    jax_internals.set_ahead_functions({**original, "lower": noted})
+    try:
+        later = jax.jit(lambda x: x + 1)
+        earlier.lower(1.0), later.lower(1.0)
+    finally:
+        jax_internals.set_ahead_functions(original)
+    earlier.lower(1.0), later.lower(1.0)
+
+    assert [function is expected for function, expected in zip(seen, (earlier, later), strict=True)] == [True, True]
+    assert jax_internals.ahead_functions() == original
+
+
+def test_devices_if_set_up_asks_nothing_before_and_knows_after() -> None:
+    code = (
+        "from jitwatch._capture.jax_internals import devices_if_set_up as ask; from jax._src import xla_bridge\n"
+        "first = ask(); assert not xla_bridge.backends_are_initialized()\n"
+        "import jax.numpy as jnp; jnp.ones(3); print(first, ask())"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "(None, '') (0, 'cpu')\n"
+
+
+def test_with_hook_has_the_functions_name_and_a_dispatch_cache_of_its_own() -> None:
+    def f(x):
+        return x + 1
+
+    watched = hooked(f, [])
+    jax.jit(f)(1.0), watched(1.0), watched(2.0)
+
+    assert watched.__getstate__()["fun"] is f and watched.__getstate__()["function_name"] == "f"
+    assert jax_internals.dispatch_cache_size(watched) == 1
+
+
+def test_api_boundary_filters_tracebacks() -> None:
+    def broken():
+        raise ValueError("broken")
+
+    jax_internals.exclude_from_tracebacks(operator.__file__)
+    with pytest.raises(ValueError) as raised:
+        jax_internals.api_boundary(broken)()
+
+    assert any("JAX has removed its internal frames" in note for note in raised.value.__notes__)
+
+
+def test_is_jitted_is_false_for_copies_and_other_functions() -> None:
+    f = jax.jit(lambda x: x)
+
+    assert jax_internals.is_jitted(f)
+    assert not jax_internals.is_jitted(copy.copy(f)) and not jax_internals.is_jitted(len)
+
+
+def test_jit_option_names_are_those_of_the_installed_jit() -> None:
+    assert {"static_argnums", "donate_argnames", "out_shardings", "inline"} <= jax_internals.jit_option_names()
+    assert "fun" not in jax_internals.jit_option_names()
+
+
+def test_jit_options_make_a_function_like_it() -> None:
+    sharding = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    options = {
+        "static_argnames": ("n",), "donate_argnums": (0,), "keep_unused": True, "out_shardings": sharding,
+        "compiler_options": {"xla_embed_ir_in_executable": True},
+    }  # fmt: skip
+
+    def f(x, n):
+        return x * n
+
+    assert jax_internals.jit_options(jax.jit(f)) == {}
+    read = jax_internals.jit_options(jax.jit(f, **options))
+    assert read == {**options, "static_argnums": (1,), "donate_argnames": ("x",)}
+    assert jax_internals.jit_options(jax.jit(f, **read)) == read
+
+
+def test_innermost_is_the_function_inside_partials() -> None:
+    assert jax_internals.innermost(functools.partial(functools.partial(len))) is jax_internals.innermost(len) is len
+
+
+class Nameless:
+    def __call__(self, x):
+        return x
+
+
+@pytest.mark.parametrize("fun", [lambda x: x, functools.partial(lambda x: x), Nameless(), Nameless().__call__])
+def test_program_name_is_that_of_jaxs_program(fun) -> None:
+    jitted = jax.jit(fun)
+
+    name = jax_internals.program_name(fun, jax_internals.jitted_name(jitted))
+
+    assert f"module @jit_{re.sub('[^a-zA-Z0-9_.-]', '_', name)}".rstrip("_") in jitted.lower(1.0).as_text()
+
+
+def test_array_layout_of_a_deleted_array_is_none() -> None:
+    x = jnp.ones(3)
+    x.delete()
+
+    assert jax_internals.array_layout(x) is None

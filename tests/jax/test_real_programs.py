@@ -1,4 +1,4 @@
-"""Unmodified programs of the libraries built on JAX: same output under `jitwatch run`, and the user's lines in the report."""
+"""Unmodified programs of libraries built on JAX: same output under `jitwatch run`, the user's lines in the report."""
 
 from __future__ import annotations
 

@@ -185,6 +185,18 @@ def test_plain_jit_of_a_watched_gradient_is_nobodys() -> None:
     assert others(block)["loss_fn"] == (1, 1)
 
 
+def test_backward_program_is_told_from_a_plain_one_that_was_only_traced() -> None:
+    @watched_jit
+    def loss_fn(w):
+        return jnp.sum(jnp.sin(w) ** 2)
+
+    w = jnp.ones(3)
+    jax.jit(loss_fn).trace(w)
+    jax.grad(loss_fn)(w)
+
+    assert counts(loss_fn.cache_stats().backward)[1:] == (1, 1)
+
+
 def test_vmap_of_a_jitted_function_is_nested_and_compiles_for_it() -> None:
     @watched_jit
     def f(x):
