@@ -67,9 +67,7 @@ def _checked(name: str, value: Any, source: str) -> Any:
     try:
         return OPTIONS[name].read(value)
     except (ValueError, TypeError):
-        raise JitwatchError(
-            f"{source} has the value {value!r} for {name!r}; valid is {OPTIONS[name].valid}."
-        ) from None
+        raise JitwatchError(f"{source} has the value {value!r} for {name!r}; valid is {OPTIONS[name].valid}.") from None
 
 
 def _project_options() -> tuple[dict[str, Any], Path]:

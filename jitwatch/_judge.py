@@ -160,7 +160,7 @@ def _finding(function: FunctionStats, cause: str, group: Sequence[_Variant]) -> 
 
 def _cleared(function: FunctionStats, misses: Sequence[Miss]) -> Iterable[Finding]:
     """Findings on keys that compiled again although nothing about them changed, and on the persistent cache."""
-    again = [key for key in function.keys if _programs(key) > 1 and not key.key.transform]
+    again = [key for key in function.keys if _programs(key) > function.processes and not key.key.transform]
     kept_out = [miss for miss in misses if miss.function == function.id and miss.persistent]
     other_key = [miss for miss in kept_out if miss.persistent.startswith("another key")]
     not_stored = [miss for miss in kept_out if miss.persistent.startswith("not stored")]

@@ -172,6 +172,7 @@ class _Function:
             ),
             dropped_keys=sum(stats.dropped_keys for stats in every),
             call_sites=_call_sites(stats.call_sites for stats in every),
+            processes=sum(stats.processes for stats in every),
             stale=tuple(sorted({change for stats in every for change in stats.stale}, key=msgspec.structs.astuple)),
             last_failure=misses.last((place, stats.last_failure) for place, stats in self._found),
         )

@@ -248,6 +248,8 @@ class FunctionStats(msgspec.Struct, frozen=True):
     last_failure: Miss | None
     approximate: bool
     """Whether this JAX lacks the exact hook, so that counts rest on the cache's size."""
+    processes: Count = 1
+    """In how many processes the function was used; each of them compiles it once by right."""
     stale: tuple[Change, ...] = ()
     """Plain values from outside that the body read when it was traced, and that are others now."""
     bound: str = ""

@@ -218,7 +218,7 @@ class FunctionRecord:
             sum(key.hits for key in keys) + self.overflow.hits.value(), totals.misses, totals.dispatch_only,
             totals.nested, totals.failures, totals.tally.stages(), self.helpers.stages(), self.aot.stages(),
             self.backward.stages(), keys, self.dropped_keys, _sites(totals.call_sites), self.last_failure,
-            self.approximate, self._stale(), self.bound,
+            self.approximate, 1, self._stale(), self.bound,
         )  # fmt: skip
 
 

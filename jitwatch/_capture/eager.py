@@ -23,9 +23,7 @@ def key_of(name: str) -> CacheKey | None:
             return keys.key_of_primitive(running.args, running.params or {})
         maker = _makers.get(running.fun)
         if maker is None:
-            maker = _makers[running.fun] = keys.KeyMaker(
-                running.fun, running.static_argnums, running.static_argnames
-            )
+            maker = _makers[running.fun] = keys.KeyMaker(running.fun, running.static_argnums, running.static_argnames)
         return maker.call(running.args, running.kwargs).key
     except Exception as error:
         _faults.record("the key of an eager operation", error)

@@ -313,12 +313,30 @@ def tracer_value(tracer: Any) -> Any:
     return value if isinstance(value, (jax.core.Tracer, jax.Array)) else None
 
 
+# Measured on JAX 0.6.1 to 0.12: what the trace context holds and the dispatch cache does not compare, and the reverse.
+_NOT_COMPARED = frozenset(
+    ["jax_high_dynamic_range_gumbel", "jax_hlo_source_file_canonicalization_regex", "jax_mutable_array_checks"]
+)
+_COMPARED_BESIDES = tuple(
+    name for name in ("jax_optimization_level", "jax_memory_fitting_level") if hasattr(jax.config, name)
+)
+
+
 @functools.cache
 def context_names() -> tuple[str, ...]:
-    """Names of the entries of `trace_context`, in order.
+    """Names of the entries of `trace_context`, in order."""
+    names = _trace_context_names()
+    return (*(names[i] for i in _compared()), *_COMPARED_BESIDES)
 
-    JAX gives them since 0.10.2. Before, each known setting is set on this thread to see which entry moves.
-    """
+
+@functools.cache
+def _compared() -> tuple[int, ...]:
+    return tuple(i for i, name in enumerate(_trace_context_names()) if name not in _NOT_COMPARED)
+
+
+@functools.cache
+def _trace_context_names() -> tuple[str, ...]:
+    """JAX gives them since 0.10.2. Before, each known setting is set on this thread to see which entry moves."""
     try:
         return tuple(config.trace_context_names())
     except (AttributeError, NotImplementedError):
@@ -341,8 +359,9 @@ def context_names() -> tuple[str, ...]:
 
 
 def trace_context() -> tuple[Any, ...]:
-    """The values of config and context managers that are part of JAX's cache keys on this thread."""
-    return config.trace_context()  # type: ignore[no-any-return]
+    """The values of config and context managers that JAX's dispatch cache compares, on this thread."""
+    values = config.trace_context()
+    return (*(values[i] for i in _compared()), *(getattr(jax.config, name) for name in _COMPARED_BESIDES))
 
 
 def devices_if_set_up() -> tuple[int | None, str]:

@@ -74,9 +74,7 @@ class Watch:
                 stages.lowered_ahead(self.record)
             own = own_stages(frame)
             if own != Stages():
-                self.record.add(
-                    stages.new_miss(self.record, "aot", own, helpers=frame.helpers.stages()), None
-                )
+                self.record.add(stages.new_miss(self.record, "aot", own, helpers=frame.helpers.stages()), None)
 
     def hook(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """JAX's `cache_miss` with the counting around it."""
@@ -146,9 +144,7 @@ class Watch:
         except Exception as fault:
             _faults.record("counting a failed call", fault)
 
-    def _count(
-        self, frame: stages.Frame, call: keys.Call | None, key: KeyRecord, own: Stages, **details: Any
-    ) -> None:
+    def _count(self, frame: stages.Frame, call: keys.Call | None, key: KeyRecord, own: Stages, **details: Any) -> None:
         miss = stages.new_miss(
             self.record, frame.kind, own, key=key.number or None, helpers=frame.helpers.stages(), **details
         )
@@ -203,9 +199,7 @@ _HOOKED: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 _WATCHES: weakref.WeakKeyDictionary[Any, Watch] = weakref.WeakKeyDictionary()
 
 
-def hooked(
-    jitted: Any, options: dict[str, Any], max_keys: int, *, count_hits: bool = True
-) -> tuple[Any, Watch]:
+def hooked(jitted: Any, options: dict[str, Any], max_keys: int, *, count_hits: bool = True) -> tuple[Any, Watch]:
     """A PjitFunction like `jitted` whose misses, and hits if asked for, are counted, and its watch."""
     watch = Watch(jitted, options, max_keys, exact=True, count_hits=count_hits)
     cache_name = "jitwatch" if count_hits else "jitwatch, misses only"
@@ -268,4 +262,3 @@ def _captured_differences(reference: Any, then: dict[Any, Any]) -> tuple[Change,
 def _argument_named(error: BaseException) -> str | None:
     found = _ARGUMENT_IN_ERROR.search(str(error))
     return found.group(1) if found else None
-

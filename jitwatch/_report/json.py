@@ -194,9 +194,7 @@ def _process(process: Process) -> JsonProcess:
     )  # fmt: skip
 
 
-def _function(
-    function: FunctionStats, kind: str, misses: list[Miss], findings: list[Finding]
-) -> JsonFunction:
+def _function(function: FunctionStats, kind: str, misses: list[Miss], findings: list[Finding]) -> JsonFunction:
     ran = function.stages
     why = explanations(function)
     return JsonFunction(

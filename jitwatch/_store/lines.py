@@ -64,6 +64,7 @@ class FunctionLine(Line, frozen=True, tag="function"):
     hits_counted: bool
     approximate: bool
     bound: str = ""
+    processes: Count = 1
     other: bool = False
     """Whether it stands for programs of no watched function."""
 
@@ -202,7 +203,8 @@ def function_stats(line: FunctionLine, counts: FunctionCounts, hits: int, keys: 
     fields: dict[str, Any] = {name: getattr(counts, name) for name in _FUNCTION_FIELDS}
     return FunctionStats(
         id=line.id, name=line.name, qualname=line.qualname, defined_at=line.defined_at, options=line.options,
-        hits_counted=line.hits_counted, approximate=line.approximate, bound=line.bound, hits=hits, keys=keys, **fields,
+        hits_counted=line.hits_counted, approximate=line.approximate, bound=line.bound, processes=line.processes,
+        hits=hits, keys=keys, **fields,
     )  # fmt: skip
 
 
@@ -224,7 +226,7 @@ class Lines:
         self.add(
             FunctionLine(
                 stats.id, stats.name, stats.qualname, stats.defined_at, stats.options, stats.hits_counted,
-                stats.approximate, stats.bound, other,
+                stats.approximate, stats.bound, stats.processes, other,
             )
         )  # fmt: skip
 

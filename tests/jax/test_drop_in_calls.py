@@ -246,7 +246,7 @@ class Point(typing.NamedTuple):
     lambda x: jax.random.key(0), lambda x: {"key": jax.random.key(1), "x": x}, lambda x: jnp.zeros((0,)),
     lambda x: jax.tree_util.Partial(double, x), lambda x: [jax.random.split(jax.random.key(0))],
     lambda x: collections.OrderedDict(b=x, a=x),
-], ids=str)  # fmt: skip
+])  # fmt: skip
 def test_output_is_that_of_plain_jit_on_a_miss_and_on_hits(output) -> None:
     def observe(jit):
         f = jit(output)
@@ -263,7 +263,7 @@ def test_output_is_that_of_plain_jit_on_a_miss_and_on_hits(output) -> None:
     (lambda x: x["a"] + x[(1, "b")] if (1, "b") in x else x["a"], ({"a": 1.0},), {}),
     (lambda x, y=None: x, (1, None), {}), (lambda x: x, (jax.tree_util.Partial(double, 2),), {}),
     (lambda x: jnp.sum(jax.random.normal(x)), (jax.random.key(0),), {}),
-], ids=str)  # fmt: skip
+])  # fmt: skip
 def test_form_of_call_gives_equal_results(function, args, kwargs) -> None:
     same(lambda jit: [str((f := jit(function))(*args, **kwargs)) for _ in range(3)] + [f._cache_size()])
 

@@ -154,7 +154,8 @@ def test_wrapper_around_it_works_in_a_new_process(tmp_path) -> None:
 
 def test_function_of_main_works_by_value_in_a_new_process(tmp_path) -> None:
     script = tmp_path / "script.py"
-    script.write_text(textwrap.dedent(f"""
+    script.write_text(
+        textwrap.dedent(f"""
         import sys
         sys.path[:0] = [{str(Path(__file__).parents[2])!r}]
         import cloudpickle
@@ -166,7 +167,8 @@ def test_function_of_main_works_by_value_in_a_new_process(tmp_path) -> None:
 
         assert cloudpickle.loads(cloudpickle.dumps(f)) is f
         open({str(tmp_path / "main")!r}, "wb").write(cloudpickle.dumps(f))
-    """))
+    """)
+    )
     subprocess.run([sys.executable, str(script)], check=True)
 
     assert in_new_process((tmp_path / "main").read_bytes(), "print(f(1), f.__name__)", tmp_path) == "2 f"

@@ -323,3 +323,36 @@ def test_every_count_and_key_is_the_oracles(part: int) -> None:
             gc.collect()
 
     check()
+
+
+@pytest.mark.parametrize(
+    "name,value",
+    [
+        ("jax_default_matmul_precision", "highest"),
+        ("jax_numpy_rank_promotion", "raise"),
+        ("jax_optimization_level", "O1"),
+        ("jax_memory_fitting_level", "O1"),
+        ("jax_hlo_source_file_canonicalization_regex", "x"),
+        ("jax_high_dynamic_range_gumbel", True),
+        ("jax_default_prng_impl", "rbg"),
+        ("jax_traceback_filtering", "off"),
+    ],
+)
+def test_setting_is_in_the_key_exactly_if_jax_misses_for_it(name: str, value: Any) -> None:
+    before = getattr(jax.config, name)
+
+    @watched_jit
+    def f(x):
+        return x + 1
+
+    f(1.0)
+    first = f.cache_key(1.0)
+    jax.config.update(name, value)
+    try:
+        other = f.cache_key(1.0)
+        f(1.0)
+    finally:
+        jax.config.update(name, before)
+
+    assert (other != first) == (f.cache_info().misses == 2)
+    assert f.cache_key(1.0) == first

@@ -69,9 +69,7 @@ SCRIPTS = {
         "threading.Thread(target=work).start()\nprint('main ends')"
     ),
     "thread_exception": "import threading\ndef work():\n    raise KeyError(1)\nthreading.Thread(target=work).start()",
-    "pickled_main": (
-        "import pickle\nclass A:\n    x = 1\nprint(pickle.loads(pickle.dumps(A())).x, A.__module__)"
-    ),
+    "pickled_main": ("import pickle\nclass A:\n    x = 1\nprint(pickle.loads(pickle.dumps(A())).x, A.__module__)"),
     "annotations": "x: int = 1\nprint(__annotations__)",
     "stdin": "import sys\nprint(input(), sys.stdin.read())",
     "keyboard_interrupt": "import atexit\natexit.register(print, 'end')\nraise KeyboardInterrupt",

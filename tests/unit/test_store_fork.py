@@ -16,7 +16,10 @@ from jitwatch._model import Stages
 from jitwatch._recorder import Recorder
 from jitwatch._store import Writer, find, load
 
-pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning"),  # JAX's, where another test imported it
+]
 
 
 def in_child(work: Callable[[], None]) -> None:

@@ -48,7 +48,10 @@ def test_lists_are_cut_and_the_rest_counted() -> None:
     functions = [function_stats(f"f{i}", id=i, keys=[key_stats(j) for j in range(5)]) for i in range(4)]
 
     summary = summarize(
-        snapshot(*functions, others=(other("a", "a.py:1"), other("b", "a.py:2"))), max_functions=3, max_keys=2, max_others=1
+        snapshot(*functions, others=(other("a", "a.py:1"), other("b", "a.py:2"))),
+        max_functions=3,
+        max_keys=2,
+        max_others=1,
     )
 
     assert (len(summary.functions.shown), summary.functions.more) == (3, 1)

@@ -77,7 +77,10 @@ def nested_only() -> FunctionStats:
 
 def full_snapshot() -> Snapshot:
     """All of the above, other programs, and something dropped of each kind."""
-    others = other(place="train.py:12"), other("broadcast_in_dim", "train.py:12", compiles=3, compile_s=0.2, loads=1, load_s=0.01)
+    others = (
+        other(place="train.py:12"),
+        other("broadcast_in_dim", "train.py:12", compiles=3, compile_s=0.2, loads=1, load_s=0.01),
+    )
     functions = train_step(), *remade(), troubled(), nested_only(), function_stats("idle", id=5)
     return snapshot(*functions, others=others, faults=1, dropped_misses=4, dropped_functions=2)
 
