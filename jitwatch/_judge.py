@@ -6,6 +6,7 @@ warmed-up buckets, train and eval batches, a flag with two values, transforms of
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -111,7 +112,9 @@ def _is_waste(cause: str, group: Sequence[_Variant], function: FunctionStats) ->
         return False
     used_once = min(hits) == 0 and max(hits) > 0
     (variant,) = group[:1]
-    if cause in ("dtype", "sharding"):
+    if cause == "dtype":
+        return used_once
+    if cause == "sharding":
         return used_once or _same_line(variant)
     if cause == "tree_structure":
         return _same_line(variant) or used_once
@@ -121,9 +124,17 @@ def _is_waste(cause: str, group: Sequence[_Variant], function: FunctionStats) ->
 def _same_text(variant: _Variant) -> bool:
     """Whether a static value changed its type only, such as 4 and np.int64(4)."""
     return any(
-        change.cause == "static_value" and _content(change.before) == _content(change.after)
+        change.cause == "static_value" and _equal(_content(change.before), _content(change.after))
         for change in variant.explanation.changes
     )
+
+
+def _equal(one: str, other: str) -> bool:
+    """Whether two texts are of values that Python takes for equal: `1`, `True` and `1.0`."""
+    try:
+        return bool(ast.literal_eval(one) == ast.literal_eval(other))
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return one == other
 
 
 def _content(text: str) -> str:

@@ -7,6 +7,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
+from jitwatch._capture import jax_internals
 from jitwatch._capture.values import describe
 
 MAX_TEXT = 400
@@ -17,7 +18,8 @@ def qualified_name(fun: Callable[..., Any], name: str) -> str:
     transform, wrapped = _transform(fun)
     if wrapped is not None:
         return f"{transform.__qualname__.partition('.')[0]}({qualified_name(wrapped, name)})"
-    return str(getattr(fun, "__qualname__", name))
+    text = str(getattr(fun, "__qualname__", name))
+    return f"jit({text})" if isinstance(fun, jax_internals.PjitFunction) else text
 
 
 def bound_values(fun: Callable[..., Any]) -> str:

@@ -233,19 +233,17 @@ def value_signature(value: Any) -> tuple[tuple[int, ...], Any, bool]:
     return tuple(signature.shape), signature.dtype, bool(signature.weak_type)
 
 
-def array_committed(array: Any) -> bool:
-    """Whether an array is pinned to its devices."""
-    return bool(array._committed)
+def array_parts(array: Any) -> tuple[tuple[int, ...], Any, bool, bool, Any, Any]:
+    """Shape, dtype, weak type, committed, sharding and layout of an `ArrayImpl`: all that C++ compares, in one call.
 
-
-def array_layout(array: Any) -> Any:
-    """The device layout of an array, hashable; None where it has none (several devices, deleted)."""
-    if array.is_deleted():  # JAX before 0.12 crashes the process at the next line
-        return None
+    Keys of a thousand leaves are made of this; attributes of the aval are read three times as fast as the array's own.
+    """
+    aval = array.aval
     try:
-        return array._pjrt_layout
-    except Exception:
-        return None
+        layout = None if array.is_deleted() else array._pjrt_layout  # JAX before 0.12 crashes on a deleted array's
+    except Exception:  # several devices
+        layout = None
+    return aval.shape, aval.dtype, aval.weak_type, array._committed, array.sharding, layout
 
 
 def trace_state_clean() -> bool:

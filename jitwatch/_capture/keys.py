@@ -64,7 +64,8 @@ class KeyMaker:
             start += len(argument.paths)
         records = _leaves(leaves, prng)
         transform = _transform(leaves)
-        shardings = [getattr(leaf, "sharding", None) if _is_array(leaf) else None for leaf in leaves]
+        array_type = jax_internals.ArrayImpl
+        shardings = [leaf.sharding if type(leaf) is array_type else None for leaf in leaves]
         same = all(sharding is shardings[0] for sharding in shardings)
         key = CacheKey(
             arguments=tuple(argument for argument, _ in arguments),
@@ -141,12 +142,11 @@ def _leaves(values: list[Any], prng: dict[int, str]) -> list[Leaf]:
 
 def _leaf(value: Any, prng: str | None, shardings: dict[int, str]) -> Leaf:
     if type(value) is jax_internals.ArrayImpl:
-        sharding = value.sharding
+        shape, dtype, weak, committed, sharding, layout = jax_internals.array_parts(value)
         text = shardings.get(id(sharding))
         if text is None:
             text = shardings[id(sharding)] = sharding_text(sharding)
-        committed, layout = jax_internals.array_committed(value), jax_internals.array_layout(value)
-        raw = (value.shape, value.dtype, value.weak_type, committed, text, layout, prng)
+        raw = (shape, dtype, weak, committed, text, layout, prng)
         return _known_leaves.get(raw) or _array_leaf(raw)
     if isinstance(value, jax.core.Tracer):
         aval = value.aval
@@ -172,10 +172,6 @@ def key_of_primitive(args: tuple[Any, ...], params: dict[str, Any]) -> CacheKey:
         omitted=(),
         context=context_now(),
     )
-
-
-def _is_array(value: Any) -> bool:
-    return type(value) is jax_internals.ArrayImpl
 
 
 def _abstract(leaf: Leaf, sharding: Any) -> Any:
@@ -246,6 +242,14 @@ def _transform(leaves: list[Any]) -> tuple[str, ...]:
     return tuple(kinds)
 
 
+_CONTEXT_NAMES = {
+    "mesh_context_manager": "mesh (mesh_context_manager)",
+    "abstract_mesh_context_manager": "abstract mesh (abstract_mesh_context_manager)",
+    "compute_on_context_manager": "compute_on (compute_on_context_manager)",
+    "xla_metadata_context_manager": "xla_metadata (xla_metadata_context_manager)",
+    "axis_env_state": "axis names (axis_env_state)",
+}
+"""What users call the entries of JAX's trace context that are no config values, with JAX's own name."""
 _contexts: dict[Any, tuple[tuple[str, str], ...]] = {}
 _initial_context: tuple[Any, ...] = ()
 
@@ -264,7 +268,7 @@ def context_now() -> tuple[tuple[str, str], ...]:
         if len(_contexts) >= 64:  # contexts can hold objects of the user's: keep few
             _contexts.clear()
         known = _contexts[values] = tuple(
-            (name, _context_text(value))
+            (_CONTEXT_NAMES.get(name, name), _context_text(value))
             for name, value, initial in zip(jax_internals.context_names(), values, _initial_context, strict=False)
             if not (value is initial or value == initial)
         )

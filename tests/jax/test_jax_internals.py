@@ -138,12 +138,14 @@ def test_value_signature_is_canonical(value, expected) -> None:
     assert jax_internals.value_signature(value) == expected
 
 
-def test_array_committed_and_layout() -> None:
+def test_array_parts_are_what_the_dispatch_cache_compares() -> None:
     array = jnp.ones((2, 3))
+    shape, dtype, weak, committed, sharding, layout = jax_internals.array_parts(array)
 
-    assert not jax_internals.array_committed(array)
-    assert jax_internals.array_committed(jax.device_put(array, jax.devices()[0]))
-    assert hash(jax_internals.array_layout(array)) == hash(jax_internals.array_layout(jnp.zeros((2, 3))))
+    assert (shape, dtype, weak, committed, sharding) == ((2, 3), np.float32, False, False, array.sharding)
+    assert hash(layout) == hash(jax_internals.array_parts(jnp.zeros((2, 3)))[-1])
+    assert jax_internals.array_parts(jax.device_put(array, jax.devices()[0]))[3]
+    assert jax_internals.array_parts(jnp.asarray(1.0))[2]
 
 
 def test_prng_name_and_key_data() -> None:
@@ -300,8 +302,8 @@ def test_program_name_is_that_of_jaxs_program(fun) -> None:
     assert f"module @jit_{re.sub('[^a-zA-Z0-9_.-]', '_', name)}".rstrip("_") in jitted.lower(1.0).as_text()
 
 
-def test_array_layout_of_a_deleted_array_is_none() -> None:
+def test_array_parts_of_a_deleted_array_have_no_layout() -> None:
     x = jnp.ones(3)
     x.delete()
 
-    assert jax_internals.array_layout(x) is None
+    assert jax_internals.array_parts(x)[-1] is None

@@ -87,3 +87,25 @@ def test_import_is_fast_and_without_jax() -> None:
     seconds = [float(subprocess.check_output([sys.executable, "-c", code])) for _ in range(7)]
     print(f"\nimport jitwatch: {1000 * statistics.median(seconds):.1f} ms")
     assert statistics.median(seconds) < 0.030
+
+
+def test_recorded_miss_costs_little_of_the_compile() -> None:
+    from jitwatch._explain import explain
+
+    watched = watched_jit(lambda x: first(x))
+    arguments = [[jnp.ones(size), *[jnp.ones(3)] * 999] for size in (3, 4)]
+    for argument in arguments:
+        watched(argument)
+    stages = watched.cache_stats().stages
+    compile_s = (stages.trace_s + stages.lower_s + stages.compile_s) / stages.compiles
+    costs = []
+    for _ in range(50):
+        start = time.perf_counter()
+        keys = [watched.cache_key(argument) for argument in arguments]
+        middle = time.perf_counter()
+        explain(keys[1], [(1, keys[0])])
+        costs.append((middle - start) / 2 + time.perf_counter() - middle)
+
+    share = statistics.median(costs) / compile_s
+    print(f"\nkey and explanation at 1000 leaves: {100 * share:.2f} % of trace, lower and compile")
+    assert share < 0.03
