@@ -90,7 +90,7 @@ def test_import_is_fast_and_without_jax() -> None:
 
 
 def test_recorded_miss_costs_little_of_the_compile() -> None:
-    from jitwatch._explain import explain
+    from jitwatch._explain import History, explain
 
     watched = watched_jit(lambda x: first(x))
     arguments = [[jnp.ones(size), *[jnp.ones(3)] * 999] for size in (3, 4)]
@@ -98,12 +98,14 @@ def test_recorded_miss_costs_little_of_the_compile() -> None:
         watched(argument)
     stages = watched.cache_stats().stages
     compile_s = (stages.trace_s + stages.lower_s + stages.compile_s) / stages.compiles
+    history = History()
+    history.add(1, watched.cache_key(arguments[0]))
     costs = []
     for _ in range(50):
         start = time.perf_counter()
         keys = [watched.cache_key(argument) for argument in arguments]
         middle = time.perf_counter()
-        explain(keys[1], [(1, keys[0])])
+        explain(keys[1], history)
         costs.append((middle - start) / 2 + time.perf_counter() - middle)
 
     share = statistics.median(costs) / compile_s
