@@ -162,19 +162,22 @@ class FunctionRecord:
     def add(self, miss: Miss, record: KeyRecord | None) -> None:
         """Count one miss for the function and its key."""
         records = [self.totals] if record is None else [self.totals, record]
+        ran = _any_stage(miss.stages)
         with self.recorder.lock:
             for each in records:
                 each.last_miss_unix_s = miss.unix_s
                 each.slow_path = miss.slow_path and miss.kind == "call"
-                each.tally.add(miss.stages)
+                if ran:
+                    each.tally.add(miss.stages)
                 each.failures += miss.failed is not None
                 each.nested += miss.kind == "nested"
                 each.misses += miss.kind == "call"
-                each.dispatch_only += miss.kind == "call" and miss.failed is None and not _any_stage(miss.stages)
+                each.dispatch_only += miss.kind == "call" and miss.failed is None and not ran
                 if miss.call_site and (miss.call_site in each.call_sites or len(each.call_sites) < MAX_CALL_SITES):
                     misses, lost_s, _ = each.call_sites.get(miss.call_site, (0, 0.0, ""))
                     each.call_sites[miss.call_site] = misses + 1, lost_s + stages_s(miss.stages), miss.library
-            self.helpers.add(miss.helpers)
+            if _any_stage(miss.helpers):
+                self.helpers.add(miss.helpers)
             if miss.kind in ("aot", "backward"):
                 getattr(self, miss.kind).add(miss.stages)
             if miss.failed is not None:
