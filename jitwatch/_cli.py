@@ -100,7 +100,10 @@ def run(
         raise click.UsageError("give a script, -m MODULE or -c CODE to run.")
     if module is not None and code is not None:
         raise click.UsageError("give -m or -c, not both.")
-    if _config.option("mode", mode) != "off":
+    watched = _config.option("mode", mode) != "off"
+    if module is None and code is None:
+        _program.check_script(program[0])  # before a data file is begun
+    if watched:
         from jitwatch import _run
 
         if json_file is not None:

@@ -23,6 +23,16 @@ interrupted = False
 _OWN = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
+def check_script(path: str) -> None:
+    """See whether there is a program to run at `path`; `-` is standard input.
+
+    Raises:
+        JitwatchError: There is none.
+    """
+    if path != "-" and not os.path.exists(path):
+        raise JitwatchError(f"{path} cannot be run: No such file or directory.")
+
+
 def run_script(path: str, args: Sequence[str]) -> None:
     """Run `python path args...`; the path may also be a folder or an archive with a `__main__`, or `-`."""
     sys.argv = [path, *args]

@@ -245,3 +245,13 @@ def test_help_is_fast() -> None:
         seconds.append(time.perf_counter() - start)
     print(f"\njitwatch --help: {1000 * statistics.median(seconds):.0f} ms")
     assert statistics.median(seconds) < 0.3
+
+
+def test_missing_program_leaves_no_data_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    result = CliRunner().invoke(main, ["run", "no_such.py"])
+
+    assert result.exit_code == 1
+    assert "no_such.py cannot be run" in result.output
+    assert list(tmp_path.iterdir()) == []
