@@ -70,8 +70,8 @@ class Oracle:
         self.names: set[str] = set()
         self._known_keys: dict[int, list[tuple[Any, Any]]] = collections.defaultdict(list)
         self._served: dict[int, list[tuple[Any, int]]] = collections.defaultdict(list)
-        self._stuck: dict[int, list[tuple[Any, int]]] = collections.defaultdict(list)
-        """Keys whose first call raised: JAX never serves them from its dispatch cache."""
+        self._stuck: dict[int, list[Any]] = collections.defaultdict(list)
+        """Keys whose first call raised: JAX does not serve them from its dispatch cache until it is emptied."""
         self.cleared = 0
 
     # What the program under test reports.
@@ -141,7 +141,7 @@ class Oracle:
             if counted:
                 self._count(bracket, number, ours, failed)
                 if not nested and failed and served != cleared:
-                    self._stuck[number].append((key, cleared))
+                    self._stuck[number].append(key)
                 if not nested and not failed:
                     self._check_served(bracket, key, cleared, served)
                     self._served[number].append((key, cleared))
@@ -176,7 +176,7 @@ class Oracle:
         """Check the oracle itself: JAX serves a call exactly if it served one of the same key before."""
         if not bracket.missed and threading.active_count() == 1:
             assert served is not None, f"the oracle's key is too fine: JAX served {key}"
-        stuck = any(_same(key, other) for other, when in self._stuck[bracket.function.number] if when == cleared)
+        stuck = any(_same(key, other) for other in self._stuck[bracket.function.number])
         if served == cleared == self.cleared and not bracket.function.effects and not stuck:
             assert not bracket.missed, f"the oracle's key is too coarse: JAX did not serve {key}"
 
