@@ -24,7 +24,7 @@ CODES = {
 }  # fmt: skip
 """Code of each cause; docs/findings.md has a section for each."""
 
-ALWAYS = ("weak_type", "arg_kind", "static_identity", "committed", "layout", "key_impl", "config_context")
+ALWAYS = ("weak_type", "static_identity", "committed", "layout", "key_impl", "config_context")
 """Causes for which two programs are never what the author wants."""
 CHURN = 3
 """Programs from which on a changing shape or value is churn, unless they are used again."""
@@ -100,7 +100,7 @@ def _key_findings(function: FunctionStats) -> Iterable[Finding]:
 
 
 def _is_waste(cause: str, group: Sequence[_Variant], function: FunctionStats) -> bool:
-    if cause in ALWAYS or (cause == "static_value" and any(_same_text(variant) for variant in group)):
+    if cause in ALWAYS or any(_is_slip(cause, variant) for variant in group):
         return True
     keys = {key.number: key for variant in group for key in (variant.key, variant.nearest) if key is not None}
     hits = [key.hits for key in keys.values()]
@@ -116,17 +116,24 @@ def _is_waste(cause: str, group: Sequence[_Variant], function: FunctionStats) ->
         return used_once
     if cause == "sharding":
         return used_once or _same_line(variant)
-    if cause == "tree_structure":
+    if cause in ("tree_structure", "arg_kind"):
         return _same_line(variant) or used_once
     return cause == "shape" and _same_line(variant) and (used_once or _is_remainder(variant))
 
 
-def _same_text(variant: _Variant) -> bool:
-    """Whether a static value changed its type only, such as 4 and np.int64(4)."""
-    return any(
-        change.cause == "static_value" and _equal(_content(change.before), _content(change.after))
-        for change in variant.explanation.changes
-    )
+def _is_slip(cause: str, variant: _Variant) -> bool:
+    """Whether a change is one that nobody makes on purpose, however often both programs are used."""
+    changed = [change for change in variant.explanation.changes if change.cause == cause]
+    if cause == "static_value":  # another type only, such as 4 and np.int64(4)
+        return any(_equal(_content(change.before), _content(change.after)) for change in changed)
+    if cause == "arg_kind":  # an optional array is a variant; a number in place of its default is not
+        return any(not _is_optional_array(change) for change in changed)
+    return False
+
+
+def _is_optional_array(change: Change) -> bool:
+    passed = change.after if "default" in change.before else change.before
+    return "default" in change.before + change.after and not passed.endswith("weak")
 
 
 def _equal(one: str, other: str) -> bool:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import jax.experimental.layout
 import pytest
 
 from jitwatch._judge import CODES
@@ -33,6 +34,8 @@ def test_every_code_has_a_section() -> None:
 
 @pytest.mark.parametrize("code", SECTIONS)
 def test_finding_is_there_before_and_gone_after(code: str, tmp_path: Path) -> None:
+    if code == "jw106" and not hasattr(jax.experimental.layout, "Format"):
+        pytest.skip("this JAX names layouts otherwise")
     before, after = re.findall(r"```python\n# (?:before|after)\n(.*?)```", SECTIONS[code], re.S)
     folders = [tmp_path / name for name in ("before", "after")]
     for folder in folders:

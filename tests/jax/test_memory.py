@@ -52,22 +52,24 @@ def test_bound_on_keys_keeps_totals_exact() -> None:
     assert (stats.hits, stats.misses, stats.stages.compiles) == (7, 7, 7)
 
 
-def test_arguments_are_not_kept_alive() -> None:
+def test_arguments_live_no_longer_than_with_plain_jit() -> None:
     class Config:
         pass
 
-    @watched_jit(static_argnums=1)
-    def f(x, config):
-        return x + 1
+    def alive(jit) -> list[bool]:
+        f = jit(lambda x, config: x + 1, static_argnums=1)
+        array, config = jnp.ones(3), Config()
+        references = [weakref.ref(array), weakref.ref(config)]
+        f(array, config)
+        del array, config
+        jax.clear_caches()
+        gc.collect()
+        return [reference() is not None for reference in references]
 
-    array, config = jnp.ones(3), Config()
-    references = [weakref.ref(array), weakref.ref(config)]
-    f(array, config)
-    del array, config
-    jax.clear_caches()
-    gc.collect()
+    plain, watched = alive(jax.jit), alive(watched_jit)
 
-    assert [reference() for reference in references] == [None, None]
+    assert plain[0] is False  # JAX 0.6.1 keeps the static argument itself
+    assert watched == plain
 
 
 def test_dropped_function_is_freed_without_the_cycle_collector() -> None:

@@ -129,6 +129,13 @@ def test_default_passed_and_omitted_is_found() -> None:
     assert causes(two(left, given, hits=(1, 1))) == ["arg_kind"]
 
 
+def test_optional_array_of_two_lines_is_quiet() -> None:
+    left, given = key({"x": leaf()}, omitted=("mask",)), key({"x": leaf(), "mask": leaf((3,))})
+
+    assert causes(two(left, given, hits=(3, 3))) == []
+    assert causes(two(left, given, hits=(3, 3), places="aa")) == ["arg_kind"]
+
+
 def test_setting_is_found_by_name() -> None:
     (finding,) = judge_function(two(key({"x": leaf()}), key({"x": leaf()}, context={"jax_enable_x64": "True"})))
 
