@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from jitwatch._advise import advice_for, bucket_advice
@@ -103,7 +103,8 @@ def _is_waste(cause: str, group: Sequence[_Variant], function: FunctionStats) ->
     if cause in ALWAYS or any(_is_slip(cause, variant) for variant in group):
         return True
     keys = {key.number: key for variant in group for key in (variant.key, variant.nearest) if key is not None}
-    hits = [key.hits for key in keys.values()]
+    uses = _uses(function)
+    hits = [uses[number] for number in keys]
     if len(keys) >= CHURN:
         if not function.hits_counted:
             return len(keys) > CHURN
@@ -118,7 +119,17 @@ def _is_waste(cause: str, group: Sequence[_Variant], function: FunctionStats) ->
         return used_once or _same_line(variant)
     if cause in ("tree_structure", "arg_kind"):
         return _same_line(variant) or used_once
-    return cause == "shape" and _same_line(variant) and (used_once or _is_remainder(variant))
+    return cause == "shape" and _same_line(variant) and (used_once or _is_remainder(variant, uses))
+
+
+def _uses(function: FunctionStats) -> dict[int, int]:
+    """How often each key's program was used again, also by keys that share it, such as NumPy arrays for JAX ones."""
+    again = {key.number: key.hits + key.dispatch_only for key in function.keys}
+    shared: dict[int, int] = {}
+    for key in function.keys:
+        if key.executable is not None:
+            shared[key.executable] = shared.get(key.executable, 0) + again[key.number]
+    return {key.number: shared.get(key.executable or 0, again[key.number]) for key in function.keys}
 
 
 def _is_slip(cause: str, variant: _Variant) -> bool:
@@ -156,10 +167,10 @@ def _same_line(variant: _Variant) -> bool:
     return variant.nearest is not None and bool(mine & {site.place for site in variant.nearest.call_sites})
 
 
-def _is_remainder(variant: _Variant) -> bool:
+def _is_remainder(variant: _Variant, uses: Mapping[int, int]) -> bool:
     """Whether the new key is a smaller first axis of a key that is used more: the last batch of an epoch."""
     nearest = variant.nearest
-    if nearest is None or nearest.hits <= variant.key.hits:
+    if nearest is None or uses[nearest.number] <= uses[variant.key.number]:
         return False
     return all(
         new.shape == old.shape or (new.shape[1:] == old.shape[1:] and new.shape[:1] < old.shape[:1])

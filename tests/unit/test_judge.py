@@ -94,6 +94,16 @@ def test_argument_that_settles_after_the_first_call_is_found(
     assert finding.where == ("x",)
 
 
+def test_program_used_through_another_key_is_used() -> None:
+    keys = [
+        key_stats(1, key({"x": leaf((3,), source="numpy", sharding=None)}), hits=0),
+        key_stats(2, key({"x": leaf((3,))}), hits=50, stages=stages(0), dispatch_only=1, executable=1),
+        key_stats(3, key({"x": leaf((3,), "bfloat16")}), hits=9),
+    ]
+
+    assert causes(function_stats(keys=keys)) == []
+
+
 def test_optional_key_in_one_loop_is_found_and_two_uses_from_two_lines_are_not() -> None:
     bare, masked = key({"batch": {"x": leaf()}}), key({"batch": {"x": leaf(), "mask": leaf()}})
 
