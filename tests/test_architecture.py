@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "jitwatch"
+import jitwatch
+
+PACKAGE = Path(jitwatch.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 INTERNALS = PACKAGE / "_capture" / "jax_internals.py"
 LEAVES = {"_model", "_errors"}  # import nothing of jitwatch
@@ -73,6 +75,10 @@ def test_file_keeps_the_rules(path: Path) -> None:
         allowed = tuple(f"jitwatch.{stem}" for stem in sorted(LEAVES | PURE))
         allowed += ("jitwatch._report",) if path.parent.name == "_report" else ()
         assert all(name.startswith(allowed) for name in names if name.startswith("jitwatch"))
+
+
+def test_files_are_found() -> None:
+    assert INTERNALS in FILES
 
 
 def test_the_check_can_fail() -> None:
