@@ -14,13 +14,13 @@ def advice_for(cause: str, function: FunctionStats, found: Sequence[Change]) -> 
     first = found[0] if found else Change(cause, function.name, "", "")
     names = _join(wheres)
     bare = _join([where.removeprefix("static ").removeprefix("config ") for where in wheres])
-    return _ADVICE[cause].format(
-        name=function.name, where=names, bare=bare, before=first.before, after=first.after,
-        defined_at=function.defined_at or "its definition",
+    text = _ADVICE[cause].format(
+        name=function.name, where=names, bare=bare, after=first.after
     )  # fmt: skip
+    return text + _bucket_advice(function, found) if cause == "shape" else text
 
 
-def bucket_advice(function: FunctionStats, found: Sequence[Change]) -> str:
+def _bucket_advice(function: FunctionStats, found: Sequence[Change]) -> str:
     """What padding to one and to a few sizes would do for the calls seen, where one axis of one argument churns."""
     where = found[0].where
     calls: dict[tuple[int, ...], int] = {}

@@ -7,8 +7,7 @@ from typing import Any
 import msgspec
 
 from jitwatch._model import CallSite, FunctionStats, KeyStats, Snapshot, Stages
-
-_COUNTS = ("hits", "misses", "dispatch_only", "nested", "failures")
+from jitwatch._sums import COUNTS
 
 
 def stages_difference(now: Stages, before: Stages) -> Stages:
@@ -63,11 +62,11 @@ def _since(now: tuple[FunctionStats, ...], before: tuple[FunctionStats, ...]) ->
 
 
 def _counts(now: Any, before: Any) -> dict[str, int]:
-    return {name: getattr(now, name) - getattr(before, name) for name in _COUNTS}
+    return {name: getattr(now, name) - getattr(before, name) for name in COUNTS}
 
 
 def _used(key: KeyStats) -> bool:
-    return any(getattr(key, name) for name in _COUNTS) or key.stages != Stages()
+    return any(getattr(key, name) for name in COUNTS) or key.stages != Stages()
 
 
 def _sites(now: tuple[CallSite, ...], before: tuple[CallSite, ...]) -> tuple[CallSite, ...]:

@@ -11,9 +11,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from jitwatch._advise import advice_for, bucket_advice
+from jitwatch._advise import advice_for
 from jitwatch._explain import History, changes, explain
-from jitwatch._model import Change, Explanation, Finding, FunctionStats, KeyStats, Leaf, Miss, Snapshot, Stages
+from jitwatch._model import Change, Explanation, Finding, FunctionStats, KeyStats, Leaf, Miss, Snapshot
+from jitwatch._sums import lost_s
 
 CODES = {
     "shape": "JW101", "dtype": "JW102", "weak_type": "JW103", "sharding": "JW104", "committed": "JW105",
@@ -228,34 +229,43 @@ def _same_definition(functions: Sequence[FunctionStats]) -> Iterable[list[Functi
 
 
 def _identity_findings(group: Sequence[FunctionStats]) -> Iterable[tuple[FunctionStats, Finding]]:
-    """Findings on objects of one definition that bring along the same and were compiled for the same."""
+    """Findings on objects of one definition, each with the object that it is told of."""
     by_content: dict[tuple[str, tuple[tuple[str, str], ...]], list[FunctionStats]] = {}
     for function in group:
         by_content.setdefault((function.bound, function.options), []).append(function)
     for objects in by_content.values():
-        again = [
-            later
-            for n, later in enumerate(objects)
-            if any(_same_keys(later, earlier) for earlier in objects[max(n - MAX_COMPARED, 0) : n])
-        ]
-        hits = sum(function.hits for function in objects)
-        if again and (hits < USES_TO_BE_WORTH_IT * len(objects) if objects[0].hits_counted else len(again) >= CHURN):
-            keys = [key for function in again for key in function.keys if _programs(key)]
-            what = f"{len(objects)} function objects made at {objects[0].defined_at}"
-            change = Change("function_identity", objects[0].name, "one function object", what)
-            yield again[-1], make_finding(again[-1], "function_identity", [change], keys)
-    with_other_options = [objects[0] for objects in by_content.values()]
-    for n, later in enumerate(with_other_options):
-        for earlier in with_other_options[:n]:
-            if earlier.bound == later.bound and earlier.options != later.options and _same_keys(later, earlier):
-                names = sorted({name for name, _ in set(earlier.options) ^ set(later.options)})
-                before, after = dict(earlier.options), dict(later.options)
-                differing = [
-                    Change("other", f"jit option {name}", before.get(name, "default"), after.get(name, "default"))
-                    for name in names
-                ]
-                yield later, make_finding(later, "other", differing, [key for key in later.keys if _programs(key)])
-                break
+        yield from _made_anew(objects)
+    yield from _with_other_options([objects[0] for objects in by_content.values()])
+
+
+def _made_anew(objects: Sequence[FunctionStats]) -> Iterable[tuple[FunctionStats, Finding]]:
+    """A finding on objects that bring along the same and were compiled for the same."""
+    again = [
+        later
+        for n, later in enumerate(objects)
+        if any(_same_keys(later, earlier) for earlier in objects[max(n - MAX_COMPARED, 0) : n])
+    ]
+    hits = sum(function.hits for function in objects)
+    if again and (hits < USES_TO_BE_WORTH_IT * len(objects) if objects[0].hits_counted else len(again) >= CHURN):
+        keys = [key for function in again for key in function.keys if _programs(key)]
+        what = f"{len(objects)} function objects made at {objects[0].defined_at}"
+        change = Change("function_identity", objects[0].name, "one function object", what)
+        yield again[-1], make_finding(again[-1], "function_identity", [change], keys)
+
+
+def _with_other_options(objects: Sequence[FunctionStats]) -> Iterable[tuple[FunctionStats, Finding]]:
+    """Findings on objects that differ from an earlier one in their jit options only."""
+    for n, later in enumerate(objects):
+        same = (one for one in objects[:n] if one.bound == later.bound and one.options != later.options)
+        earlier = next((one for one in same if _same_keys(later, one)), None)
+        if earlier is not None:
+            names = sorted({name for name, _ in set(earlier.options) ^ set(later.options)})
+            before, after = dict(earlier.options), dict(later.options)
+            differing = [
+                Change("other", f"jit option {name}", before.get(name, "default"), after.get(name, "default"))
+                for name in names
+            ]
+            yield later, make_finding(later, "other", differing, [key for key in later.keys if _programs(key)])
 
 
 def _same_keys(one: FunctionStats, other: FunctionStats) -> bool:
@@ -311,23 +321,23 @@ def make_finding(
 ) -> Finding:  # fmt: skip
     """A finding on these changes, with what the keys or misses concerned cost."""
     compiles = sum(map(_programs, keys)) or len(misses)
-    lost_s = sum(_seconds(key.stages) for key in keys) or sum(_seconds(miss.stages) for miss in misses)
+    saved_s = sum(lost_s(key.stages) for key in keys) or sum(lost_s(miss.stages) for miss in misses)
     call_site = place or next((site.place for key in keys for site in key.call_sites), "")
     call_site = call_site or next((miss.call_site for miss in misses), "")
     where = tuple(dict.fromkeys(change.where for change in found))
     return Finding(
         code=CODES[cause], cause=cause, function=function.name, defined_at=function.defined_at, call_site=call_site,
-        where=where, compiles=compiles, lost_s=lost_s, message=_message(function, cause, found, compiles, lost_s),
-        advice=advice_for(cause, function, found) + (bucket_advice(function, found) if cause == "shape" else ""),
+        where=where, compiles=compiles, lost_s=saved_s, message=_message(function, cause, found, compiles, saved_s),
+        advice=advice_for(cause, function, found),
     )  # fmt: skip
 
 
-def _message(function: FunctionStats, cause: str, found: Sequence[Change], compiles: int, lost_s: float) -> str:
+def _message(function: FunctionStats, cause: str, found: Sequence[Change], compiles: int, saved_s: float) -> str:
     if cause == "stale_capture":
         first = f"{function.name} returns what it computed with old values of what it reads from outside"
     else:
         times = "once" if compiles == 1 else f"{compiles} times"
-        first = f"{function.name} compiled {times} more than needed, {lost_s:.3g} s"
+        first = f"{function.name} compiled {times} more than needed, {saved_s:.3g} s"
     series: dict[str, list[str]] = {}
     for change in found:
         values = series.setdefault(change.where, [])
@@ -349,7 +359,3 @@ def _series(values: Sequence[str]) -> str:
 
 def _without_object(text: str) -> str:
     return re.sub(r" \(object \d+\)$", "", text)
-
-
-def _seconds(stages: Stages) -> float:
-    return stages.trace_s + stages.lower_s + stages.compile_s + stages.load_s

@@ -26,10 +26,11 @@ from jitwatch._model import (
     Snapshot,
     Stages,
 )
+from jitwatch._sums import sum_counts
 from jitwatch._tokens import same_statics
 
 T = TypeVar("T")
-_COUNTS = ("hits", "misses", "dispatch_only", "nested", "failures")
+
 _STAGES = ("stages", "helpers", "aot", "backward")
 _IDENTITY = ("name", "qualname", "defined_at", "options", "hits_counted", "approximate", "bound")
 
@@ -164,7 +165,7 @@ class _Function:
         return msgspec.structs.replace(
             every[0],
             id=number,
-            **_sums(every, _COUNTS),
+            **sum_counts(every),
             **{name: _stages(getattr(stats, name) for stats in every) for name in _STAGES},
             keys=tuple(
                 _key(position, key, [stats for _, stats in each], executables.get(position))
@@ -200,7 +201,7 @@ def _key(number: int, key: CacheKey, every: Sequence[KeyStats], executable: int 
     return KeyStats(
         number=number,
         key=key,
-        **_sums(every, _COUNTS),
+        **sum_counts(every),
         stages=_stages(stats.stages for stats in every),
         first_unix_s=min(stats.first_unix_s for stats in every),
         last_miss_unix_s=max(stats.last_miss_unix_s for stats in every),
@@ -229,10 +230,6 @@ def _executables(keys: Sequence[tuple[CacheKey, Sequence[tuple[_Place, KeyStats]
                 group[high] = low
     numbers = {position: number for number, position in enumerate(sorted({root(one) for one in known}), 1)}
     return {position: numbers[root(position)] for position in known}
-
-
-def _sums(every: Sequence[Any], names: Iterable[str]) -> dict[str, int]:
-    return {name: sum(getattr(stats, name) for stats in every) for name in names}
 
 
 def _stages(every: Iterable[Stages]) -> Stages:

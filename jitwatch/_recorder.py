@@ -28,6 +28,7 @@ from jitwatch._model import (
     Snapshot,
     Stages,
 )
+from jitwatch._sums import any_ran, lost_s
 
 MAX_MISSES = 10_000
 MAX_FUNCTIONS = 10_000
@@ -162,7 +163,7 @@ class FunctionRecord:
     def add(self, miss: Miss, record: KeyRecord | None) -> None:
         """Count one miss for the function and its key."""
         records = [self.totals] if record is None else [self.totals, record]
-        ran = _any_stage(miss.stages)
+        ran = any_ran(miss.stages)
         with self.recorder.lock:
             for each in records:
                 each.last_miss_unix_s = miss.unix_s
@@ -174,9 +175,9 @@ class FunctionRecord:
                 each.misses += miss.kind == "call"
                 each.dispatch_only += miss.kind == "call" and miss.failed is None and not ran
                 if miss.call_site and (miss.call_site in each.call_sites or len(each.call_sites) < MAX_CALL_SITES):
-                    misses, lost_s, _ = each.call_sites.get(miss.call_site, (0, 0.0, ""))
-                    each.call_sites[miss.call_site] = misses + 1, lost_s + stages_s(miss.stages), miss.library
-            if _any_stage(miss.helpers):
+                    misses, seconds, _ = each.call_sites.get(miss.call_site, (0, 0.0, ""))
+                    each.call_sites[miss.call_site] = misses + 1, seconds + lost_s(miss.stages), miss.library
+            if any_ran(miss.helpers):
                 self.helpers.add(miss.helpers)
             if miss.kind in ("aot", "backward"):
                 getattr(self, miss.kind).add(miss.stages)
@@ -317,15 +318,6 @@ class Recorder:
             self._dropped_misses, self._dropped_functions, _faults.count(), time.time(), self.jax_version,
             platform.python_version(),
         )  # fmt: skip
-
-
-def _any_stage(stages: Stages) -> bool:
-    return bool(stages.traces or stages.lowerings or stages.compiles or stages.loads)
-
-
-def stages_s(stages: Stages) -> float:
-    """Seconds in all stages together."""
-    return stages.trace_s + stages.lower_s + stages.compile_s + stages.load_s
 
 
 def _sites(counts: dict[str, tuple[int, float, str]]) -> tuple[CallSite, ...]:

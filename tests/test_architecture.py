@@ -25,6 +25,7 @@ PURE = {
     "_nearest",
     "_part_changes",
     "_safe_text",
+    "_sums",
     "_tokens",
 }
 MAX_LINES = 400

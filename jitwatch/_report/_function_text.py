@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from jitwatch._model import CallSite, Miss, Stages
 from jitwatch._report._key_text import distinct_lines
 from jitwatch._report._quantity_text import count_text, seconds_text, share_text, times_text
-from jitwatch._report._summary import FunctionRow, KeyRow, cut_list, lost_s
+from jitwatch._report._summary import FunctionRow, KeyRow, cut_list
 from jitwatch._safe_text import ELLIPSIS, clean, short_place
+from jitwatch._sums import lost_s
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

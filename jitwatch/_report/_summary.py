@@ -12,6 +12,7 @@ import msgspec
 
 from jitwatch._judge import judge
 from jitwatch._model import CacheKey, CallSite, Finding, FunctionStats, KeyStats, Miss, Snapshot, Stages
+from jitwatch._sums import lost_s, sum_counts
 
 T = TypeVar("T")
 
@@ -201,12 +202,8 @@ def function_row(objects: Sequence[FunctionStats], *, max_keys: int | None = Non
         defined_at=first.defined_at,
         ids=tuple(one.id for one in objects),
         options=first.options,
-        hits=sum(one.hits for one in objects),
+        **sum_counts(objects),
         hits_counted=any(one.hits_counted for one in objects),
-        misses=sum(one.misses for one in objects),
-        dispatch_only=sum(one.dispatch_only for one in objects),
-        nested=sum(one.nested for one in objects),
-        failures=sum(one.failures for one in objects),
         stages=stages,
         helpers=add_stages(one.helpers for one in objects),
         aot=add_stages(one.aot for one in objects),
@@ -221,11 +218,6 @@ def function_row(objects: Sequence[FunctionStats], *, max_keys: int | None = Non
         last_failure=_latest_failure(objects),
         approximate=any(one.approximate for one in objects),
     )
-
-
-def lost_s(stages: Stages) -> float:
-    """Seconds in all stages together."""
-    return stages.trace_s + stages.lower_s + stages.compile_s + stages.load_s
 
 
 def add_stages(parts: Iterable[Stages]) -> Stages:
@@ -297,11 +289,7 @@ def _key_row(group: Sequence[KeyStats], *, number: int) -> KeyRow:
         number=number,
         key=group[0].key,
         objects=len(group),
-        hits=sum(stats.hits for stats in group),
-        misses=sum(stats.misses for stats in group),
-        dispatch_only=sum(stats.dispatch_only for stats in group),
-        nested=sum(stats.nested for stats in group),
-        failures=sum(stats.failures for stats in group),
+        **sum_counts(group),
         stages=stages,
         lost_s=lost_s(stages),
         slow_path=any(stats.slow_path for stats in group),

@@ -21,8 +21,8 @@ from jitwatch._model import (
     Stages,
 )
 from jitwatch._report._key_text import key_line
-from jitwatch._report._summary import lost_s
 from jitwatch._safe_text import clean, clean_place
+from jitwatch._sums import lost_s
 
 SCHEMA = "jitwatch-report/1"
 MAX_KEY_TEXT = 400

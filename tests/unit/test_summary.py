@@ -7,7 +7,8 @@ import pytest
 from builders import UNIX_S, call_sites, failed_miss, function_stats, key, key_stats, leaf, other, snapshot, stages
 
 from jitwatch._model import CallSite, Stages
-from jitwatch._report._summary import Cut, Summary, add_stages, cut_list, function_row, lost_s, summarize
+from jitwatch._report._summary import Cut, Summary, add_stages, cut_list, function_row, summarize
+from jitwatch._sums import lost_s
 
 SAME = key({"x": leaf((3,))})
 

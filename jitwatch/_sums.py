@@ -1,0 +1,27 @@
+"""Adding up the counts and the seconds of records. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from jitwatch._model import Stages
+
+COUNTS = ("hits", "misses", "dispatch_only", "nested", "failures")
+"""The counts that a function and a key both have."""
+
+
+def sum_counts(every: Iterable[Any]) -> dict[str, int]:
+    """The counts of functions, or of keys, added up by name."""
+    records = tuple(every)
+    return {name: sum(getattr(record, name) for record in records) for name in COUNTS}
+
+
+def lost_s(stages: Stages) -> float:
+    """Seconds in all stages together."""
+    return stages.trace_s + stages.lower_s + stages.compile_s + stages.load_s
+
+
+def any_ran(stages: Stages) -> bool:
+    """Whether at least one stage ran."""
+    return bool(stages.traces or stages.lowerings or stages.compiles or stages.loads)
