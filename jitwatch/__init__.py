@@ -9,10 +9,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jitwatch._capture.call_log import call_log
+    from jitwatch._capture.guard import freeze, no_compiles, unfreeze
     from jitwatch._capture.watched import WatchedFunction, watched_jit
-    from jitwatch._errors import JitwatchError
+    from jitwatch._errors import (
+        CacheChurnWarning,
+        ContextChurnWarning,
+        DtypeChurnWarning,
+        IdentityChurnWarning,
+        JitwatchError,
+        RecompilationError,
+        RecompilationWarning,
+        ShapeChurnWarning,
+        ShardingChurnWarning,
+        StaticArgChurnWarning,
+        StructureChurnWarning,
+    )
+    from jitwatch._hub import subscribe
     from jitwatch._install import install, uninstall, watching
-    from jitwatch._model import CacheInfo
+    from jitwatch._model import Alert, CacheInfo
     from jitwatch._scopes import Recording, recording, report, reset, snapshot
 
 __version__ = "0.1.0"
@@ -21,10 +35,25 @@ _HOMES = {
     "call_log": "jitwatch._capture.call_log",
     "WatchedFunction": "jitwatch._capture.watched",
     "watched_jit": "jitwatch._capture.watched",
+    "freeze": "jitwatch._capture.guard",
+    "no_compiles": "jitwatch._capture.guard",
+    "unfreeze": "jitwatch._capture.guard",
+    "CacheChurnWarning": "jitwatch._errors",
+    "ContextChurnWarning": "jitwatch._errors",
+    "DtypeChurnWarning": "jitwatch._errors",
+    "IdentityChurnWarning": "jitwatch._errors",
     "JitwatchError": "jitwatch._errors",
+    "RecompilationError": "jitwatch._errors",
+    "RecompilationWarning": "jitwatch._errors",
+    "ShapeChurnWarning": "jitwatch._errors",
+    "ShardingChurnWarning": "jitwatch._errors",
+    "StaticArgChurnWarning": "jitwatch._errors",
+    "StructureChurnWarning": "jitwatch._errors",
+    "subscribe": "jitwatch._hub",
     "install": "jitwatch._install",
     "uninstall": "jitwatch._install",
     "watching": "jitwatch._install",
+    "Alert": "jitwatch._model",
     "CacheInfo": "jitwatch._model",
     "Recording": "jitwatch._scopes",
     "recording": "jitwatch._scopes",
@@ -34,17 +63,32 @@ _HOMES = {
 }
 
 __all__ = [
+    "Alert",
+    "CacheChurnWarning",
     "CacheInfo",
+    "ContextChurnWarning",
+    "DtypeChurnWarning",
+    "IdentityChurnWarning",
     "JitwatchError",
+    "RecompilationError",
+    "RecompilationWarning",
     "Recording",
+    "ShapeChurnWarning",
+    "ShardingChurnWarning",
+    "StaticArgChurnWarning",
+    "StructureChurnWarning",
     "WatchedFunction",
     "__version__",
     "call_log",
+    "freeze",
     "install",
+    "no_compiles",
     "recording",
     "report",
     "reset",
     "snapshot",
+    "subscribe",
+    "unfreeze",
     "uninstall",
     "watched_jit",
     "watching",

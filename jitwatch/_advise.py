@@ -92,5 +92,5 @@ _ADVICE = {
     "stale_capture": "Pass {bare} as an argument: a value that the body reads from outside is fixed when it is traced,"
     " and changing it later has no effect on cached programs. {name}.clear_cache() makes it read them again.",
     "stuck": "A call with this key raised before, so JAX never uses its fast path for it, some 0.04 ms a call."
-    " {name}._clear_cache() heals it without compiling again.",
+    " {name}.heal(), or ._clear_cache() on a plain jitted function, puts it back without compiling again.",
 }

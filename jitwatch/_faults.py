@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 _logger = logging.getLogger("jitwatch")
 _lock = threading.Lock()
@@ -22,6 +26,15 @@ def record(where: str, error: BaseException) -> None:
             )
         except Exception:  # a user's handler or a closed stream must not reach the watched call
             pass
+
+
+def contain(where: str, function: Callable[..., T], *args: Any, default: T) -> T:
+    """What the function returns; where it fails, a fault at `where`, and the default."""
+    try:
+        return function(*args)
+    except Exception as error:
+        record(where, error)
+        return default
 
 
 def count() -> int:

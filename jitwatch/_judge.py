@@ -14,7 +14,7 @@ from typing import NamedTuple
 from jitwatch._advise import advice_for
 from jitwatch._explain import History, changes, explain
 from jitwatch._model import Change, Explanation, Finding, FunctionStats, KeyStats, Leaf, Miss, Snapshot
-from jitwatch._sums import lost_s
+from jitwatch._sums import lost_s, programs_of
 
 CODES = {
     "shape": "JW101", "dtype": "JW102", "weak_type": "JW103", "sharding": "JW104", "committed": "JW105",
@@ -70,7 +70,7 @@ def explanations(function: FunctionStats) -> dict[int, Explanation]:
 
 
 def _variants(function: FunctionStats) -> list[_Variant]:
-    compiled = [key for key in function.keys if _programs(key)]
+    compiled = [key for key in function.keys if programs_of(key)]
     numbers = {key.number: key for key in compiled}
     variants: list[_Variant] = []
     history = History()
@@ -80,10 +80,6 @@ def _variants(function: FunctionStats) -> list[_Variant]:
         nearest = None if explanation.nearest is None else numbers[explanation.nearest]
         variants.append(_Variant(key, explanation, nearest))
     return variants
-
-
-def _programs(key: KeyStats) -> int:
-    return key.stages.compiles + key.stages.loads
 
 
 def _key_findings(function: FunctionStats) -> Iterable[Finding]:
@@ -190,7 +186,7 @@ def _finding(function: FunctionStats, cause: str, group: Sequence[_Variant]) -> 
 
 def _cleared(function: FunctionStats, misses: Sequence[Miss]) -> Iterable[Finding]:
     """Findings on keys that compiled again although nothing about them changed, and on the persistent cache."""
-    again = [key for key in function.keys if _programs(key) > function.processes and not key.key.transform]
+    again = [key for key in function.keys if programs_of(key) > function.processes and not key.key.transform]
     kept_out = [miss for miss in misses if miss.function == function.id and miss.persistent]
     other_key = [miss for miss in kept_out if miss.persistent.startswith("another key")]
     not_stored = [miss for miss in kept_out if miss.persistent.startswith("not stored")]
@@ -207,10 +203,15 @@ def _cleared(function: FunctionStats, misses: Sequence[Miss]) -> Iterable[Findin
 
 def _stuck(function: FunctionStats) -> Iterable[Finding]:
     """Findings on keys whose first call raised, so that JAX dispatches them slowly for ever."""
-    stuck = [key for key in function.keys if key.failures and not key.slow_path and key.dispatch_only >= CHURN]
+    stuck = [key for key in function.keys if is_stuck(key) and key.dispatch_only >= CHURN]
     if stuck:
         change = Change("stuck", function.name, "fast dispatch", "slow dispatch since a call of this key raised")
         yield make_finding(function, "stuck", [change], stuck)
+
+
+def is_stuck(key: KeyStats) -> bool:
+    """Whether JAX serves a key by the slow dispatch only, since its first call raised; a hit shows that it does not."""
+    return bool(key.failures and key.dispatch_only) and not key.slow_path and not key.hits
 
 
 def _stale(function: FunctionStats) -> Iterable[Finding]:
@@ -223,7 +224,7 @@ def _same_definition(functions: Sequence[FunctionStats]) -> Iterable[list[Functi
     """Groups of several function objects that one definition made."""
     groups: dict[tuple[str, str, str], list[FunctionStats]] = {}
     for function in functions:
-        if function.defined_at and any(map(_programs, function.keys)):
+        if function.defined_at and any(map(programs_of, function.keys)):
             groups.setdefault((function.name, function.defined_at, function.qualname), []).append(function)
     return (group for group in groups.values() if len(group) > 1)
 
@@ -247,7 +248,7 @@ def _made_anew(objects: Sequence[FunctionStats]) -> Iterable[tuple[FunctionStats
     ]
     hits = sum(function.hits for function in objects)
     if again and (hits < USES_TO_BE_WORTH_IT * len(objects) if objects[0].hits_counted else len(again) >= CHURN):
-        keys = [key for function in again for key in function.keys if _programs(key)]
+        keys = [key for function in again for key in function.keys if programs_of(key)]
         what = f"{len(objects)} function objects made at {objects[0].defined_at}"
         change = Change("function_identity", objects[0].name, "one function object", what)
         yield again[-1], make_finding(again[-1], "function_identity", [change], keys)
@@ -265,7 +266,7 @@ def _with_other_options(objects: Sequence[FunctionStats]) -> Iterable[tuple[Func
                 Change("other", f"jit option {name}", before.get(name, "default"), after.get(name, "default"))
                 for name in names
             ]
-            yield later, make_finding(later, "other", differing, [key for key in later.keys if _programs(key)])
+            yield later, make_finding(later, "other", differing, [key for key in later.keys if programs_of(key)])
 
 
 def _same_keys(one: FunctionStats, other: FunctionStats) -> bool:
@@ -273,9 +274,9 @@ def _same_keys(one: FunctionStats, other: FunctionStats) -> bool:
     return any(
         all(change.cause == "static_identity" for change in changes(first.key, second.key))
         for first in one.keys
-        if _programs(first)
+        if programs_of(first)
         for second in other.keys
-        if _programs(second)
+        if programs_of(second)
     )
 
 
@@ -320,7 +321,7 @@ def make_finding(
     misses: Sequence[Miss] = (), place: str = "",
 ) -> Finding:  # fmt: skip
     """A finding on these changes, with what the keys or misses concerned cost."""
-    compiles = sum(map(_programs, keys)) or len(misses)
+    compiles = sum(map(programs_of, keys)) or len(misses)
     saved_s = sum(lost_s(key.stages) for key in keys) or sum(lost_s(miss.stages) for miss in misses)
     call_site = place or next((site.place for key in keys for site in key.call_sites), "")
     call_site = call_site or next((miss.call_site for miss in misses), "")

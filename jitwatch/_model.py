@@ -129,6 +129,26 @@ class Finding(msgspec.Struct, frozen=True):
     """What to change."""
 
 
+class Alert(msgspec.Struct, frozen=True):
+    """Something that the user is told while the program runs, as a warning, an error or a call of theirs."""
+
+    kind: str
+    """`churn` (a finding), `limit` (`max_compiles`), `unexpected` (outside `expect`) or `frozen`."""
+    code: str
+    """Of the rule, such as `JW101`; empty where the cause has none, such as a first compilation."""
+    cause: str
+    """As in `Change`; `first` for a function that was not compiled before."""
+    function: str
+    defined_at: str
+    call_site: str
+    changes: tuple[Change, ...]
+    """Against the nearest earlier key; empty for a finding, whose message says them."""
+    compiles: int
+    """Compilations that could be saved, or that there were too many, up to now."""
+    message: str
+    """The whole text."""
+
+
 class Stages(msgspec.Struct, frozen=True, omit_defaults=True):
     """How often each stage ran, and for how long. A load is a compilation answered by the persistent cache."""
 

@@ -103,6 +103,8 @@ class KeyRecord:
         """Whether a call with this key came to its end."""
         self.rebuild_pending = False
         """Whether jitwatch itself emptied the dispatch cache, so that the next dispatch-only miss counts as a hit."""
+        self.heal_pending = False
+        """Whether jitwatch stopped a call of this key, after which JAX closes its fast path to the key."""
         self.entry: Any = lambda: None
         """Weak reference to what JAX's cache entry for this key holds."""
 
@@ -125,13 +127,13 @@ class FunctionRecord:
 
     def __init__(
         self, recorder: Recorder, number: int, name: str, qualname: str, defined_at: str,
-        options: tuple[tuple[str, str], ...], max_keys: int, approximate: bool, hits_counted: bool,
+        options: tuple[tuple[str, str], ...], approximate: bool, hits_counted: bool, policy: Any = None,
         bound: str = "",
     ) -> None:  # fmt: skip
         self.bound = bound
         self.hits_counted = hits_counted
         self.recorder, self.id, self.name, self.qualname = recorder, number, name, qualname
-        self.defined_at, self.options, self.max_keys, self.approximate = defined_at, options, max_keys, approximate
+        self.defined_at, self.options, self.approximate = defined_at, options, approximate
         self.keys: dict[CacheKey, KeyRecord] = {}
         self.numbered: list[KeyRecord] = []
         """The records of `keys`, by number less one."""
@@ -146,6 +148,8 @@ class FunctionRecord:
         self._stale_at_exit: tuple[Change, ...] = ()
         self.compare_captured: Any = None
         """Tells which of the values that a key's program was traced with are others now."""
+        self.policy = policy
+        """What the function's author asked for (`_alert.Policy`); None for programs of no watched function."""
         self.in_use: Any = lambda: True
         """Whether the function still exists; functions that are gone make room first."""
 
@@ -153,12 +157,15 @@ class FunctionRecord:
         """The live record of a key, made where the bound allows; beyond it, and for no key, the shared overflow."""
         with self.recorder.lock:
             record = None if key is None else self.keys.get(key)
-            if record is None and key is not None and len(self.keys) < self.max_keys:
+            if record is None and key is not None and len(self.keys) < self._max_keys():
                 record = self.keys[key] = KeyRecord(len(self.keys) + 1, key, time.time())
                 self.numbered.append(record)
             elif record is None and key is not None:
                 self.dropped_keys += 1
             return record or self.overflow
+
+    def _max_keys(self) -> int:
+        return MAX_OTHER_KEYS if self.policy is None else int(self.policy.max_keys)
 
     def add(self, miss: Miss, record: KeyRecord | None) -> None:
         """Count one miss for the function and its key."""
@@ -185,6 +192,18 @@ class FunctionRecord:
                 self.last_failure = miss
             self.recorder.keep(miss)
         _hub.publish(miss)
+
+    def expect_rebuild(self) -> None:
+        """Count the next dispatch-only miss of each key as a hit: jitwatch empties the dispatch cache."""
+        with self.recorder.lock:
+            for key in self.keys.values():
+                key.rebuild_pending = key.seen
+
+    def compiles(self) -> int:
+        """XLA compilations since the last reset."""
+        with self.recorder.lock:
+            before = self.recorder.baseline.get(self.id)
+            return self.totals.tally.compiles - (before.stages.compiles if before else 0)
 
     def stats(self) -> FunctionStats:
         """The counts as plain data, since the last reset."""
@@ -257,6 +276,12 @@ class Recorder:
         """The number of the next miss."""
         return next(self._numbers)
 
+    def recent(self, functions: Iterable[int]) -> tuple[Miss, ...]:
+        """The most recent misses of some functions, oldest first."""
+        wanted = set(functions)
+        with self.lock:
+            return tuple(miss for miss in self._misses if miss.function in wanted)
+
     def keep(self, miss: Miss) -> None:
         """Put a miss on the list of the most recent ones; the lock is held."""
         self._dropped_misses += len(self._misses) == MAX_MISSES
@@ -269,8 +294,7 @@ class Recorder:
                 name = "(others)"
             if name not in self._others:
                 record = self._others[name] = FunctionRecord(
-                    self, next(self._function_numbers), name, name, "", (), MAX_OTHER_KEYS, approximate=False,
-                    hits_counted=False,
+                    self, next(self._function_numbers), name, name, "", (), approximate=False, hits_counted=False,
                 )  # fmt: skip
                 self._others_by_number[record.id] = record
             return self._others[name]

@@ -25,3 +25,8 @@ def lost_s(stages: Stages) -> float:
 def any_ran(stages: Stages) -> bool:
     """Whether at least one stage ran."""
     return bool(stages.traces or stages.lowerings or stages.compiles or stages.loads)
+
+
+def programs_of(record: Any) -> int:
+    """How many programs a function or a key was given: compilations, and loads from the persistent cache."""
+    return int(record.stages.compiles + record.stages.loads)

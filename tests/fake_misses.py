@@ -7,6 +7,7 @@ from typing import Any
 
 from builders import failed_miss, key, leaf, stages
 
+from jitwatch._alert import Policy
 from jitwatch._model import CacheKey, Miss
 from jitwatch._recorder import RECORDER, FunctionRecord, KeyRecord, Recorder
 
@@ -14,7 +15,7 @@ from jitwatch._recorder import RECORDER, FunctionRecord, KeyRecord, Recorder
 def add_function(name: str = "step", recorder: Recorder = RECORDER, **changes: Any) -> FunctionRecord:
     """A watched function that was never called."""
     description: dict[str, Any] = {
-        "name": name, "qualname": name, "defined_at": "train.py:41", "options": (), "max_keys": 100,
+        "name": name, "qualname": name, "defined_at": "train.py:41", "options": (), "policy": Policy(max_keys=100),
         "approximate": False, "hits_counted": True,
     }  # fmt: skip
     return recorder.add_function(**description | changes)

@@ -10,8 +10,11 @@ import pytest
 import jitwatch
 
 NAMES = {
-    "CacheInfo", "JitwatchError", "Recording", "WatchedFunction", "__version__", "call_log", "install", "recording",
-    "report", "reset", "snapshot", "uninstall", "watched_jit", "watching",
+    "Alert", "CacheChurnWarning", "CacheInfo", "ContextChurnWarning", "DtypeChurnWarning", "IdentityChurnWarning",
+    "JitwatchError", "RecompilationError", "RecompilationWarning", "Recording", "ShapeChurnWarning",
+    "ShardingChurnWarning", "StaticArgChurnWarning", "StructureChurnWarning", "WatchedFunction", "__version__",
+    "call_log", "freeze", "install", "no_compiles", "recording", "report", "reset", "snapshot", "subscribe", "unfreeze",
+    "uninstall", "watched_jit", "watching",
 }  # fmt: skip
 WITHOUT_JAX = "import sys; sys.modules['jax'] = None; {}"
 

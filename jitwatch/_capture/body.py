@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import time
 import weakref
@@ -32,7 +33,7 @@ class Body:
 
     @property
     def __wrapped__(self) -> Callable[..., Any]:
-        return jax_internals.innermost(self.function())
+        return _innermost(self.function())
 
     @property
     def __signature__(self) -> inspect.Signature:
@@ -51,6 +52,7 @@ class Body:
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         if jax_internals.trace_state_clean():  # not a trace: `debug_nans` looks for the operation that made the NaN
             return self.function()(*args, **kwargs)
+        stages.before_trace(self)
         frame = stages.Frame("body", None, self)
         stages.push(frame)
         start = time.perf_counter()
@@ -80,6 +82,13 @@ class Body:
     def any_record(self) -> Any:
         """One of the records whose jit traces this body, for a trace that no call of theirs explains."""
         return next(iter(self._records), None)
+
+
+def _innermost(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function inside partials; JAX looks for the source line of a partial there."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return function
 
 
 _bodies: dict[int, tuple[weakref.ref[Any], Body]] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from inspect import CO_VARARGS, CO_VARKEYWORDS
 from types import FrameType, TracebackType
 
 # Top-level packages whose frames are never "the user's line".
@@ -19,13 +20,37 @@ _PASSED_THROUGH = frozenset(("jax", "jaxlib", "jitwatch", "functools", "contextl
 
 
 def call_site() -> str:
-    """`file:line` of the innermost frame of the user's on this thread; empty if there is none."""
+    """`file:line` of `user_frame()`; empty if there is none."""
+    frame = user_frame()
+    return "" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def user_frame() -> FrameType | None:
+    """The innermost frame of the user's on this thread that is not only a decorator's wrapper; None if there is none.
+
+    If all of the user's frames are wrappers, it is the innermost of them.
+    """
     frame: FrameType | None = sys._getframe(1)
+    wrapper = None
     while frame is not None:
         if is_user(frame):
-            return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+            if not _is_wrapper(frame):
+                return frame
+            wrapper = wrapper or frame
         frame = frame.f_back
-    return ""
+    return wrapper
+
+
+def _is_wrapper(frame: FrameType) -> bool:
+    """Whether a frame runs a function that takes any arguments and has in its closure one that wraps another.
+
+    Frames do not say what function they run, so `__wrapped__` of the wrapper itself cannot be asked for.
+    """
+    code = frame.f_code
+    if not (code.co_flags & CO_VARARGS and code.co_flags & CO_VARKEYWORDS and code.co_freevars):
+        return False
+    values = frame.f_locals
+    return any(hasattr(values.get(name), "__wrapped__") for name in code.co_freevars)
 
 
 def innermost_user_line(traceback: TracebackType | None) -> str | None:

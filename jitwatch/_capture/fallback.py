@@ -7,45 +7,49 @@ call computes its key.
 from __future__ import annotations
 
 import functools
+import weakref
 from typing import Any
 
 import jax
 
 from jitwatch import _faults
+from jitwatch._alert import Policy
 from jitwatch._capture import jax_internals, stages
 from jitwatch._capture.watch import Watch, own_stages
 from jitwatch._model import Stages
 
 
-def wrapped(jitted: Any, options: dict[str, Any], max_keys: int) -> tuple[Any, Watch]:
+def wrapped(jitted: Any, options: dict[str, Any], policy: Policy) -> tuple[Any, Watch]:
     """A Python function around the jitted one, and its watch."""
-    watch = Watch(jitted, options, max_keys, exact=False)
+    watch = Watch(jitted, options, policy, exact=False)
 
     @functools.wraps(watch.fun)
     def watched(*args: Any, **kwargs: Any) -> Any:
         if jax.config.jax_disable_jit:  # no cache is used, so nothing is counted, as with the exact hook
             return watch.fun(*args, **kwargs)
         size = jax_internals.dispatch_cache_size(watch.inner)
-        frame, call = watch.begin(args, kwargs)
+        frame = _faults.contain("the begin of a call", watch.begin, args, kwargs, default=None)
+        if frame is None:
+            return watch.inner(*args, **kwargs)
         try:
             result = watch.inner(*args, **kwargs)
         except BaseException as error:
-            watch.failed(frame, call, error)
+            _faults.contain("counting a failed call", watch.failed, frame, error, default=None)
             raise
         grown = jax_internals.dispatch_cache_size(watch.inner) > size
         if grown or own_stages(frame) != Stages() or frame.kind == "nested":
-            watch.end(frame, call, None)
+            _faults.contain("counting a miss", watch.end, frame, None, default=None)
         else:
-            stages.pop(frame)
-            _count_hit(watch, call)
+            _faults.contain("counting a hit", _count_hit, watch, frame, default=None)
+        if frame.alerts:
+            watch.speak(frame)
         return result
 
+    watch.function = weakref.ref(watch.inner)
     watched.clear_cache = watch.inner.clear_cache  # type: ignore[attr-defined]
     return watched, watch
 
 
-def _count_hit(watch: Watch, call: Any) -> None:
-    try:
-        watch.record.record_of(None if call is None else call.key).hits.add_one()
-    except Exception as error:
-        _faults.record("counting a hit", error)
+def _count_hit(watch: Watch, frame: stages.Frame) -> None:
+    stages.pop(frame)
+    watch.record.record_of(None if frame.call is None else frame.call.key).hits.add_one()

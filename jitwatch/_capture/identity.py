@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import types
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -23,11 +24,18 @@ def qualified_name(fun: Callable[..., Any], name: str) -> str:
 
 
 def bound_values(fun: Callable[..., Any]) -> str:
-    """What the function object carries: closure values by name, arguments of a partial, the object of a method.
+    """What the function object is: its code, closure values by name, arguments of a partial, the object of a method.
 
-    Two objects of one definition that carry the same are the same function to the user, and two to JAX.
+    Two objects of one definition that carry the same are the same function to the user, and two to JAX. A checksum of
+    the code is part of it: several lambdas of one line have one name and one place.
     """
     return ", ".join(_bound(fun))[:MAX_TEXT]
+
+
+def _checksum(code: types.CodeType) -> int:
+    """Equal for code that does the same, also in another process with the same Python."""
+    constants = [_checksum(each) if isinstance(each, types.CodeType) else repr(each) for each in code.co_consts]
+    return zlib.crc32(repr((code.co_code, code.co_names, code.co_varnames, constants)).encode())
 
 
 def _bound(fun: Any) -> list[str]:
@@ -54,7 +62,7 @@ def _transform(fun: Any) -> tuple[Any, Any]:
 
 def _cells(fun: Any) -> list[str]:
     code, cells = getattr(fun, "__code__", None), getattr(fun, "__closure__", None) or ()
-    texts = []
+    texts = [f"code {_checksum(code):08x}"] if isinstance(code, types.CodeType) else []
     for name, cell in zip(code.co_freevars if code else (), cells, strict=False):
         try:
             texts.append(f"{name}={describe(cell.cell_contents)}")

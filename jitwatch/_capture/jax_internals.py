@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import operator
 import sys
 from collections.abc import Callable, Sequence
 from types import FrameType
@@ -19,6 +18,7 @@ import numpy as np
 from jax._src import (
     api_util,
     array,
+    compiler,
     config,
     core,
     dispatch,
@@ -33,6 +33,8 @@ from jax._src import (
 from jax._src.interpreters import pxla
 from jax._src.lib import jax_jit
 
+from jitwatch._capture.counted_output import CountedOutput
+
 try:  # moved in JAX 0.10
     from jax._src.random import prng
 except ImportError:
@@ -44,20 +46,6 @@ ArrayImpl: Any = array.ArrayImpl
 
 # The original, for the case that a program puts jitwatch in its place.
 plain_jit: Callable[..., Any] = jax.jit
-
-
-class _CountedOutput:
-    """Stands for a function's output in the treedef that JAX's C++ unflattens at the end of a fast-path call.
-
-    `from_iterable(aux_data, children)` is `operator.call`, so that C++ calls the node's aux data with a one-tuple of
-    children: a counter written in C, made by `hit_counter`.
-    """
-
-    def __init__(self, counter: Any) -> None:
-        self.counter = counter
-
-
-jax.tree_util.register_pytree_node(_CountedOutput, lambda node: ((0,), node.counter), operator.call)
 
 
 @functools.cache
@@ -145,13 +133,6 @@ def jit_options(jitted: Any) -> dict[str, Any]:
     return options
 
 
-def innermost(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function inside partials; JAX looks for the source line of a partial there."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    return function
-
-
 def program_name(function: Callable[..., Any], name: str) -> str:
     """How JAX names the traced program of a function that it calls `name`: before 0.9, nameless callables alike."""
     return name if hasattr(function, "__name__") or _names_partials() else "<unnamed wrapped function>"
@@ -198,6 +179,43 @@ def clear_dispatch_cache(jitted: Any) -> None:
     jitted._clear_cache()
 
 
+def clear_running_dispatch_caches() -> None:
+    """Empty the dispatch caches of the functions, JAX's own too, that JAX dispatches on this thread right now.
+
+    An exception on its way through them would leave their keys on the slow path for ever.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if (frame.f_code.co_filename, frame.f_code.co_name) == (pjit.__file__, "cache_miss"):
+            clear_dispatch_cache(pjit._cpp_pjit(frame.f_locals["fun"], frame.f_locals["jit_info"]))
+        frame = frame.f_back
+
+
+_XLA_FUNCTIONS = ("backend_compile_and_load", "backend_compile")  # the second before JAX 0.7
+
+
+def call_before_xla(callback: Callable[[], None]) -> None:
+    """Call `callback` each time before JAX has XLA compile, when the persistent cache had no answer; it may raise."""
+    for name in _XLA_FUNCTIONS:
+        original = getattr(compiler, name, None)
+        if original is not None:
+            setattr(compiler, name, _after(callback, original))
+
+
+def can_call_before_xla() -> bool:
+    """Whether this JAX has a function of those that `call_before_xla` looks for."""
+    return any(hasattr(compiler, name) for name in _XLA_FUNCTIONS)
+
+
+def _after(callback: Callable[[], None], original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def compile_after(*args: Any, **kwargs: Any) -> Any:
+        callback()
+        return original(*args, **kwargs)
+
+    return compile_after
+
+
 def dispatch_cache_size(jitted: Any) -> int:
     """Entries in the C++ dispatch cache of one function; the fallback's sign of a miss."""
     return int(jitted._cache_size())
@@ -205,7 +223,7 @@ def dispatch_cache_size(jitted: Any) -> int:
 
 def count_hits(fastpath: Any, counter: Any) -> Any:
     """The fast-path data of a call with `counter` called once in each later call that C++ serves by it."""
-    _, node = tree_util.dispatch_registry.flatten(_CountedOutput(counter))
+    _, node = tree_util.dispatch_registry.flatten(CountedOutput(counter))
     return fastpath._replace(out_pytree_def=node.compose(fastpath.out_pytree_def))
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import jax
 
-from jitwatch import _config, _faults
+from jitwatch import _faults
+from jitwatch._alert import policy_of_all
 from jitwatch._capture import jax_internals
 from jitwatch._capture.watch import watch_of
 from jitwatch._capture.watched import begin, watch_plainly
@@ -19,7 +20,7 @@ class Patch:
     """The replacement, while it is in place."""
 
     def __init__(self, *, count_hits: bool) -> None:
-        self._max_keys = _config.option("max_keys")
+        self._policy = policy_of_all()
         self._count_hits = count_hits
         self._places: list[tuple[ModuleType, str]] = []
         self._in_place = True
@@ -58,7 +59,7 @@ class Patch:
             if not isinstance(jitted, jax_internals.PjitFunction):  # a decorator, since JAX 0.8.1
                 return functools.partial(jit, **options)
             try:
-                return watch_plainly(jitted, options, self._max_keys, count_hits=self._count_hits)
+                return watch_plainly(jitted, options, self._policy, count_hits=self._count_hits)
             except Exception as error:
                 _faults.record("watching a jitted function", error)
                 return jitted

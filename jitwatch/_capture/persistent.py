@@ -17,15 +17,20 @@ NEW = "new entry"
 _STARTED_UNIX_S = time.time()
 
 
+def is_on() -> bool:
+    """Whether a compilation on this thread may be answered by the persistent cache."""
+    return bool(jax.config.jax_compilation_cache_dir and jax.config.jax_enable_compilation_cache)
+
+
 def outcome(name: str, stages: Stages) -> str:
     """What became of a program that XLA compiled: empty if the cache is off, else one of three forms.
 
     JAX stores what took at least `jax_persistent_cache_min_compile_time_secs`, one file for each entry, whose name
     begins with that of the program (JAX 0.6.1 to 0.12, `compilation_cache.py`).
     """
-    folder = jax.config.jax_compilation_cache_dir
-    if not folder or not jax.config.jax_enable_compilation_cache:
+    if not is_on():
         return ""
+    folder = jax.config.jax_compilation_cache_dir
     least_s = getattr(jax.config, MIN_SECONDS)
     if stages.compile_s < least_s:
         return f"{NOT_STORED}: the compilation took {stages.compile_s:.3g} s, and {MIN_SECONDS} is {least_s:g}"

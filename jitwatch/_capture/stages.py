@@ -10,14 +10,14 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 
 from jitwatch import _faults
-from jitwatch._capture import eager, persistent
+from jitwatch._capture import eager, guard, jax_internals, persistent
 from jitwatch._capture.call_site import call_site, caller_library
-from jitwatch._model import Miss, Stages
+from jitwatch._model import Alert, CacheKey, Miss, Stages
 from jitwatch._recorder import RECORDER, FunctionRecord, Tally
 
 _KINDS = {
@@ -40,6 +40,22 @@ class Frame:
         self.outermost = True
         """Whether no traced body encloses this frame on its thread."""
         self.key_error: Exception | None = None
+        self.call: Any = None
+        """The key of a call, as `keys.Call`; None where it cannot be told."""
+        self.key: Any = None
+        """The record of the key, at the end of a call."""
+        self.alerts: list[Alert] = []
+        """What the call gave rise to, to be said when all is counted."""
+        self.stopped = False
+        """Whether jitwatch itself ended the call with an exception."""
+
+
+class _Compiling(NamedTuple):
+    """A program that is about to be compiled: its name, and the watched function and key that it is for."""
+
+    name: str
+    function: FunctionRecord | None
+    key: CacheKey | None
 
 
 class _ThreadState(threading.local):
@@ -49,6 +65,8 @@ class _ThreadState(threading.local):
         self.traced: dict[str, float] = {}
         self.transformed: dict[str, weakref.ref[FunctionRecord]] = {}
         self.lowered: dict[str, Tally] = {}
+        self.compiling: _Compiling | None = None
+        self.stopped_at_xla = False
 
 
 _thread = _ThreadState()
@@ -64,6 +82,8 @@ def listen() -> None:
         if not _registered:
             jax.monitoring.register_event_duration_secs_listener(_on_duration)
             jax.monitoring.register_event_listener(_on_event)
+            jax.monitoring.register_scalar_listener(_on_begin)
+            jax_internals.call_before_xla(_before_xla)
             _registered = True
 
 
@@ -120,10 +140,68 @@ def _on_duration(event: str, duration_s: float, **details: Any) -> None:
         _faults.record("monitoring", error)
 
 
+def before_trace(body: Any) -> None:
+    """Let the guard stop a call before the function's Python body is traced for it."""
+    frame = _thread.stack[-1] if _thread.stack else None
+    if frame is not None and frame.kind == "call" and frame.body is body:
+        _let_guard_see("trace", _Compiling(body.program, frame.function, _key_of(frame)))
+
+
+def _on_begin(event: str, _: float, **details: Any) -> None:
+    """A stage begins. What the guard raises reaches the user's call: that is how it stops one."""
+    kind = _KINDS.get(event)
+    if kind in ("lower", "compile"):
+        begun = _faults.contain("monitoring", _begun, kind, str(details.get("fun_name", "")), default=None)
+        if begun is not None:
+            _let_guard_see(kind, begun)
+
+
+def _begun(kind: str, program: str) -> _Compiling | None:
+    name = _without_jit(program)
+    frame = _thread.stack[-1] if _thread.stack else None
+    if any(other.kind == "inspect" for other in _thread.stack):
+        begun = None
+    elif frame is None:
+        begun = _Compiling(name, _owner(name, _thread.lowered.get(name)), None)
+    elif frame.kind != "body" and frame.function is not None and name in (frame.function.program, ""):
+        begun = _Compiling(name, frame.function, _key_of(frame))
+    else:
+        begun = _Compiling(name, None, None)
+    if kind == "compile":
+        _thread.compiling = begun
+    elif frame is None or frame.kind != "call" or begun is None or begun.function is None:
+        return None  # it may be lowered and never compiled
+    return begun
+
+
+def _before_xla() -> None:
+    if _thread.compiling is not None:
+        try:
+            _let_guard_see("xla", _thread.compiling)
+        except BaseException:
+            _thread.stopped_at_xla = True
+            raise
+
+
+def _let_guard_see(stage: str, begun: _Compiling) -> None:
+    guard.before(stage, begun.name, _thread.stack, own=begun.function, key=begun.key)
+
+
+def _key_of(frame: Frame) -> CacheKey | None:
+    return None if frame.call is None else frame.call.key
+
+
+def _without_jit(program: str) -> str:
+    return program[4:-1] if program.startswith("jit(") and program.endswith(")") else program
+
+
 def _attribute(kind: str, duration_s: float, program: str) -> None:
+    if kind == "compile" and _thread.stopped_at_xla:
+        _thread.stopped_at_xla = False
+        return  # JAX sends the event though XLA did not run
     if kind == "compile" and _thread.persistent_hit:
         _thread.persistent_hit, kind = False, "load"
-    name = program[4:-1] if program.startswith("jit(") and program.endswith(")") else program
+    name = _without_jit(program)
     frame = _thread.stack[-1] if _thread.stack else None
     if frame is None:
         _attribute_outside(kind, duration_s, name)
@@ -164,15 +242,25 @@ def _attribute_outside(kind: str, duration_s: float, name: str) -> None:
     stages.add(_stage(kind, duration_s))
     if lowered is not None:
         stages.add(lowered)
-    ahead = lowered is None and name in _lowered_ahead  # a backward pass may be only compiled too: JAX keeps lowerings
-    role = "call" if stages.traces else "aot" if ahead else "backward"
-    owners = {"aot": _lowered_ahead, "backward": _thread.transformed}.get(role, {})
-    reference = owners.get(name)
-    record = None if reference is None else reference()
+    record = _owner(name, lowered)
     if record is not None:
-        record.add(new_miss(record, role, stages.stages()), None)
+        record.add(new_miss(record, _role(name, lowered), stages.stages()), None)
     else:
         _add_other(name, stages.stages())
+
+
+def _role(name: str, lowered: Tally | None) -> str:
+    if lowered is not None and lowered.traces:
+        return "call"
+    # A backward pass may be only compiled too: JAX keeps lowerings.
+    return "aot" if lowered is None and name in _lowered_ahead else "backward"
+
+
+def _owner(name: str, lowered: Tally | None) -> FunctionRecord | None:
+    """The watched function that a program is compiled for outside any call, by what was lowered under its name."""
+    owners = {"aot": _lowered_ahead, "backward": _thread.transformed}.get(_role(name, lowered), {})
+    reference = owners.get(name)
+    return None if reference is None else reference()
 
 
 def _add_other(name: str, stages: Stages) -> None:

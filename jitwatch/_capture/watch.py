@@ -8,13 +8,15 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from jitwatch import _faults, _hub
+from jitwatch import _alert, _faults, _hub, _say
+from jitwatch._alert import Policy
 from jitwatch._capture import captured, definition, identity, jax_internals, keys, stages
 from jitwatch._capture.body import Body, body_of
-from jitwatch._capture.call_site import innermost_user_line
+from jitwatch._capture.call_site import innermost_user_line, user_frame
 from jitwatch._capture.values import describe
 from jitwatch._model import CacheKey, Change, LoggedCall, Miss, Stages
 from jitwatch._recorder import RECORDER, FunctionRecord, KeyRecord
+from jitwatch._sums import lost_s
 
 _ARGUMENT_IN_ERROR = re.compile(r"depends on the values? of the arguments? (.+?)[.\n]")
 
@@ -33,7 +35,7 @@ class Watch:
     """
 
     def __init__(
-        self, jitted: Any, options: dict[str, Any], max_keys: int, *, exact: bool, count_hits: bool = True
+        self, jitted: Any, options: dict[str, Any], policy: Policy, *, exact: bool, count_hits: bool = True
     ) -> None:
         self._exact, self._count_hits = exact, count_hits
         self.fun = jax_internals.jitted_function(jitted)
@@ -49,17 +51,21 @@ class Watch:
                 bound=identity.bound_values(self.fun),
                 defined_at=jax_internals.source_of(self.fun),
                 options=_option_texts(options),
-                max_keys=max_keys,
+                policy=policy,
                 approximate=not exact,
                 hits_counted=count_hits,
             )
             records[cache].in_use = weakref.ref(self.body)
         self.record: FunctionRecord = records[cache]
+        if policy.warn_compiles:  # of a function that is watched by name, not with all others
+            self.record.policy = policy
         self.record.program = self.body.program
         self.body.add_record(self.record)
         self.record.compare_captured = functools.partial(_captured_differences, weakref.ref(self.fun))
         self.inner = jax_internals.jit_again(jitted, self.body)
         """The same function without the hook, for work ahead of time; it does not refer back to the hooked one."""
+        self.function: Callable[[], Any] = lambda: None
+        """The hooked function, while it exists."""
         self._may_stand_for_another = definition.is_of_library(self.fun)
 
     def ahead(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -80,76 +86,99 @@ class Watch:
         """JAX's `cache_miss` with the counting around it."""
 
         def cache_miss(*args: Any, **kwargs: Any) -> Any:
-            frame, call = self.begin(args, kwargs)
+            frame = _faults.contain("the begin of a miss", self.begin, args, kwargs, default=None)
+            if frame is None:
+                return original(*args, **kwargs)
             try:
                 result = original(*args, **kwargs)
             except BaseException as error:
-                self.failed(frame, call, error)
+                _faults.contain("counting a failed call", self.failed, frame, error, default=None)
                 raise
-            return (result[0], self.end(frame, call, result[1]), *result[2:])
+            fastpath = _faults.contain("counting a miss", self.end, frame, result[1], default=result[1])
+            if frame.alerts:
+                self.speak(frame)
+            return (result[0], fastpath, *result[2:])
 
         return cache_miss
 
-    def begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[stages.Frame, keys.Call | None]:
+    def begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> stages.Frame:
         """Before JAX handles a miss: its key, and a frame that collects the stages."""
-        call, frame = None, stages.Frame("call", self.record, self.body)
+        frame = stages.Frame("call", self.record, self.body)
         try:
             if self._may_stand_for_another:
                 self._may_stand_for_another = False
                 found = definition.definition_among(self.record.name, (*args, *kwargs.values()))
                 self.record.defined_at = found or self.record.defined_at
-            call = self.key_maker.call(args, kwargs)
+            call = frame.call = self.key_maker.call(args, kwargs)
             if call.under_trace:
                 frame.kind = "nested"
                 stages.transformed(self.record)
         except Exception as error:  # a fault only if JAX does not refuse the arguments as well
             frame.key_error = error
         stages.push(frame)
-        return frame, call
+        return frame
 
-    def end(self, frame: stages.Frame, call: keys.Call | None, fastpath: Any) -> Any:
+    def end(self, frame: stages.Frame, fastpath: Any) -> Any:
         """After JAX handled a miss: count it; returns the fast-path data to give to C++."""
         stages.pop(frame)
-        try:
-            if frame.key_error is not None:
-                _faults.record("the cache key", frame.key_error)
-                frame.key_error = None  # its traceback refers back to the frame, and to the arguments
-            key = self.record.record_of(None if call is None else call.key)
-            own = own_stages(frame)
-            if self._was_hit_without_us(frame, key, own, fastpath):
-                key.hits.add_one()
-                self._log(call, key, None)
-            else:
-                self._number_executable(key, own, fastpath)
-                if own.traces:
-                    key.captured = captured.values_of(self.fun)
-                self._count(frame, call, key, own, slow_path=self._exact and fastpath is None and frame.kind == "call")
-            key.seen, key.rebuild_pending = True, False
-            return fastpath if fastpath is None or call is None else self._counted(fastpath, call, key)
-        except Exception as error:
-            _faults.record("counting a miss", error)
+        call = frame.call
+        if frame.key_error is not None:
+            _faults.record("the cache key", frame.key_error)
+            frame.key_error = None  # its traceback refers back to the frame, and to the arguments
+        key = frame.key = self.record.record_of(None if call is None else call.key)
+        own = own_stages(frame)
+        if self._was_hit_without_us(frame, key, own, fastpath):
+            key.hits.add_one()
+            self._log(call, key, None)
+        else:
+            self._number_executable(key, own, fastpath)
+            if own.traces:
+                key.captured = captured.values_of(self.fun)
+            self._count(frame, key, own, slow_path=self._exact and fastpath is None and frame.kind == "call")
+            frame.alerts = _alert.after_miss(self.record, key, own.compiles + own.loads, lost_s(own))
+        key.seen, key.rebuild_pending = True, False
+        if fastpath is None or call is None:
             return fastpath
+        if key.heal_pending:
+            key.heal_pending = False
+            self.heal()
+        return self._counted(fastpath, call, key)
 
-    def failed(self, frame: stages.Frame, call: keys.Call | None, error: BaseException) -> None:
+    def failed(self, frame: stages.Frame, error: BaseException) -> None:
         """After a call raised: count it, with the line and the argument that JAX names."""
         stages.pop(frame)
         frame.key_error = None
-        try:
-            key = self.record.record_of(None if call is None else call.key)
-            self._count(
-                frame, call, key, own_stages(frame),
-                failed=type(error).__name__, failed_at=innermost_user_line(error.__traceback__),
-                failed_argument=_argument_named(error),
-            )  # fmt: skip
-        except Exception as fault:
-            _faults.record("counting a failed call", fault)
+        key = self.record.record_of(None if frame.call is None else frame.call.key)
+        key.heal_pending = key.heal_pending or frame.stopped
+        self._count(
+            frame, key, own_stages(frame),
+            failed=type(error).__name__, failed_at=innermost_user_line(error.__traceback__),
+            failed_argument=_argument_named(error),
+        )  # fmt: skip
 
-    def _count(self, frame: stages.Frame, call: keys.Call | None, key: KeyRecord, own: Stages, **details: Any) -> None:
+    def speak(self, frame: stages.Frame) -> None:
+        """Say what a miss gave rise to. Where that raises, the call fails although it was computed."""
+        alerts, frame.alerts = frame.alerts, []
+        for alert in alerts:
+            try:
+                _say.act(alert, self.record.policy.on_churn, user_frame())
+            except BaseException:
+                frame.key.heal_pending = True
+                raise
+
+    def heal(self) -> None:
+        """Empty the dispatch cache, which is all that keeps a key on the slow path; nothing is compiled again."""
+        function = self.function()
+        if function is not None:
+            jax_internals.clear_dispatch_cache(function)
+            self.record.expect_rebuild()
+
+    def _count(self, frame: stages.Frame, key: KeyRecord, own: Stages, **details: Any) -> None:
         miss = stages.new_miss(
             self.record, frame.kind, own, key=key.number or None, helpers=frame.helpers.stages(), **details
         )
         self.record.add(miss, key)
-        self._log(call, key, miss)
+        self._log(frame.call, key, miss)
 
     @staticmethod
     def _was_hit_without_us(frame: stages.Frame, key: KeyRecord, own: Stages, fastpath: Any) -> bool:
@@ -199,11 +228,12 @@ _HOOKED: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 _WATCHES: weakref.WeakKeyDictionary[Any, Watch] = weakref.WeakKeyDictionary()
 
 
-def hooked(jitted: Any, options: dict[str, Any], max_keys: int, *, count_hits: bool = True) -> tuple[Any, Watch]:
+def hooked(jitted: Any, options: dict[str, Any], policy: Policy, *, count_hits: bool = True) -> tuple[Any, Watch]:
     """A PjitFunction like `jitted` whose misses, and hits if asked for, are counted, and its watch."""
-    watch = Watch(jitted, options, max_keys, exact=True, count_hits=count_hits)
+    watch = Watch(jitted, options, policy, exact=True, count_hits=count_hits)
     cache_name = "jitwatch" if count_hits else "jitwatch, misses only"
     result = jax_internals.with_hook(jitted, watch.inner, watch.hook, cache_name=cache_name)
+    watch.function = weakref.ref(result)
     _HOOKED[result] = jitted
     _WATCHES[result] = watch
     return result, watch
@@ -226,10 +256,8 @@ def empty_dispatch_caches() -> None:
     """Make the next call with each known key come to the hook; it neither traces nor compiles, and counts as a hit."""
     for function in tuple(_HOOKED):
         jax_internals.clear_dispatch_cache(function)
-    with RECORDER.lock:
-        for record in RECORDER.functions.values():
-            for key in record.keys.values():
-                key.rebuild_pending = key.seen
+    for record in RECORDER.records():
+        record.expect_rebuild()
 
 
 def own_stages(frame: stages.Frame) -> Stages:

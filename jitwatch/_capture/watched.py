@@ -16,13 +16,15 @@ from typing import Any, ParamSpec, Protocol, TypeVar, overload
 import jax
 
 from jitwatch import _config
+from jitwatch._alert import Policy, policy_of
 from jitwatch._capture import fallback, jax_internals, keys, stages
 from jitwatch._capture.programs import KeyView, diff_keys, key_views
 from jitwatch._capture.watch import Watch, hooked, plain_of
 from jitwatch._errors import JitwatchError
-from jitwatch._judge import judge_function
+from jitwatch._judge import is_stuck, judge_function
 from jitwatch._model import CacheInfo, CacheKey, Finding, FunctionStats
 from jitwatch._recorder import RECORDER
+from jitwatch._say import Action, honour_warning_options
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -62,14 +64,23 @@ class WatchedFunction(Protocol[P, R]):
     def check(self) -> list[Finding]:
         """What is wrong with this function's recompilations, and with outside values that its programs keep."""
 
+    def heal(self) -> int:
+        """Put keys that are stuck on JAX's slow path back on the fast one, without compiling; how many there were."""
+
 
 @overload
 def watched_jit(fun: Callable[P, R], /, **options: Any) -> WatchedFunction[P, R]: ...
 @overload
-def watched_jit(*, max_keys: int | None = ..., **options: Any) -> Callable[[Callable[P, R]], WatchedFunction[P, R]]: ...
+def watched_jit(
+    *, max_keys: int | None = ..., max_compiles: int | None = ..., on_excess: Action | None = ..., expect: Any = ...,
+    warn_compiles: int | None = ..., **options: Any,
+) -> Callable[[Callable[P, R]], WatchedFunction[P, R]]: ...  # fmt: skip
 
 
-def watched_jit(*fun: Any, max_keys: int | None = None, **options: Any) -> Any:
+def watched_jit(
+    *fun: Any, max_keys: int | None = None, max_compiles: int | None = None, on_excess: Action | None = None,
+    expect: Any = None, warn_compiles: int | None = None, **options: Any,
+) -> Any:  # fmt: skip
     """Jit a function as `jax.jit` does, and count what its cache does.
 
     The result is a real jitted function of JAX: everything that takes one takes it, and it computes, fails and caches
@@ -78,20 +89,31 @@ def watched_jit(*fun: Any, max_keys: int | None = None, **options: Any) -> Any:
     Args:
         fun: The function; an already jitted one keeps its own options. Left out, the result is a decorator.
         max_keys: Keys to keep for this function; calls with further ones are counted in the totals only.
+        max_compiles: Compilations that are allowed; the next one is in excess.
+        expect: The calls that may compile, as `jitwatch.spec(...)` or as dictionaries from path to shape; a compilation
+            for any other is in excess.
+        on_excess: What to do before XLA compiles in excess: `warn`; `raise` `RecompilationError`, and not compile; or a
+            function that is called with an `Alert`, and may raise. If left out, `warn`, or `raise` with
+            `JITWATCH_MODE=error`.
+        warn_compiles: Needless compilations for one cause from which on to warn, if neither of the above is given.
         **options: Every argument of the installed `jax.jit`.
 
     Raises:
-        JitwatchError: `max_keys`, or an option in the environment or in pyproject.toml, is not valid.
+        JitwatchError: One of these, or an option in the environment or in pyproject.toml, is not valid.
         TypeError, ValueError: What `jax.jit` raises for the same arguments.
     """
-    keep = _config.option("max_keys", max_keys)
+    own = {
+        "max_keys": max_keys, "max_compiles": max_compiles, "on_excess": on_excess, "expect": expect,
+        "warn_compiles": warn_compiles,
+    }  # fmt: skip
+    policy = policy_of(**own)
     if not fun and options.keys() <= jax_internals.jit_option_names():
-        return functools.partial(watched_jit, max_keys=max_keys, **options)
+        return functools.partial(watched_jit, **own, **options)
     if len(fun) == 1 and not options and jax_internals.is_jitted(fun[0]):
         jitted, options = fun[0], jax_internals.jit_options(fun[0])
     else:
         jitted = _jit(fun, options)
-    return jitted if _config.option("mode") == "off" else watch_jitted(jitted, options, keep)
+    return jitted if _config.option("mode") == "off" else watch_jitted(jitted, options, policy, own)
 
 
 def _jit(fun: tuple[Any, ...], options: dict[str, Any]) -> Any:
@@ -105,8 +127,15 @@ def _jit(fun: tuple[Any, ...], options: dict[str, Any]) -> Any:
     return jitted
 
 
-def watch_jitted(jitted: Any, options: dict[str, Any], max_keys: int) -> Any:
-    """The watched form of a jitted function; the same object if it is watched already."""
+def watch_jitted(jitted: Any, options: dict[str, Any], policy: Policy, own: dict[str, Any]) -> Any:
+    """The watched form of a jitted function; the same object if it is watched already.
+
+    Args:
+        jitted: What `jax.jit` returned.
+        options: Of `jax.jit`.
+        policy: Made from `own` and the settings.
+        own: The options of jitwatch's own that were given.
+    """
     if is_watched(jitted):
         return jitted
     begin()
@@ -115,20 +144,20 @@ def watch_jitted(jitted: Any, options: dict[str, Any], max_keys: int) -> Any:
     except TypeError:  # JAX cannot cache it either, and says so when it is called
         return jitted
     if jax_internals.exact_hook_available():
-        result, watch = hooked(jitted, options, max_keys)
+        result, watch = hooked(jitted, options, policy)
     else:
-        result, watch = fallback.wrapped(jitted, options, max_keys)
-    _add_methods(result, watch, options, max_keys)
+        result, watch = fallback.wrapped(jitted, options, policy)
+    _add_methods(result, watch, options, own)
     return result
 
 
-def watch_plainly(jitted: Any, options: dict[str, Any], max_keys: int, *, count_hits: bool) -> Any:
+def watch_plainly(jitted: Any, options: dict[str, Any], policy: Policy, *, count_hits: bool) -> Any:
     """The hooked form of a jitted function without methods on top, or itself where this JAX has no exact hook."""
     if is_watched(jitted) or plain_of(jitted) is not jitted or not jax_internals.exact_hook_available():
         return jitted
     begin()
     try:
-        return hooked(jitted, options, max_keys, count_hits=count_hits)[0]
+        return hooked(jitted, options, policy, count_hits=count_hits)[0]
     except TypeError:  # no weak reference to the function: JAX cannot cache it either, and says so when it is called
         return jitted
 
@@ -140,16 +169,22 @@ def begin() -> None:
     jax_internals.exclude_from_tracebacks(os.path.dirname(__file__))
     keys.remember_initial_context()
     stages.listen()
+    honour_warning_options()
     atexit.register(RECORDER.keep_stale)  # registered after JAX's own, so it runs before JAX clears its caches
     copyreg.pickle(jax_internals.PjitFunction, _reduce)
 
 
-def _add_methods(function: Any, watch: Watch, options: dict[str, Any], max_keys: int) -> None:
+_METHODS = (
+    "cache_info", "cache_stats", "cache_report", "cache_keys", "cache_key", "diff_keys", "check", "heal",
+)  # fmt: skip
+
+
+def _add_methods(function: Any, watch: Watch, options: dict[str, Any], own: dict[str, Any]) -> None:
     """Put jitwatch's methods on the function object, and JAX's own with their stages attributed."""
     methods = _Methods(watch, weakref.ref(function))
-    for name in ("cache_info", "cache_stats", "cache_report", "cache_keys", "cache_key", "diff_keys", "check"):
+    for name in _METHODS:
         setattr(function, name, getattr(methods, name))
-    function._jitwatch = _Recipe(function, watch.fun, options, max_keys)
+    function._jitwatch = _Recipe(function, watch.fun, options | own)
     function.__dict__ = _OwnAttributes(function.__dict__)
     for name in ("lower", "trace", "eval_shape"):
         setattr(function, name, _ahead(watch, name))
@@ -213,6 +248,12 @@ class _Methods:
         """What is wrong with this function's recompilations, and with outside values that its programs keep."""
         return judge_function(self.cache_stats())
 
+    def heal(self) -> int:
+        """Put keys that are stuck on JAX's slow path back on the fast one, without compiling; how many there were."""
+        stuck = [key for key in self._watch.record.stats().keys if is_stuck(key)]
+        self._watch.heal()
+        return len(stuck)
+
     def __reduce__(self) -> Any:
         function = self._function()
         if function is None:
@@ -238,9 +279,9 @@ def _ahead(watch: Watch, name: str) -> Any:
 class _Recipe:
     """How to get a watched function back from a pickle or a copy: itself here, one like it in another process."""
 
-    def __init__(self, function: Any, fun: Any, options: dict[str, Any], max_keys: int) -> None:
+    def __init__(self, function: Any, fun: Any, options: dict[str, Any]) -> None:
         self._function = weakref.ref(function)
-        self._arguments = (fun, options, max_keys)
+        self._arguments = (fun, options)
         self._token = uuid.uuid4().hex
         _FUNCTIONS[self._token] = function
 
@@ -284,5 +325,5 @@ def _pickles_by_value() -> bool:
     return False
 
 
-def _rebuild(token: str, fun: Any, options: dict[str, Any], max_keys: int) -> Any:
-    return _FUNCTIONS.get(token) or watched_jit(fun, max_keys=max_keys, **options)
+def _rebuild(token: str, fun: Any, options: dict[str, Any]) -> Any:
+    return _FUNCTIONS.get(token) or watched_jit(fun, **options)

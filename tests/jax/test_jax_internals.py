@@ -284,10 +284,6 @@ def test_jit_options_make_a_function_like_it() -> None:
     assert jax_internals.jit_options(jax.jit(f, **read)) == read
 
 
-def test_innermost_is_the_function_inside_partials() -> None:
-    assert jax_internals.innermost(functools.partial(functools.partial(len))) is jax_internals.innermost(len) is len
-
-
 class Nameless:
     def __call__(self, x):
         return x

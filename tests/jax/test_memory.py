@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jitwatch import watched_jit
+from jitwatch._alert import Policy
 from jitwatch._capture.keys import KeyMaker
 from jitwatch._recorder import Recorder
 
@@ -20,7 +21,13 @@ KEYS, LEAVES = 2_000, 1_000
 def test_keys_of_a_thousand_leaves_take_ten_kilobytes_each_at_most() -> None:
     recorder = Recorder()
     record = recorder.add_function(
-        name="f", qualname="f", defined_at="", options=(), max_keys=2 * KEYS, approximate=False, hits_counted=True
+        name="f",
+        qualname="f",
+        defined_at="",
+        options=(),
+        approximate=False,
+        hits_counted=True,
+        policy=Policy(max_keys=2 * KEYS),
     )
     maker = KeyMaker(lambda params: params, (), ())
     params = {f"w{i:04}": np.zeros((3, 4), np.float32) for i in range(LEAVES)}

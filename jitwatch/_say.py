@@ -1,0 +1,156 @@
+"""Says alerts: as a warning, an error or a call of the user's; not twice, never in a flood. Imports no JAX."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import time
+import warnings
+from collections import Counter, deque
+from collections.abc import Callable, Hashable, Iterable
+from types import FrameType
+from typing import Any
+
+import msgspec
+
+from jitwatch import _faults, _hub
+from jitwatch._errors import WARNINGS, JitwatchError, RecompilationError, RecompilationWarning
+from jitwatch._model import Alert
+
+AGAIN = 10
+"""A warning is said again when what it is about has become so many times as much."""
+MAX_SAID, WINDOW_S = 10, 600.0
+"""Warnings in the whole process within so many seconds; the next one says how many were held back."""
+MAX_TOPICS = 10_000
+
+ACTIONS = ("raise", "warn")
+Action = str | Callable[[Alert], Any]
+_logger = logging.getLogger("jitwatch")
+
+
+def check_action(action: Any, name: str) -> None:
+    """Refuse what is no action.
+
+    Raises:
+        JitwatchError: It is none.
+    """
+    if not callable(action) and action not in ACTIONS:
+        raise JitwatchError(f"{name} is {action!r}; valid are 'raise', 'warn' or a function that takes the alert.")
+
+
+class Voice:
+    """What was said so far, over the whole process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._levels: dict[Hashable, int] = {}
+        self._counts: Counter[Hashable] = Counter()
+        self._times: deque[float] = deque(maxlen=MAX_SAID)
+        self.held_back = 0
+
+    def is_new(self, topic: Hashable, amount: int) -> bool:
+        """Whether a topic was not said yet, or is so much more now that it is worth saying again."""
+        with self._lock:
+            if amount < AGAIN * self._levels.get(topic, 0):
+                return False
+            if len(self._levels) >= MAX_TOPICS:
+                self._levels.clear()
+            self._levels[topic] = max(amount, 1)
+            return True
+
+    def count(self, topic: Hashable) -> int:
+        """How often a topic came up, this time included."""
+        with self._lock:
+            if len(self._counts) >= MAX_TOPICS:
+                self._counts.clear()
+            self._counts[topic] += 1
+            return self._counts[topic]
+
+    def may_speak(self) -> bool:
+        """Whether the process has not said too much lately; if not, what is not said is counted."""
+        now = time.monotonic()
+        with self._lock:
+            if len(self._times) == MAX_SAID and now - self._times[0] < WINDOW_S:
+                self.held_back += 1
+                return False
+            self._times.append(now)
+            return True
+
+    def take_held_back(self) -> int:
+        """How many alerts were held back since this was last asked."""
+        with self._lock:
+            count, self.held_back = self.held_back, 0
+            return count
+
+
+VOICE = Voice()
+
+
+def act(alert: Alert, action: Action, frame: FrameType | None) -> None:
+    """Raise, warn or call the user's function, as the action says; whatever that raises goes on.
+
+    Args:
+        alert: What to say.
+        action: `raise`, `warn`, or a function that is called with the alert.
+        frame: The user's frame, to which the warning is attributed.
+    """
+    _hub.publish(alert)
+    if callable(action):
+        action(alert)
+    elif action == "raise":
+        error = RecompilationError(alert.message)
+        error.alert = alert
+        raise error
+    elif _may_warn(alert):
+        _warn(alert, frame)
+
+
+def _may_warn(alert: Alert) -> bool:
+    topic = (alert.kind, alert.function, alert.defined_at, alert.cause)
+    return (alert.kind == "churn" or VOICE.is_new(topic, VOICE.count(topic))) and VOICE.may_speak()
+
+
+def _warn(alert: Alert, frame: FrameType | None) -> None:
+    held_back = VOICE.take_held_back()
+    more = f"\n  {held_back} more such warnings were held back; jitwatch.report() has all." if held_back else ""
+    warning = WARNINGS.get(alert.cause, RecompilationWarning)(alert.message + more)
+    warning.alert = alert
+    _log(alert)
+    if frame is None:
+        warnings.warn(warning, stacklevel=2)
+    else:
+        registry = frame.f_globals.setdefault("__warningregistry__", {})
+        module = str(frame.f_globals.get("__name__") or "<unknown>")
+        warnings.warn_explicit(warning, type(warning), frame.f_code.co_filename, frame.f_lineno, module, registry)
+
+
+def _log(alert: Alert) -> None:
+    """Also a line of the log, where the program has one: without a handler Python would print it a second time."""
+    try:
+        if _logger.hasHandlers():
+            _logger.warning("%s", alert.message, extra={"jitwatch": msgspec.to_builtins(alert)})
+    except Exception as error:
+        _faults.record("logging an alert", error)
+
+
+def honour_warning_options() -> None:
+    """Apply `python -W` and `PYTHONWARNINGS` that name a class of jitwatch's.
+
+    Python reads them before it can import a package, and so leaves them out with "Invalid -W option ignored".
+    """
+    for option in sys.warnoptions:
+        action, _, rest = option.partition(":")
+        category = rest.partition(":")[2].partition(":")[0].strip()
+        found = next((one for one in _warning_classes() if category == f"jitwatch.{one.__name__}"), None)
+        if found is not None:
+            full: Any = next((one for one in _ACTIONS if action.strip() and one.startswith(action.strip())), None)
+            if full is not None:
+                warnings.filterwarnings(full, category=found)
+
+
+def _warning_classes() -> Iterable[type[RecompilationWarning]]:
+    return (RecompilationWarning, *dict.fromkeys(WARNINGS.values()))
+
+
+_ACTIONS = ("default", "always", "ignore", "module", "once", "error")
