@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections import Counter
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import msgspec
@@ -98,6 +98,9 @@ _definitions: dict[Hashable, _Definition] = {}
 _lock = threading.Lock()
 
 
+_CHURN_CAUSES = frozenset(WARNINGS) - {"stuck"}
+
+
 def after_miss(record: FunctionRecord, key: KeyRecord, programs: int, seconds: float) -> list[Alert]:
     """What to say after a miss, of what the judge finds in the function's history; most often nothing.
 
@@ -124,6 +127,13 @@ def after_miss(record: FunctionRecord, key: KeyRecord, programs: int, seconds: f
     return _churn_alerts(records, policy, only=("function_identity",) if own_limit else ()) if due else []
 
 
+def forget() -> None:
+    """Begin as if nothing had been compiled or said."""
+    with _lock:
+        _definitions.clear()
+    _say.VOICE.forget()
+
+
 def _definition_of(record: FunctionRecord) -> _Definition:
     place = record.defined_at or record.id
     with _lock:
@@ -138,7 +148,7 @@ def _churn_alerts(records: Sequence[FunctionRecord], policy: Policy, *, only: tu
     found: dict[str, list[Finding]] = {}
     for findings in judge(snapshot).values():
         for finding in findings:
-            if finding.cause in WARNINGS and (finding.cause in only or not only):
+            if finding.cause in (only or _CHURN_CAUSES):
                 found.setdefault(finding.cause, []).append(finding)
     alerts = []
     for findings in found.values():
@@ -155,7 +165,7 @@ def _topic(finding: Finding) -> Hashable:
 def _is_worth_it(finding: Finding, stats: Sequence[FunctionStats], policy: Policy) -> bool:
     if finding.lost_s >= policy.warn_s or finding.cause == "stuck":
         return True
-    if finding.cause in ("shape", "static_value") and look_chosen(_sizes(finding, stats)):
+    if finding.cause in ("shape", "static_value") and _look_chosen(finding, stats):
         return finding.compiles >= max(CHOSEN_COMPILES, policy.warn_compiles)
     return finding.compiles >= policy.warn_compiles and _from_one_line(stats) >= policy.warn_compiles
 
@@ -169,25 +179,26 @@ def _from_one_line(stats: Sequence[FunctionStats]) -> int:
     return max(lines.values(), default=0)
 
 
-def _sizes(finding: Finding, stats: Sequence[FunctionStats]) -> Iterator[int]:
-    """The sizes of the axes, or the values of static arguments, that a finding is about; -1 for what is no number."""
-    named = set(finding.where)
-    for function in stats:
-        shapes: dict[str, set[tuple[int, ...]]] = {}
-        for key in function.keys:
-            paths = (path for argument in key.key.arguments for path in argument.paths)
-            leaves = (leaf for chunk in key.key.leaf_chunks for leaf in chunk)
-            for path, leaf in zip(paths, leaves, strict=False):
-                if path in named:
-                    shapes.setdefault(path, set()).add(leaf.shape)
-            for static in key.key.statics:
-                if f"static {static.name}" in named:
-                    yield int(static.value.text) if static.value.text.isdecimal() else -1
-        for each in shapes.values():
-            if len({len(shape) for shape in each}) > 1:
-                yield -1
-            columns = (set(sizes) for sizes in zip(*each, strict=False))
-            yield from (size for column in columns if len(column) > 1 for size in column)
+def _look_chosen(finding: Finding, stats: Sequence[FunctionStats]) -> bool:
+    """Whether what a finding is about took sizes, or static numbers, that somebody chose: buckets, most likely."""
+    keys = [key.key for function in stats for key in function.keys]
+    for where in finding.where:
+        rows = {_numbers(key, where) for key in keys}
+        if len({None if row is None else len(row) for row in rows}) > 1 or None in rows:
+            return False
+        columns = [set(sizes) for sizes in zip(*filter(None, rows), strict=True)]
+        if not all(look_chosen(sizes) for sizes in columns if len(sizes) > 1):
+            return False
+    return True
+
+
+def _numbers(key: CacheKey, where: str) -> tuple[int, ...] | None:
+    """The shape of the leaf, or the whole number that is the static argument, at a place of a key."""
+    paths = (path for argument in key.arguments for path in argument.paths)
+    leaves = (leaf for chunk in key.leaf_chunks for leaf in chunk)
+    shapes = (leaf.shape for path, leaf in zip(paths, leaves, strict=False) if path == where)
+    texts = (static.value.text for static in key.statics if f"static {static.name}" == where)
+    return next(shapes, None) or next(((int(text),) for text in texts if text.isdecimal()), None)
 
 
 def _churn_alert(finding: Finding, stats: Sequence[FunctionStats]) -> Alert:

@@ -45,7 +45,7 @@ OPTIONS: dict[str, Option] = {
     "mode": Option("warn", "one of " + ", ".join(repr(mode) for mode in MODES), _mode),
     "max_keys": Option(10_000, "a whole number of at least 1: keys kept for each function", _positive),
     "max_compiles": Option(None, "a whole number of at least 1: compilations allowed for each function", _positive),
-    "warn_compiles": Option(5, "a whole number of at least 1: needless compilations worth a warning", _positive),
+    "warn_compiles": Option(4, "a whole number of at least 1: needless compilations worth a warning", _positive),
     "warn_s": Option(10.0, "a number above 0: seconds in needless compilations that are worth a warning", _seconds),
 }
 

@@ -198,7 +198,7 @@ def _cleared(function: FunctionStats, misses: Sequence[Miss]) -> Iterable[Findin
         yield make_finding(function, "persistent_miss", [change], again, misses=not_stored[1:])
     elif again:
         change = Change("cache_cleared", function.name, "compiled", "compiled again for the same key")
-        yield make_finding(function, "cache_cleared", [change], again)
+        yield make_finding(function, "cache_cleared", [change], again, needed=function.processes)
 
 
 def _stuck(function: FunctionStats) -> Iterable[Finding]:
@@ -318,11 +318,15 @@ def _retyped(found: Sequence[Change], cause: str) -> list[Change]:
 
 def make_finding(
     function: FunctionStats, cause: str, found: Sequence[Change], keys: Sequence[KeyStats], *,
-    misses: Sequence[Miss] = (), place: str = "",
+    misses: Sequence[Miss] = (), place: str = "", needed: int = 0,
 ) -> Finding:  # fmt: skip
-    """A finding on these changes, with what the keys or misses concerned cost."""
-    compiles = sum(map(programs_of, keys)) or len(misses)
-    saved_s = sum(lost_s(key.stages) for key in keys) or sum(lost_s(miss.stages) for miss in misses)
+    """A finding on these changes, with what the keys or misses concerned cost.
+
+    `needed` is how many programs of each key are needed all the same.
+    """
+    compiles = sum(programs_of(key) - needed for key in keys) or len(misses)
+    saved_s = sum(lost_s(key.stages) * (1 - needed / max(programs_of(key), 1)) for key in keys)
+    saved_s = saved_s or sum(lost_s(miss.stages) for miss in misses)
     call_site = place or next((site.place for key in keys for site in key.call_sites), "")
     call_site = call_site or next((miss.call_site for miss in misses), "")
     where = tuple(dict.fromkeys(change.where for change in found))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import threading
 import time
@@ -20,7 +21,7 @@ from jitwatch._model import Alert
 
 AGAIN = 10
 """A warning is said again when what it is about has become so many times as much."""
-MAX_SAID, WINDOW_S = 10, 600.0
+MAX_SAID, WINDOW_S = 20, 600.0
 """Warnings in the whole process within so many seconds; the next one says how many were held back."""
 MAX_TOPICS = 10_000
 
@@ -44,6 +45,10 @@ class Voice:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin as if nothing had been said."""
         self._levels: dict[Hashable, int] = {}
         self._counts: Counter[Hashable] = Counter()
         self._times: deque[float] = deque(maxlen=MAX_SAID)
@@ -140,13 +145,11 @@ def honour_warning_options() -> None:
     Python reads them before it can import a package, and so leaves them out with "Invalid -W option ignored".
     """
     for option in sys.warnoptions:
-        action, _, rest = option.partition(":")
-        category = rest.partition(":")[2].partition(":")[0].strip()
+        action, message, category, *_ = (part.strip() for part in f"{option}::::".split(":"))
         found = next((one for one in _warning_classes() if category == f"jitwatch.{one.__name__}"), None)
-        if found is not None:
-            full: Any = next((one for one in _ACTIONS if action.strip() and one.startswith(action.strip())), None)
-            if full is not None:
-                warnings.filterwarnings(full, category=found)
+        full: Any = next((one for one in _ACTIONS if action and one.startswith(action)), None)
+        if found is not None and full is not None:
+            warnings.filterwarnings(full, re.escape(message), category=found)
 
 
 def _warning_classes() -> Iterable[type[RecompilationWarning]]:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from jitwatch import _alert
 from jitwatch._difference import snapshot_difference
 from jitwatch._errors import JitwatchError
 from jitwatch._model import Snapshot
@@ -19,8 +20,12 @@ def snapshot() -> Snapshot:
 
 
 def reset() -> None:
-    """Count from zero again. JAX's caches stay as they are, so a key that was compiled before goes on to hit."""
+    """Count from zero again. JAX's caches stay as they are, so a key that was compiled before goes on to hit.
+
+    Warnings begin anew too: what was said before is said again if it happens again.
+    """
     RECORDER.reset()
+    _alert.forget()
 
 
 def report(data: Snapshot | None = None, *, color: bool | None = None, width: int | None = None) -> str:

@@ -24,7 +24,7 @@ def qualified_name(fun: Callable[..., Any], name: str) -> str:
 
 
 def bound_values(fun: Callable[..., Any]) -> str:
-    """What the function object is: its code, closure values by name, arguments of a partial, the object of a method.
+    """What the function object is: its code, defaults, closure values, arguments of a partial, the object of a method.
 
     Two objects of one definition that carry the same are the same function to the user, and two to JAX. A checksum of
     the code is part of it: several lambdas of one line have one name and one place.
@@ -63,6 +63,8 @@ def _transform(fun: Any) -> tuple[Any, Any]:
 def _cells(fun: Any) -> list[str]:
     code, cells = getattr(fun, "__code__", None), getattr(fun, "__closure__", None) or ()
     texts = [f"code {_checksum(code):08x}"] if isinstance(code, types.CodeType) else []
+    defaults = [*(getattr(fun, "__defaults__", None) or ()), *(getattr(fun, "__kwdefaults__", None) or {}).values()]
+    texts += [f"default {describe(value)}" for value in defaults]
     for name, cell in zip(code.co_freevars if code else (), cells, strict=False):
         try:
             texts.append(f"{name}={describe(cell.cell_contents)}")

@@ -4,12 +4,30 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 # Before jax starts its CPU backend; the flag is older than `jax_num_cpu_devices` and works on every supported JAX.
 if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=4".strip()
+
+
+@pytest.fixture
+def backend_compiles() -> Iterator[list[str]]:
+    """The names of the programs that JAX had XLA compile, or loaded, while the test runs."""
+    import jax
+
+    done: list[str] = []
+    active = [True]
+
+    def listener(event: str, _: float, **details: Any) -> None:
+        if active and event.endswith("backend_compile_duration"):
+            done.append(str(details.get("fun_name")))
+
+    jax.monitoring.register_event_duration_secs_listener(listener)
+    yield done
+    active.clear()
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,7 @@ import operator
 import re
 import subprocess
 import sys
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -303,3 +304,55 @@ def test_array_parts_of_a_deleted_array_have_no_layout() -> None:
     x.delete()
 
     assert jax_internals.array_parts(x)[-1] is None
+
+
+def test_xla_is_called_after_the_callback_which_can_stop_it(backend_compiles: list[str]) -> None:
+    assert jax_internals.can_call_before_xla()
+    calls: list[str] = []
+    armed = [True]
+
+    def callback() -> None:
+        if armed:
+            calls.append("before")
+            raise ValueError("no compilation")
+
+    jax_internals.call_before_xla(callback)
+    f = jax.jit(lambda x: x * 3)
+    with pytest.raises(ValueError, match="no compilation"):
+        f(np.ones(7))
+    armed.clear()
+
+    assert calls == ["before"]
+    assert f(np.ones(7))[0] == 3
+
+
+def test_running_dispatch_caches_are_emptied_for_every_function_on_the_way() -> None:
+    def callback_of_inner(x: Any) -> Any:
+        jax_internals.clear_running_dispatch_caches()
+        return x
+
+    f = jax.jit(lambda x: callback_of_inner(x) * 2)
+    other = jax.jit(lambda x: x * 2)
+    other(np.ones(3))
+    f(np.ones(3))
+
+    assert (f._cache_size(), other._cache_size()) == (0, 1)
+
+
+def test_event_tells_that_a_stage_begins_and_an_error_there_stops_it() -> None:
+    begun: list[tuple[str, str]] = []
+    armed = [True]
+
+    def listener(event: str, _: float, **details: Any) -> None:
+        if armed:
+            begun.append((event.rpartition("/")[2], str(details.get("fun_name"))))
+            if event.endswith("backend_compile_duration"):
+                raise ValueError("stopped")
+
+    jax.monitoring.register_scalar_listener(listener)
+    with pytest.raises(ValueError, match="stopped"):
+        jax.jit(lambda x: x * 4)(np.ones(7))
+    armed.clear()
+
+    assert [name for name, _ in begun][-2:] == ["jaxpr_to_mlir_module_duration", "backend_compile_duration"]
+    assert begun[-1][1] == "jit(<lambda>)"
