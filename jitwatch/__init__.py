@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jitwatch._capture.call_log import call_log
     from jitwatch._capture.watched import WatchedFunction, watched_jit
+    from jitwatch._context import context
     from jitwatch._errors import JitwatchError
     from jitwatch._install import install, uninstall, watching
     from jitwatch._model import CacheInfo
@@ -21,6 +22,7 @@ _HOMES = {
     "call_log": "jitwatch._capture.call_log",
     "WatchedFunction": "jitwatch._capture.watched",
     "watched_jit": "jitwatch._capture.watched",
+    "context": "jitwatch._context",
     "JitwatchError": "jitwatch._errors",
     "install": "jitwatch._install",
     "uninstall": "jitwatch._install",
@@ -40,6 +42,7 @@ __all__ = [
     "WatchedFunction",
     "__version__",
     "call_log",
+    "context",
     "install",
     "recording",
     "report",

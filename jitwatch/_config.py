@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import os
 import tomllib
 from collections.abc import Callable
@@ -34,9 +35,16 @@ def _positive(value: Any) -> int:
     return int(value)
 
 
+def _seconds(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)) or not 0 <= float(value) < math.inf:
+        raise ValueError
+    return float(value)
+
+
 OPTIONS: dict[str, Option] = {
     "mode": Option("warn", "one of " + ", ".join(repr(mode) for mode in MODES), _mode),
     "max_keys": Option(10_000, "a whole number of at least 1: keys kept for each function", _positive),
+    "progress_s": Option(None, "a number of seconds, 0 for never: after it a long compile is announced", _seconds),
 }
 
 

@@ -10,8 +10,8 @@ import pytest
 import jitwatch
 
 NAMES = {
-    "CacheInfo", "JitwatchError", "Recording", "WatchedFunction", "__version__", "call_log", "install", "recording",
-    "report", "reset", "snapshot", "uninstall", "watched_jit", "watching",
+    "CacheInfo", "JitwatchError", "Recording", "WatchedFunction", "__version__", "call_log", "context", "install",
+    "recording", "report", "reset", "snapshot", "uninstall", "watched_jit", "watching",
 }  # fmt: skip
 WITHOUT_JAX = "import sys; sys.modules['jax'] = None; {}"
 

@@ -12,7 +12,7 @@ from typing import Any
 import jax
 
 from jitwatch import _faults
-from jitwatch._capture import jax_internals, stages
+from jitwatch._capture import jax_internals, stages, under_way
 from jitwatch._capture.watch import Watch, own_stages
 from jitwatch._model import Stages
 
@@ -37,6 +37,7 @@ def wrapped(jitted: Any, options: dict[str, Any], max_keys: int) -> tuple[Any, W
             watch.end(frame, call, None)
         else:
             stages.pop(frame)
+            under_way.ANNOUNCER.ended(frame)
             _count_hit(watch, call)
         return result
 

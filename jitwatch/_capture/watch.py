@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jitwatch import _faults, _hub
-from jitwatch._capture import captured, definition, identity, jax_internals, keys, stages
+from jitwatch._capture import captured, definition, identity, jax_internals, keys, stages, under_way
 from jitwatch._capture.body import Body, body_of
 from jitwatch._capture.call_site import innermost_user_line
 from jitwatch._capture.values import describe
@@ -105,11 +105,13 @@ class Watch:
         except Exception as error:  # a fault only if JAX does not refuse the arguments as well
             frame.key_error = error
         stages.push(frame)
+        under_way.ANNOUNCER.began(frame, call)
         return frame, call
 
     def end(self, frame: stages.Frame, call: keys.Call | None, fastpath: Any) -> Any:
         """After JAX handled a miss: count it; returns the fast-path data to give to C++."""
         stages.pop(frame)
+        under_way.ANNOUNCER.ended(frame)
         try:
             if frame.key_error is not None:
                 _faults.record("the cache key", frame.key_error)
@@ -133,6 +135,7 @@ class Watch:
     def failed(self, frame: stages.Frame, call: keys.Call | None, error: BaseException) -> None:
         """After a call raised: count it, with the line and the argument that JAX names."""
         stages.pop(frame)
+        under_way.ANNOUNCER.ended(frame, error)
         frame.key_error = None
         try:
             key = self.record.record_of(None if call is None else call.key)
