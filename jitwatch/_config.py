@@ -44,7 +44,9 @@ def _seconds(value: Any) -> float:
 OPTIONS: dict[str, Option] = {
     "mode": Option("warn", "one of " + ", ".join(repr(mode) for mode in MODES), _mode),
     "max_keys": Option(10_000, "a whole number of at least 1: keys kept for each function", _positive),
-    "progress_s": Option(None, "a number of seconds, 0 for never: after it a long compile is announced", _seconds),
+    "progress_s": Option(
+        None, "seconds until a long compile is announced: a number of at least 0, where 0 is never", _seconds
+    ),
 }
 
 

@@ -41,13 +41,13 @@ def context(*callbacks: Callable[[], Mapping[str, Any]], **values: Any) -> _Bloc
 
     The block is that of this thread or asyncio task. Blocks nest: a name that both give has the value of the inner one.
     Nothing is done on a hit, and no value is kept: it is turned into text of at most 80 characters when the block
-    begins, an array into its type and shape, so that nothing waits for a device. A miss has at most 8 names, those of
-    the inner blocks first.
+    begins, an array into its type and shape, so that nothing waits for a device. A miss has at most 8 names; where
+    there are more, those of the outer blocks are left out.
 
     Args:
         *callbacks: Called without arguments on a miss, and on nothing else; each returns values by name. One that
             raises is recorded as a fault, and the program goes on.
-        **values: By name; they go before those of the callbacks of the same block.
+        **values: By name; they win over those of the callbacks of the same block.
 
     Raises:
         JitwatchError: A positional argument is not callable, or a name is no Python identifier.

@@ -115,7 +115,7 @@ def test_long_trace_is_announced_again_and_again_and_at_its_end(announcer: Annou
 
 @pytest.mark.parametrize(("after", "word"), [("trace", "lowering"), ("lower", "compiling")])
 def test_word_is_that_of_the_stage(after: str, word: str, announcer: Announcer, stream: Stream, pause: _Pause) -> None:
-    step = watched_jit(lambda x: x + 1)
+    step = watched_jit(lambda x: x)  # with nothing inside that JAX traces on its own
     pause.at, pause.work = EVENTS[after], lambda: stream.wait_for(f"jitwatch: {word} <lambda>")
 
     step(np.ones(3))
@@ -381,7 +381,7 @@ def test_environment_switches_it_on_and_the_interpreter_ends_in_the_middle_of_a_
     )
 
     assert done.returncode == 0
-    assert re.match(r"jitwatch: tracing step \(x f32\[3\]\) at <string>:6, \d\.\d s so far …\n", done.stderr)
+    assert re.match(r"jitwatch: tracing step \(x f32\[3\]\) at <string>:5, \d\.\d s so far …\n", done.stderr)
 
 
 def test_it_is_off_where_standard_error_is_no_terminal() -> None:
@@ -465,7 +465,7 @@ def test_option_decides(
 def test_bad_option_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JITWATCH_PROGRESS_S", value)
 
-    with pytest.raises(JitwatchError, match="'progress_s'; valid is a number of seconds, 0 for never"):
+    with pytest.raises(JitwatchError, match="'progress_s'; valid is seconds until .* a number of at least 0"):
         decide()
 
 

@@ -115,7 +115,7 @@ def test_callback_is_called_only_when_asked_for() -> None:
         assert current() == (("step", "2"),)
 
 
-def test_values_go_before_callbacks_of_the_same_block_and_inner_callbacks_before_outer_values() -> None:
+def test_values_win_over_callbacks_of_the_same_block_and_inner_callbacks_over_outer_values() -> None:
     with context(lambda: {"step": 1, "loss": 2}, step=3), context(lambda: {"loss": 4}):
         assert dict(current()) == {"step": "3", "loss": "4"}
 
