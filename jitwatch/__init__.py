@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from jitwatch._capture.call_log import call_log
     from jitwatch._capture.guard import freeze, no_compiles, unfreeze
     from jitwatch._capture.watched import WatchedFunction, watched_jit
+    from jitwatch._context import context
     from jitwatch._errors import (
         CacheChurnWarning,
         ContextChurnWarning,
@@ -42,6 +43,7 @@ _HOMES = {
     "ContextChurnWarning": "jitwatch._errors",
     "DtypeChurnWarning": "jitwatch._errors",
     "IdentityChurnWarning": "jitwatch._errors",
+    "context": "jitwatch._context",
     "JitwatchError": "jitwatch._errors",
     "RecompilationError": "jitwatch._errors",
     "RecompilationWarning": "jitwatch._errors",
@@ -80,6 +82,7 @@ __all__ = [
     "WatchedFunction",
     "__version__",
     "call_log",
+    "context",
     "freeze",
     "install",
     "no_compiles",

@@ -36,7 +36,7 @@ def _positive(value: Any) -> int:
 
 
 def _seconds(value: Any) -> float:
-    if isinstance(value, bool) or not 0 < float(value) < math.inf:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)) or not 0 <= float(value) < math.inf:
         raise ValueError
     return float(value)
 
@@ -46,7 +46,10 @@ OPTIONS: dict[str, Option] = {
     "max_keys": Option(10_000, "a whole number of at least 1: keys kept for each function", _positive),
     "max_compiles": Option(None, "a whole number of at least 1: compilations allowed for each function", _positive),
     "warn_compiles": Option(4, "a whole number of at least 1: needless compilations worth a warning", _positive),
-    "warn_s": Option(10.0, "a number above 0: seconds in needless compilations that are worth a warning", _seconds),
+    "warn_s": Option(10.0, "a number of at least 0: seconds in needless compilations worth a warning", _seconds),
+    "progress_s": Option(
+        None, "seconds until a long compile is announced: a number of at least 0, where 0 is never", _seconds
+    ),
 }
 
 

@@ -192,6 +192,8 @@ class Miss(msgspec.Struct, frozen=True):
     """The library that called JAX, where it was not the user's own frame."""
     persistent: str = ""
     """Why the persistent compilation cache did not answer, where it is on and a compilation ran."""
+    context: tuple[tuple[str, str], ...] = ()
+    """What the program said of the moment with `jitwatch.context`, by name."""
 
 
 class LoggedCall(msgspec.Struct, frozen=True):

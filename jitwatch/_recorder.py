@@ -287,6 +287,12 @@ class Recorder:
         self._dropped_misses += len(self._misses) == MAX_MISSES
         self._misses.append(miss)
 
+    def misses_of(self, number: int) -> tuple[Miss, ...]:
+        """The recent misses of one function since the last reset, oldest first."""
+        with self.lock:
+            last = self._base.misses[-1].number if self._base is not None and self._base.misses else 0
+            return tuple(miss for miss in self._misses if miss.function == number and miss.number > last)
+
     def other(self, name: str) -> FunctionRecord:
         """The record of the programs of one name that belong to no watched function."""
         with self.lock:

@@ -132,6 +132,7 @@ def failed_miss(**changes: Any) -> Miss:
         "failed_at": "train.py:45",
         "failed_argument": "x",
         "slow_path": False,
+        "context": (),
     }
     return Miss(**{**fields, **changes})
 

@@ -79,6 +79,7 @@ def misses() -> st.SearchStrategy[Miss]:
         failed_miss, number=st.integers(1, 9), function=st.integers(1, 5), key=st.sampled_from([None, 1, 2]),
         stages=stages, helpers=stages, unix_s=times, failed=st.sampled_from([None, "ValueError"]),
         slow_path=st.booleans(), thread=st.integers(-1, 2**63),
+        context=st.sampled_from([(), (("step", "3"),), (("step", "\x1b"), ("epoch", "1"))]),
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ import jax
 
 from jitwatch import _faults
 from jitwatch._alert import Policy
-from jitwatch._capture import jax_internals, stages
+from jitwatch._capture import jax_internals, stages, under_way
 from jitwatch._capture.watch import Watch, own_stages
 from jitwatch._model import Stages
 
@@ -52,4 +52,5 @@ def wrapped(jitted: Any, options: dict[str, Any], policy: Policy) -> tuple[Any, 
 
 def _count_hit(watch: Watch, frame: stages.Frame) -> None:
     stages.pop(frame)
+    under_way.ANNOUNCER.ended(frame)
     watch.record.record_of(None if frame.call is None else frame.call.key).hits.add_one()

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import jax
 
-from jitwatch import _faults
-from jitwatch._capture import eager, guard, jax_internals, persistent
+from jitwatch import _context, _faults
+from jitwatch._capture import eager, guard, jax_internals, persistent, under_way
 from jitwatch._capture.call_site import call_site, caller_library
 from jitwatch._model import Alert, CacheKey, Miss, Stages
 from jitwatch._recorder import RECORDER, FunctionRecord, Tally
@@ -48,6 +48,8 @@ class Frame:
         """What the call gave rise to, to be said when all is counted."""
         self.stopped = False
         """Whether jitwatch itself ended the call with an exception."""
+        self.stack: list[Frame] = []
+        """The frames of its thread, once it is among them."""
 
 
 class _Compiling(NamedTuple):
@@ -91,6 +93,7 @@ def push(frame: Frame) -> None:
     """Begin a frame on this thread."""
     stack = _thread.stack
     frame.outermost = not any(other.kind == "body" for other in stack)
+    frame.stack = stack
     stack.append(frame)
 
 
@@ -212,6 +215,8 @@ def _attribute(kind: str, duration_s: float, program: str) -> None:
             frame.own.trace_s += duration_s
         else:
             frame.own.add(_stage(kind, duration_s))
+            if kind != "lower":
+                under_way.ANNOUNCER.ended(frame)
     elif kind != "trace":
         cause = next((other for other in reversed(_thread.stack) if other.kind != "body"), None)
         if cause is None:
@@ -278,7 +283,8 @@ def new_miss(record: FunctionRecord, kind: str, stages: Stages, **details: Any) 
     return Miss(
         number=RECORDER.next_number(), function=record.id, kind=kind, stages=stages, call_site=call_site(),
         unix_s=time.time(), thread=threading.get_ident(), library=caller_library(),
-        persistent=persistent.outcome(record.name, stages) if stages.compiles else "", **known | details,
+        persistent=persistent.outcome(record.name, stages) if stages.compiles else "", context=_context.current(),
+        **known | details,
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from jitwatch import _alert, _faults, _hub, _say
 from jitwatch._alert import Policy
-from jitwatch._capture import captured, definition, identity, jax_internals, keys, stages
+from jitwatch._capture import captured, definition, identity, jax_internals, keys, stages, under_way
 from jitwatch._capture.body import Body, body_of
 from jitwatch._capture.call_site import innermost_user_line, user_frame
 from jitwatch._capture.values import describe
@@ -116,11 +116,13 @@ class Watch:
         except Exception as error:  # a fault only if JAX does not refuse the arguments as well
             frame.key_error = error
         stages.push(frame)
+        under_way.ANNOUNCER.began(frame)
         return frame
 
     def end(self, frame: stages.Frame, fastpath: Any) -> Any:
         """After JAX handled a miss: count it; returns the fast-path data to give to C++."""
         stages.pop(frame)
+        under_way.ANNOUNCER.ended(frame)
         call = frame.call
         if frame.key_error is not None:
             _faults.record("the cache key", frame.key_error)
@@ -147,6 +149,7 @@ class Watch:
     def failed(self, frame: stages.Frame, error: BaseException) -> None:
         """After a call raised: count it, with the line and the argument that JAX names."""
         stages.pop(frame)
+        under_way.ANNOUNCER.ended(frame, error)
         frame.key_error = None
         key = self.record.record_of(None if frame.call is None else frame.call.key)
         key.heal_pending = key.heal_pending or frame.stopped

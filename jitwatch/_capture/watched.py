@@ -17,7 +17,7 @@ import jax
 
 from jitwatch import _config
 from jitwatch._alert import Policy, policy_of
-from jitwatch._capture import fallback, jax_internals, keys, stages
+from jitwatch._capture import fallback, jax_internals, keys, stages, under_way
 from jitwatch._capture.programs import KeyView, diff_keys, key_views
 from jitwatch._capture.watch import Watch, hooked, plain_of
 from jitwatch._errors import JitwatchError
@@ -165,6 +165,7 @@ def watch_plainly(jitted: Any, options: dict[str, Any], policy: Policy, *, count
 @functools.cache
 def begin() -> None:
     """What happens once, before the first function is watched."""
+    under_way.decide()
     RECORDER.jax_version = jax.__version__
     jax_internals.exclude_from_tracebacks(os.path.dirname(__file__))
     keys.remember_initial_context()
@@ -230,7 +231,8 @@ class _Methods:
         """This function's cache as text."""
         from jitwatch._report.text import render_function
 
-        return render_function(self.cache_stats(), color=bool(color), width=width)
+        misses = RECORDER.misses_of(self._watch.record.id)
+        return render_function(self.cache_stats(), misses, color=bool(color), width=width)
 
     def cache_keys(self) -> list[KeyView]:
         """The known keys with their counts, oldest first, and a way to look at the program of each."""

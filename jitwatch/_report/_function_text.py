@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from jitwatch._model import CallSite, Miss, Stages
 from jitwatch._report._key_text import distinct_lines
 from jitwatch._report._quantity_text import count_text, seconds_text, share_text, times_text
-from jitwatch._report._summary import FunctionRow, KeyRow, cut_list
+from jitwatch._report._summary import FunctionRow, KeyRow, Moment, cut_list
 from jitwatch._safe_text import ELLIPSIS, clean, short_place
 from jitwatch._sums import lost_s
 
@@ -19,12 +19,17 @@ if TYPE_CHECKING:
 _INDENT = 2
 _LABEL_WIDTH = 8
 _MAX_CALL_SITES = 3
+_MAX_MOMENTS = 3
+_MAX_CONTEXT = 8
 _MAX_NUMBERS = 8
 _MAX_SHARED = 3
 _TABLE_FROM = 80
 """Columns from which on keys stand in a table; below it, their text gets lines of its own."""
 _GAP = 2
 _WRAPPING = 8
+
+_UNKEYED = {"aot": "ahead of time", "backward": "backward pass"}
+"""What a miss without a key was, by its kind."""
 
 _Labelled = tuple[str, str, str]
 """A label, what it says, and the style of that."""
@@ -136,6 +141,8 @@ def _circumstances(row: FunctionRow) -> Iterator[_Labelled]:
         yield "shared", _shared_text(row.shared), ""
     if row.call_sites:
         yield "from", _call_sites_text(row.call_sites), ""
+    if row.moments:
+        yield "when", _moments_text(row.moments), ""
     if row.failures:
         yield "failed", _failures_text(row.failures, row.last_failure), "red"
     for note in _notes(row):
@@ -146,6 +153,18 @@ def _call_sites_text(call_sites: tuple[CallSite, ...]) -> str:
     sites = cut_list(call_sites, _MAX_CALL_SITES)
     texts = [f"{short_place(site.place, 100)} ({count_text(site.misses, 'miss', 'misses')})" for site in sites.shown]
     return ", ".join([*texts, f"{ELLIPSIS} {count_text(sites.more, 'more line')}"] if sites.more else texts)
+
+
+def _moments_text(moments: tuple[Moment, ...]) -> str:
+    newest = cut_list(moments, _MAX_MOMENTS)
+    texts = [_moment_text(moment) for moment in newest.shown]
+    return ", ".join([*texts, f"{ELLIPSIS} {newest.more:,} earlier"] if newest.more else texts)
+
+
+def _moment_text(moment: Moment) -> str:
+    context = " ".join(f"{clean(name, 40)}={clean(text, 80)}" for name, text in moment.context[:_MAX_CONTEXT])
+    what = _UNKEYED.get(moment.kind, "") if moment.key is None else _numbers_text((moment.key,))
+    return f"{context} ({what})" if what else context
 
 
 def _shared_text(shared: tuple[tuple[int, ...], ...]) -> str:

@@ -12,7 +12,7 @@ import msgspec
 
 from jitwatch._judge import judge
 from jitwatch._model import CacheKey, CallSite, Finding, FunctionStats, KeyStats, Miss, Snapshot, Stages
-from jitwatch._sums import lost_s, sum_counts
+from jitwatch._sums import any_ran, lost_s, sum_counts
 
 T = TypeVar("T")
 
@@ -45,6 +45,16 @@ class KeyRow(msgspec.Struct, frozen=True):
     call_sites: tuple[CallSite, ...]
 
 
+class Moment(msgspec.Struct, frozen=True):
+    """When a miss ran a stage, in the program's own words."""
+
+    context: tuple[tuple[str, str], ...]
+    kind: str
+    """Of the miss."""
+    key: int | None
+    """As the row numbers its keys."""
+
+
 class FunctionRow(msgspec.Struct, frozen=True):
     """All function objects of one name made at one definition line."""
 
@@ -75,6 +85,8 @@ class FunctionRow(msgspec.Struct, frozen=True):
     """Numbers of the keys, shown or not, that one executable serves, for each executable with several."""
     dropped_keys: int
     call_sites: tuple[CallSite, ...]
+    moments: tuple[Moment, ...]
+    """Of the misses that ran a stage and have a context, the newest first."""
     last_failure: Miss | None
     approximate: bool
 
@@ -154,8 +166,14 @@ def summarize(
         with_inner: Whether functions that ran only inside others have rows as well.
     """
     used = [function for function in snapshot.functions if _was_used(function)]
+    misses: dict[int, list[Miss]] = {}
+    for miss in snapshot.misses:
+        misses.setdefault(miss.function, []).append(miss)
     rows = sorted(
-        (function_row(group, max_keys=max_keys) for group in _groups(used)),
+        (
+            function_row(group, max_keys=max_keys, misses=[miss for one in group for miss in misses.get(one.id, ())])
+            for group in _groups(used)
+        ),
         key=lambda row: (-row.lost_s, row.name, row.defined_at),
     )
     others = line_rows(snapshot.others)
@@ -191,8 +209,10 @@ def _was_used(function: FunctionStats) -> bool:
     return bool(function.hits or function.misses or function.nested) or function.stages != Stages()
 
 
-def function_row(objects: Sequence[FunctionStats], *, max_keys: int | None = None) -> FunctionRow:
-    """Add up function objects of one name and definition line, at least one of them."""
+def function_row(
+    objects: Sequence[FunctionStats], *, max_keys: int | None = None, misses: Sequence[Miss] = ()
+) -> FunctionRow:
+    """Add up function objects of one name and definition line, at least one of them, with these misses of theirs."""
     first = objects[0]
     stages = add_stages(one.stages for one in objects)
     keys = sorted(_key_rows(objects), key=lambda row: (-row.lost_s, row.number))
@@ -215,6 +235,7 @@ def function_row(objects: Sequence[FunctionStats], *, max_keys: int | None = Non
         shared=_shared(keys),
         dropped_keys=sum(one.dropped_keys for one in objects),
         call_sites=_merged_call_sites(one.call_sites for one in objects),
+        moments=_moments(objects, misses),
         last_failure=_latest_failure(objects),
         approximate=any(one.approximate for one in objects),
     )
@@ -274,13 +295,31 @@ def _groups(functions: Iterable[FunctionStats]) -> list[list[FunctionStats]]:
 
 
 def _key_rows(objects: Sequence[FunctionStats]) -> list[KeyRow]:
-    if len(objects) == 1:
-        return [_key_row([stats], number=stats.number) for stats in objects[0].keys]
-    same: dict[CacheKey, list[KeyStats]] = {}
+    rows: dict[int, list[KeyStats]] = {}
+    numbers = _key_numbers(objects)
     for one in objects:
         for stats in one.keys:
-            same.setdefault(stats.key, []).append(stats)
-    return [_key_row(group, number=number) for number, group in enumerate(same.values(), start=1)]
+            rows.setdefault(numbers[one.id, stats.number], []).append(stats)
+    return [_key_row(group, number=number) for number, group in rows.items()]
+
+
+def _key_numbers(objects: Sequence[FunctionStats]) -> dict[tuple[int, int], int]:
+    """The number in the row of each object's keys, by the object's id and its own number of the key."""
+    if len(objects) == 1:
+        return {(objects[0].id, stats.number): stats.number for stats in objects[0].keys}
+    numbers: dict[CacheKey, int] = {}
+    return {
+        (one.id, stats.number): numbers.setdefault(stats.key, len(numbers) + 1) for one in objects for stats in one.keys
+    }
+
+
+def _moments(objects: Sequence[FunctionStats], misses: Sequence[Miss]) -> tuple[Moment, ...]:
+    told = [miss for miss in misses if miss.context and any_ran(miss.stages)]
+    numbers = _key_numbers(objects) if told else {}
+    return tuple(
+        Moment(miss.context, miss.kind, None if miss.key is None else numbers.get((miss.function, miss.key)))
+        for miss in sorted(told, key=lambda miss: -miss.number)
+    )
 
 
 def _key_row(group: Sequence[KeyStats], *, number: int) -> KeyRow:

@@ -28,6 +28,7 @@ SCHEMA = "jitwatch-report/1"
 MAX_KEY_TEXT = 400
 MAX_MESSAGE = 2000
 MAX_ARGUMENTS = 100
+MAX_CONTEXT = 8
 
 
 class JsonStages(msgspec.Struct, frozen=True):
@@ -58,6 +59,8 @@ class JsonMiss(msgspec.Struct, frozen=True):
     failed: str | None
     failed_at: str | None
     failed_argument: str | None
+    context: dict[str, str]
+    """What the program said of the moment with `jitwatch.context`; empty where it said nothing."""
 
 
 class JsonKey(msgspec.Struct, frozen=True):
@@ -240,6 +243,7 @@ def _miss(miss: Miss, changes: tuple[Change, ...]) -> JsonMiss:
         unix_s=miss.unix_s, stages=_stages(miss.stages), failed=miss.failed and clean(miss.failed),
         failed_at=miss.failed_at and clean_place(miss.failed_at),
         failed_argument=miss.failed_argument and clean(miss.failed_argument),
+        context={clean(name): clean(text) for name, text in miss.context[:MAX_CONTEXT]},
     )  # fmt: skip
 
 

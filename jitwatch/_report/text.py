@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from jitwatch._judge import judge_function
-from jitwatch._model import FunctionStats, Process, Snapshot
+from jitwatch._model import FunctionStats, Miss, Process, Snapshot
 from jitwatch._report._findings_text import findings_block
 from jitwatch._report._function_text import function_block
 from jitwatch._report._quantity_text import count_text, seconds_text, times_text
@@ -70,10 +70,13 @@ def render(
     return _printed(_report(summary, columns, processes), color=color, columns=columns)
 
 
-def render_function(stats: FunctionStats, *, color: bool = False, width: int | None = None, max_keys: int = 10) -> str:
-    """Write the report of one function, as `render` writes it among others."""
+def render_function(
+    stats: FunctionStats, misses: Sequence[Miss] = (), *, color: bool = False, width: int | None = None,
+    max_keys: int = 10,
+) -> str:  # fmt: skip
+    """Write the report of one function with these misses, as `render` writes it among others."""
     columns = _columns(width)
-    block = [*function_block(function_row([stats], max_keys=max_keys), columns)]
+    block = [*function_block(function_row([stats], max_keys=max_keys, misses=misses), columns)]
     block += findings_block(sort_findings(judge_function(stats)))
     return _printed(block, color=color, columns=columns)
 

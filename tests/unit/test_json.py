@@ -21,7 +21,7 @@ def everything() -> Snapshot:
         function_stats("uncounted", id=2, keys=[key_stats()], hits_counted=False, options=(("donate_argnums", "0"),)),
         function_stats("weird \x1b[31m\n" + "x" * 1000, id=3, defined_at="/a\n/b.py:3"),
     )
-    return snapshot(*functions, others=(other(place="train.py:12"),), misses=(failed_miss(),))
+    return snapshot(*functions, others=(other(place="train.py:12"),), misses=(failed_miss(context=(("step", "3"),)),))
 
 
 PROCESS = Process("host", 7, None, "0.10.2", "3.13.1", "", 1.0, ("python", "train.py"))

@@ -174,6 +174,14 @@ def test_misses_are_numbered_by_time_with_the_numbers_of_the_result() -> None:
     assert result.functions[0].last_failure == result.misses[1]
 
 
+def test_misses_keep_what_the_program_said() -> None:
+    parts = [
+        recording(misses=(failed_miss(unix_s=UNIX_S + pid, context=(("step", str(pid)),)),), pid=pid) for pid in (2, 1)
+    ]
+
+    assert [miss.context for miss in combine(parts).snapshot.misses] == [(("step", "1"),), (("step", "2"),)]
+
+
 def test_a_failure_that_is_not_listed_has_number_0() -> None:
     result = combine([recording(function_stats(last_failure=failed_miss(number=3)))])
 

@@ -204,6 +204,15 @@ def test_each_kind_of_damage_is_counted_and_the_rest_is_used(
     assert [function.id for function in load(tmp_path / "f").snapshot.functions][-1] == 9
 
 
+def test_a_miss_of_an_older_file_has_no_context(tmp_path: Path) -> None:
+    old = {name: value for name, value in MISS["miss"].items() if name != "context"}
+    (tmp_path / "f").write_bytes(file_of(FUNCTION, {**MISS, "miss": old}))
+
+    result = load(tmp_path / "f")
+
+    assert (result.problems, [miss.context for miss in result.snapshot.misses]) == ((), [()])
+
+
 def test_a_key_that_is_not_described_still_counts(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(file_of(FUNCTION, COUNTS))
 

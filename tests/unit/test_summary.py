@@ -7,7 +7,7 @@ import pytest
 from builders import UNIX_S, call_sites, failed_miss, function_stats, key, key_stats, leaf, other, snapshot, stages
 
 from jitwatch._model import CallSite, Stages
-from jitwatch._report._summary import Cut, Summary, add_stages, cut_list, function_row, summarize
+from jitwatch._report._summary import Cut, Moment, Summary, add_stages, cut_list, function_row, summarize
 from jitwatch._sums import lost_s
 
 SAME = key({"x": leaf((3,))})
@@ -151,6 +151,35 @@ def test_last_failure_is_the_latest_of_all_objects() -> None:
     assert function_row([function_stats()]).last_failure is None
 
 
+def test_moments_are_those_of_misses_that_ran_a_stage_and_have_a_context_newest_first() -> None:
+    context = (("step", "3"),)
+    misses = (
+        failed_miss(number=1, key=7, context=context),
+        failed_miss(number=2, key=7, context=context, stages=Stages()),
+        failed_miss(number=3, key=7),
+        failed_miss(number=4, key=9, context=context),
+        failed_miss(number=5, key=None, kind="aot", context=context),
+        failed_miss(number=6, key=7, context=context, function=2),
+    )
+
+    (row,) = summarize(snapshot(function_stats(keys=[key_stats(7)]), misses=misses)).functions.shown
+
+    assert row.moments == (Moment(context, "aot", None), Moment(context, "call", None), Moment(context, "call", 7))
+
+
+def test_moments_of_several_objects_have_the_numbers_of_the_row() -> None:
+    first = function_stats(id=1, keys=[key_stats(1, SAME), key_stats(2)])
+    second = function_stats(id=2, keys=[key_stats(1), key_stats(2, SAME)])
+    misses = [
+        failed_miss(number=number, function=function, key=key, context=(("step", str(number)),))
+        for number, (function, key) in enumerate([(1, 1), (2, 1), (2, 2)], 1)
+    ]
+
+    row = function_row([first, second], misses=misses)
+
+    assert [(moment.context[0][1], moment.key) for moment in row.moments] == [("3", 1), ("2", 3), ("1", 1)]
+
+
 def test_what_was_dropped_is_handed_on() -> None:
     summary = summarize(snapshot(dropped_misses=1, dropped_functions=2, faults=3))
 
@@ -165,7 +194,8 @@ def test_stages_add_up_field_by_field() -> None:
 
 
 def test_summary_survives_json() -> None:
-    summary = summarize(snapshot(function_stats(keys=[key_stats(1, SAME)], last_failure=failed_miss())))
+    miss = failed_miss(context=(("step", "3"),))
+    summary = summarize(snapshot(function_stats(keys=[key_stats(1, SAME)], last_failure=miss), misses=(miss,)))
 
     assert msgspec.json.decode(msgspec.json.encode(summary), type=Summary) == summary
 

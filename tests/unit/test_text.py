@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from key_strategies import keys, text
 
-from jitwatch._model import CacheKey, FunctionStats, Snapshot, Stages
+from jitwatch._model import CacheKey, FunctionStats, Miss, Snapshot, Stages
 from jitwatch._report.text import render, render_function
 
 PARAMS = {f"layer{i}": {"b": leaf((256,)), "w": leaf((784, 256))} for i in range(6)}
@@ -75,6 +75,17 @@ def nested_only() -> FunctionStats:
     return function_stats("evaluate", id=4, defined_at="", keys=[only], call_sites=())
 
 
+def steps() -> tuple[Miss, ...]:
+    """Misses of the first function and of the last but one, with what the program said of them."""
+    compiled = [
+        failed_miss(number=number, key=number, stages=stages(), context=(("step", str(number**6)), ("phase", "train")))
+        for number in (1, 2, 4, 5)
+    ]
+    others = [failed_miss(number=number, key=None, function=3, kind=kind, context=(("step", str(number)),))
+              for number, kind in ((6, "aot"), (7, "backward"), (8, "call"))]  # fmt: skip
+    return (*compiled, *others)
+
+
 def full_snapshot() -> Snapshot:
     """All of the above, other programs, and something dropped of each kind."""
     others = (
@@ -82,13 +93,13 @@ def full_snapshot() -> Snapshot:
         other("broadcast_in_dim", "train.py:12", compiles=3, compile_s=0.2, loads=1, load_s=0.01),
     )
     functions = train_step(), *remade(), troubled(), nested_only(), function_stats("idle", id=5)
-    return snapshot(*functions, others=others, faults=1, dropped_misses=4, dropped_functions=2)
+    return snapshot(*functions, others=others, misses=steps(), faults=1, dropped_misses=4, dropped_functions=2)
 
 
 PAGES = {
     "full": lambda width: render(full_snapshot(), width=width),
     "cut": lambda width: render(full_snapshot(), width=width, max_functions=1, max_keys=2),
-    "one": lambda width: render_function(train_step(), width=width),
+    "one": lambda width: render_function(train_step(), steps()[:2], width=width),
     "small": lambda width: render(snapshot(function_stats("step", keys=[key_stats()])), width=width),
     "empty": lambda width: render(snapshot(), width=width),
 }
@@ -147,10 +158,11 @@ def test_huge_texts_are_cut() -> None:
                 failures=1,
             ),
             others=(other(huge),),
+            misses=(failed_miss(key=1, context=((huge, huge),) * 1000),) * 1000,
         )
     )
 
-    assert len(page) < 4000
+    assert len(page) < 9000
 
 
 def test_wide_characters_keep_the_width() -> None:
@@ -216,6 +228,7 @@ def functions() -> st.SearchStrategy[FunctionStats]:
 def test_any_names_make_a_page_without_control_characters(
     several: list[FunctionStats], others: list[FunctionStats], version: str, width: int
 ) -> None:
-    page = render(snapshot(*several, others=tuple(others), jax_version=version), width=width, max_keys=2)
+    misses = (failed_miss(context=((version, version),)),)
+    page = render(snapshot(*several, others=tuple(others), misses=misses, jax_version=version), width=width, max_keys=2)
 
     assert all(line.isprintable() for line in page.split("\n"))
