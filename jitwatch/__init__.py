@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jitwatch._capture.call_log import call_log
     from jitwatch._capture.watched import WatchedFunction, watched_jit
+    from jitwatch._declared import spec
     from jitwatch._errors import JitwatchError
     from jitwatch._install import install, uninstall, watching
     from jitwatch._model import CacheInfo
@@ -31,6 +32,7 @@ _HOMES = {
     "report": "jitwatch._scopes",
     "reset": "jitwatch._scopes",
     "snapshot": "jitwatch._scopes",
+    "spec": "jitwatch._declared",
 }
 
 __all__ = [
@@ -45,6 +47,7 @@ __all__ = [
     "report",
     "reset",
     "snapshot",
+    "spec",
     "uninstall",
     "watched_jit",
     "watching",

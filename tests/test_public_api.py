@@ -11,7 +11,7 @@ import jitwatch
 
 NAMES = {
     "CacheInfo", "JitwatchError", "Recording", "WatchedFunction", "__version__", "call_log", "install", "recording",
-    "report", "reset", "snapshot", "uninstall", "watched_jit", "watching",
+    "report", "reset", "snapshot", "spec", "uninstall", "watched_jit", "watching",
 }  # fmt: skip
 WITHOUT_JAX = "import sys; sys.modules['jax'] = None; {}"
 

@@ -188,6 +188,12 @@ def static_positions(jitted: Any) -> tuple[tuple[int, ...], tuple[str, ...]]:
     return tuple(state["static_argnums"]), tuple(state["static_argnames"])
 
 
+def donated_arguments(jitted: Any) -> frozenset[int | str]:
+    """Positions and names of the arguments that are donated, as JAX resolved them from each other and the signature."""
+    info = jitted._jit_info
+    return frozenset((*info.donate_argnums, *info.donate_argnames))
+
+
 def dispatch_identity(jitted: Any) -> Any:
     """Equal for the jitted functions of one Python function that share one dispatch cache: their jit options."""
     return jitted.__getstate__()["global_cache_key"]
@@ -259,7 +265,17 @@ def prng_name(implementation: Any) -> str:
 def key_data_like(dtype: str, shape: tuple[int, ...]) -> Any:
     """Data for typed PRNG keys of a dtype such as `key<fry>` and a shape."""
     implementation = next(each for each in prng.prngs.values() if f"key<{each.tag}>" == dtype)
-    return jax.numpy.zeros((*shape, *implementation.key_shape), "uint32")
+    return jax.device_put(np.zeros((*shape, *implementation.key_shape), "uint32"))
+
+
+def zero_keys(shape: tuple[int, ...], dtype: Any) -> Any:
+    """Typed PRNG keys of a dtype, on the default device, for which nothing is compiled."""
+    return jax.random.wrap_key_data(key_data_like(str(dtype), shape), impl=dtype._impl.name)
+
+
+def weakly_typed(array: Any) -> Any:
+    """The same array with a weak type, for which nothing is compiled."""
+    return ArrayImpl(array.aval.update(weak_type=True), array.sharding, array._arrays, committed=array._committed)
 
 
 def wide_array(shape: tuple[int, ...], dtype: Any, sharding: Any) -> Any:

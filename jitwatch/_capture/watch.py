@@ -76,6 +76,22 @@ class Watch:
             if own != Stages():
                 self.record.add(stages.new_miss(self.record, "aot", own, helpers=frame.helpers.stages()), None)
 
+    def compile_lowered(self, lowered: Any) -> tuple[Stages, Stages]:
+        """Compile a program that `ahead` lowered, on any thread; returns the stages that ran, its own and helpers'."""
+        frame = stages.Frame("aot", self.record, self.body)
+        stages.push(frame)
+        try:
+            lowered.compile()
+        finally:
+            stages.pop(frame)
+        return own_stages(frame), frame.helpers.stages()
+
+    def count_compiled(self, ran: tuple[Stages, Stages]) -> None:
+        """Count what `compile_lowered` returned, as work ahead of time for whom this thread works."""
+        own, helpers = ran
+        if own != Stages():
+            self.record.add(stages.new_miss(self.record, "aot", own, helpers=helpers), None)
+
     def hook(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """JAX's `cache_miss` with the counting around it."""
 
