@@ -13,12 +13,12 @@ import jax
 import numpy as np
 
 from jitwatch._capture import jax_internals
+from jitwatch._capture.call_site import call_site, caller_library
 from jitwatch._capture.declared_calls import REAL, DeclaredFunction
 from jitwatch._capture.keys import KeyMaker
 from jitwatch._capture.watch import Watch
 from jitwatch._declared import Entry, Spec, check_paths, entries, entry_text, is_array_like, refuse_path, shape_of
 from jitwatch._errors import JitwatchError
-from jitwatch._model import Stages
 
 _UNSIZED = "None, for any size, is valid in `expect` only; a program is compiled for fixed sizes"
 
@@ -36,6 +36,7 @@ class Plan:
 
     def __init__(self, watch: Watch, specs: Entry | Iterable[Entry], like: Any) -> None:
         self._watch = watch
+        self._caller = call_site(), caller_library()
         self._donated = jax_internals.donated_arguments(watch.inner)
         calls = _Calls(watch, None if like is None else _example(like))
         self.calls = [calls.call(entry, where) for where, entry in entries(specs, "specs")]
@@ -47,30 +48,34 @@ class Plan:
                 if run:
                     self._make(function, call)
                 else:
-                    self._watch.count_compiled(self._watch.compile_lowered(self._lowered(call)))
+                    self._watch.compile_lowered(self._lowered(call), self._caller)
             done()
 
     def compile_in_threads(self, function: Any, done: Callable[[], None], *, run: bool, threads: int) -> None:
         """Trace and lower each call on this thread, whose settings are part of the key, and compile it on another."""
         pool = ThreadPoolExecutor(threads, thread_name_prefix="jitwatch-warm-up")
-        waiting: deque[tuple[int, _Call, Future[tuple[Stages, Stages]]]] = deque()
+        waiting: deque[tuple[int, _Call, Future[None]]] = deque()
 
-        def finish(number: int, call: _Call, compiled: Future[tuple[Stages, Stages]]) -> None:
-            with self._named(number, call):
-                self._watch.count_compiled(compiled.result())
-                if run:
-                    self._make(function, call)
-            done()
+        def finish(at_most: int) -> None:
+            while len(waiting) > at_most:
+                number, call, compiled = waiting.popleft()
+                with self._named(number, call):
+                    compiled.result()
+                    if run:
+                        self._make(function, call)
+                done()
 
         try:
             for number, call in enumerate(self.calls, 1):
-                with self._named(number, call):
-                    lowered = self._lowered(call)
-                waiting.append((number, call, pool.submit(self._watch.compile_lowered, lowered)))
-                if len(waiting) >= 2 * threads:  # lowered programs take memory
-                    finish(*waiting.popleft())
-            while waiting:
-                finish(*waiting.popleft())
+                try:
+                    with self._named(number, call):
+                        lowered = self._lowered(call)
+                except Exception:
+                    finish(0)  # the calls before this one are under way
+                    raise
+                waiting.append((number, call, pool.submit(self._watch.compile_lowered, lowered, self._caller)))
+                finish(2 * threads)  # lowered programs take memory
+            finish(0)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)  # after an interrupt, XLA finishes what it is at by itself
 
@@ -112,11 +117,23 @@ def warm_up(
     plan = Plan(watch, specs, like)
     before = watch.record.stats().stages.compiles
     with _progress(watch.record.name, len(plan.calls), progress) as done:
-        if threads == 1:
+        if threads == 1 or not _other_threads_help():
             plan.compile_one_by_one(function, done, run=run)
         else:
             plan.compile_in_threads(function, done, run=run, threads=threads)
     return watch.record.stats().stages.compiles - before
+
+
+def _other_threads_help() -> bool:
+    """Whether this thread's calls find what another one compiles.
+
+    JAX 0.6.1 looks for it by the settings of the thread that compiled, so these must be the same; 0.10.2 and 0.12 keep
+    it with the lowered program.
+    """
+    if jax.version.__version_info__ >= (0, 10, 2):
+        return True
+    with ThreadPoolExecutor(1) as pool:
+        return bool(pool.submit(jax_internals.trace_context).result() == jax_internals.trace_context())
 
 
 def _example(like: Any) -> Spec:
@@ -245,8 +262,16 @@ def _abstract(leaf: Any) -> Any:
     """What stands for an array, in a form that JAX lowers."""
     if not is_array_like(leaf):
         return leaf
-    sharding, weak = getattr(leaf, "sharding", None), getattr(leaf, "weak_type", False)
-    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding, weak_type=weak)
+    dtype, weak = leaf.dtype, getattr(leaf, "weak_type", False)
+    sharding = getattr(leaf, "sharding", None) or _sharding_here(tuple(leaf.shape))
+    if not jax.dtypes.issubdtype(dtype, jax.dtypes.extended):
+        dtype = jax.dtypes.canonicalize_dtype(dtype)
+    return jax.ShapeDtypeStruct(leaf.shape, dtype, sharding=sharding, weak_type=weak)
+
+
+def _sharding_here(shape: tuple[int, ...]) -> Any:
+    """What arrays made here and now are committed to: the mesh of `jax.set_mesh`; None where there is none."""
+    return None if jax.sharding.get_abstract_mesh().empty else jax.numpy.zeros(shape).sharding
 
 
 def _with_data(leaf: Any, *, copy: bool) -> Any:
@@ -257,7 +282,7 @@ def _with_data(leaf: Any, *, copy: bool) -> Any:
 
 
 def _zeros(leaf: jax.ShapeDtypeStruct) -> Any:
-    """Zeros as `jax.numpy.zeros` makes them, or committed to the sharding; nothing is compiled for them."""
+    """Zeros as `jax.numpy.zeros` makes them, or committed to the sharding; no program is compiled for them."""
     if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
         keys = jax_internals.zero_keys(leaf.shape, leaf.dtype)
         return keys if leaf.sharding is None else jax.device_put(keys, leaf.sharding)

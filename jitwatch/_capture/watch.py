@@ -8,6 +8,8 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from jitwatch import _faults, _hub
 from jitwatch._capture import captured, definition, identity, jax_internals, keys, stages
 from jitwatch._capture.body import Body, body_of
@@ -76,21 +78,18 @@ class Watch:
             if own != Stages():
                 self.record.add(stages.new_miss(self.record, "aot", own, helpers=frame.helpers.stages()), None)
 
-    def compile_lowered(self, lowered: Any) -> tuple[Stages, Stages]:
-        """Compile a program that `ahead` lowered, on any thread; returns the stages that ran, its own and helpers'."""
+    def compile_lowered(self, lowered: Any, caller: tuple[str, str]) -> None:
+        """Compile a program that `ahead` lowered, on any thread, and count it for the caller's line and library."""
         frame = stages.Frame("aot", self.record, self.body)
         stages.push(frame)
         try:
             lowered.compile()
         finally:
             stages.pop(frame)
-        return own_stages(frame), frame.helpers.stages()
-
-    def count_compiled(self, ran: tuple[Stages, Stages]) -> None:
-        """Count what `compile_lowered` returned, as work ahead of time for whom this thread works."""
-        own, helpers = ran
-        if own != Stages():
-            self.record.add(stages.new_miss(self.record, "aot", own, helpers=helpers), None)
+            own = own_stages(frame)
+            if own != Stages():
+                miss = stages.new_miss(self.record, "aot", own, helpers=frame.helpers.stages())
+                self.record.add(msgspec.structs.replace(miss, call_site=caller[0], library=caller[1]), None)
 
     def hook(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """JAX's `cache_miss` with the counting around it."""

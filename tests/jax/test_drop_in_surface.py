@@ -13,7 +13,7 @@ from side_by_side import outcome, same, without_addresses
 
 from jitwatch import watched_jit
 
-OURS = {"cache_info", "cache_stats", "cache_report", "cache_keys", "cache_key", "diff_keys", "check"}
+OURS = {"cache_info", "cache_stats", "cache_report", "cache_keys", "cache_key", "diff_keys", "check", "warm_up"}
 
 
 def documented(x: jax.Array, *, scale: float = 2.0) -> jax.Array:

@@ -307,3 +307,33 @@ def test_array_parts_of_a_deleted_array_have_no_layout() -> None:
     x.delete()
 
     assert jax_internals.array_parts(x)[-1] is None
+
+
+@pytest.mark.parametrize(("options", "expected"), [
+    ({}, set()), ({"donate_argnums": 1}, {1, "y"}), ({"donate_argnames": ("x", "z")}, {0, 2, "x", "z"}),
+])  # fmt: skip
+def test_donated_arguments_are_resolved_from_each_other(options, expected) -> None:
+    jitted = jax.jit(lambda x, y, z=0: x, **options)
+
+    assert jax_internals.donated_arguments(jitted) == expected
+
+
+@pytest.mark.parametrize("implementation", ["threefry2x32", "rbg", "unsafe_rbg"])
+def test_zero_keys_are_uncommitted_keys_of_the_dtype(implementation) -> None:
+    like = jax.random.key(0, impl=implementation)
+
+    made = jax_internals.zero_keys((2, 3), like.dtype)
+
+    assert (made.dtype, made.shape, made.committed) == (like.dtype, (2, 3), like.committed)
+    assert not np.asarray(jax.random.key_data(made)).any()
+
+
+def test_weakly_typed_array_is_dispatched_like_one_from_a_number() -> None:
+    calls = []
+    f = hooked(lambda x: x + 1, calls)
+
+    made = jax_internals.weakly_typed(jax.device_put(np.zeros(3, np.float32)))
+    f(jnp.full((3,), 1.0)), f(made)
+
+    assert made.weak_type and not made.committed
+    assert len(calls) == 1
