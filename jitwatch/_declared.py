@@ -352,6 +352,8 @@ def _text(value: Any) -> str:
         if type(value) is tuple:
             return f"({inner},)" if len(value) == 1 else f"({inner})"
         return f"[{inner}]" if type(value) is list else f"{type(value).__name__}({inner})"
+    if isinstance(value, int) and value.bit_length() > 400:  # Python refuses to print integers of thousands of digits
+        return _object_text(value)
     plain = value is None or isinstance(value, (str, bytes, bool, int, float, complex))
     return cut(repr(value[:60] if isinstance(value, (str, bytes)) else value), 60) if plain else _object_text(value)
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from jitwatch._leaf_text import full_leaf_text
 from jitwatch._model import Argument, FunctionStats, KeyStats, Leaf, Snapshot, StaticArgument
-from jitwatch._report._literals import leaf_source, shape_source, static_source, tree_source
+from jitwatch._report._literals import is_usual_layout, leaf_source, shape_source, static_source, tree_source
 from jitwatch._report._quantity_text import count_text
 from jitwatch._safe_text import clean, short_place
 
@@ -23,7 +23,7 @@ _HEAD = (
     "# Calls for which JAX compiled programs, most used first. `warm_up` is a method of functions that",
     "# jitwatch.watched_jit made.",
 )
-_IMPORTS = (("jax.", "import jax"), ("np.", "import numpy as np"), ("jitwatch.", "import jitwatch"))
+_IMPORTS = (("jax.", "import jax"), ("jitwatch.", "import jitwatch"), ("np.", "import numpy as np"))
 _WIDTH = 100
 
 
@@ -256,4 +256,5 @@ def _place_source(
 
 
 def _but_shape(leaf: Leaf) -> tuple[Any, ...]:
-    return leaf.dtype, leaf.weak_type, leaf.source, leaf.committed, leaf.sharding, leaf.layout
+    layout = None if is_usual_layout(leaf.layout) else leaf.layout  # the usual one of each rank has a text of its own
+    return leaf.dtype, leaf.weak_type, leaf.source, leaf.committed, leaf.sharding, layout

@@ -34,7 +34,7 @@ def leaf_source(leaf: Leaf) -> str | None:
         kind = _NUMBER_DTYPE.fullmatch(leaf.dtype)
         return _NUMBERS[kind[1]] if kind else None
     dtype = _dtype_source(leaf.dtype)
-    if dtype is None or leaf.committed or _SHARDED.match(leaf.sharding or "") or not _is_usual(leaf.layout):
+    if dtype is None or leaf.committed or _SHARDED.match(leaf.sharding or "") or not is_usual_layout(leaf.layout):
         return None
     shape = shape_source(leaf.shape)
     if leaf.source == "numpy":
@@ -43,7 +43,7 @@ def leaf_source(leaf: Leaf) -> str | None:
     return f"jax.ShapeDtypeStruct({shape}, {dtype}{weak})" if leaf.source == "jax" else None
 
 
-def _is_usual(layout: str | None) -> bool:
+def is_usual_layout(layout: str | None) -> bool:
     """Whether arrays have this layout unless another one is asked for: the last axis is the innermost."""
     if layout is None:
         return True

@@ -287,10 +287,11 @@ def test_shape_alone_leaves_the_rest_to_the_example(example: Any, real: Any) -> 
 def test_dict_replaces_static_arguments_and_whole_leaves() -> None:
     f = watched_jit(lambda x, n: x * n, static_argnums=1)
 
-    f.warm_up([{"n": 5}, {"n": (6,)[0], "x": np.zeros(2, np.int32)}, {}], like=(jnp.ones(3), 4))
-    f(jnp.ones(3), 5), f(np.ones(2, np.int32), 6), f(jnp.ones(3), 4)
+    f.warm_up([{"n": 5}, {"n": 6, "x": np.zeros(2, np.int32)}, {}], like=(jnp.ones(3), 4))
+    f.warm_up(spec(S((9,), "float32"), ...), like=(1.0, 4))
+    f(jnp.ones(3), 5), f(np.ones(2, np.int32), 6), f(jnp.ones(3), 4), f(jnp.ones(9), 4)
 
-    assert f.cache_info()[:2] == (3, 3)
+    assert f.cache_info()[:2] == (4, 4)
 
 
 @pytest.mark.parametrize(("specs", "like", "message"), [

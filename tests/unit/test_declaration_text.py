@@ -79,7 +79,7 @@ def test_whole_calls_come_with_what_hits_most_first() -> None:
 
     assert "# step (train.py:41): 2 keys in 32 calls" in text
     assert "# step.warm_up(STEP)\n" in text
-    assert text.index("import jax") < text.index("import numpy as np") < text.index("import jitwatch")
+    assert "\nimport jax\nimport jitwatch\nimport numpy as np\n\n# step" in text
     arguments = [
         f"{{'x': jax.ShapeDtypeStruct(({n},), 'float32'), 'y': (np.zeros((), 'float32'), None)}}" for n in (9, 8)
     ]
@@ -103,6 +103,14 @@ def test_what_cannot_be_written_and_varies_is_declared_by_path() -> None:
     assert lists(text) == {"STEP": [f"{{'state[0]': ({n},), 'x': ({n},), 'n': {n}}}" for n in (9, 8)]}
     assert "# What the dicts do not name is as in the example call given by like=.\n" in text
     assert "# step.warm_up(STEP, like=jitwatch.spec(state, x, n=n))\n" in text
+
+
+def test_shape_of_another_rank_is_a_shape_too() -> None:
+    leaves = leaf((8,), committed=True, layout="{0}"), leaf((8, 2), committed=True, layout="{1,0}")
+
+    text = printed(*(key({"x": one}) for one in leaves))
+
+    assert lists(text) == {"STEP": ["{'x': (8, 2)}", "{'x': (8,)}"]}
 
 
 def test_calls_of_different_structure_are_lists_of_their_own() -> None:

@@ -160,6 +160,8 @@ def test_spec_says_what_it_is_on_one_line() -> None:
 
     assert repr(made) == "jitwatch.spec(int32[8,3], {'a': [1, None]}, ..., n=4, name='a\\nb', f=len)"
     assert isinstance(made, Spec)
+    assert repr(jitwatch.spec(10**5000, "a" * 500)).startswith("jitwatch.spec(int object, 'aaa")
+    assert len(repr(jitwatch.spec(*range(1000)))) == 200
     assert declared({"x": (8, None)}).texts == ("{'x': (8, None)}",)
 
 
