@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from jitwatch._capture.guard import freeze, no_compiles, unfreeze
     from jitwatch._capture.watched import WatchedFunction, watched_jit
     from jitwatch._context import context
+    from jitwatch._declared import spec
     from jitwatch._errors import (
         CacheChurnWarning,
         ContextChurnWarning,
@@ -62,6 +63,7 @@ _HOMES = {
     "report": "jitwatch._scopes",
     "reset": "jitwatch._scopes",
     "snapshot": "jitwatch._scopes",
+    "spec": "jitwatch._declared",
 }
 
 __all__ = [
@@ -90,6 +92,7 @@ __all__ = [
     "report",
     "reset",
     "snapshot",
+    "spec",
     "subscribe",
     "unfreeze",
     "uninstall",

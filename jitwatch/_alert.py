@@ -50,7 +50,7 @@ class Policy(msgspec.Struct, frozen=True):
 
 def policy_of(
     *, max_keys: int | None = None, max_compiles: int | None = None, on_excess: _say.Action | None = None,
-    expect: Any = None, warn_compiles: int | None = None,
+    warn_compiles: int | None = None,
 ) -> Policy:  # fmt: skip
     """The policy of a watched function, from the arguments that its author gave and the settings.
 
@@ -63,7 +63,7 @@ def policy_of(
     return Policy(
         max_keys=_config.option("max_keys", max_keys), warn_s=_config.option("warn_s"),
         warn_compiles=_config.option("warn_compiles", warn_compiles), on_churn=action,
-        max_compiles=_config.option("max_compiles", max_compiles), expect=None, on_excess=on_excess or action,
+        max_compiles=_config.option("max_compiles", max_compiles), on_excess=on_excess or action,
     )  # fmt: skip
 
 

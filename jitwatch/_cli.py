@@ -236,6 +236,29 @@ def _plural(count: int, noun: str) -> str:
     return noun if count == 1 else noun + ("es" if noun.endswith("s") else "s")
 
 
+@main.command("warm-up")
+@click.option("--function", "name", metavar="NAME", help="Only the functions of this name.")
+@files_argument
+def warm_up(files: tuple[str, ...], name: str | None) -> None:
+    """Print the calls in data files as Python source that declares them, for `warm_up` and `expect`.
+
+    Without FILES: the files of the latest run in this folder. docs/warm_up.md says how to use what is printed.
+    """
+    from jitwatch._report._declaration_text import declarations
+    from jitwatch._safe_text import clean
+
+    loaded, notes = _load(files)
+    data = loaded.recording.snapshot
+    functions = tuple(each for each in data.functions if name in (None, each.name, each.qualname))
+    if name is not None and not functions:
+        known = ", ".join(sorted({clean(each.name, 60) for each in data.functions})) or "none"
+        raise JitwatchError(f"no function is named {name!r}; recorded are: {known}.")
+    click.echo(declarations(msgspec.structs.replace(data, functions=functions)), nl=False)
+    for note in notes:
+        click.echo(f"jitwatch: {note}", err=True)
+    _end(loaded)
+
+
 @main.command()
 def autostart() -> None:
     """Print the PYTHONPATH by which any Python program watches itself.

@@ -16,6 +16,7 @@ LEAVES = {"_model", "_errors"}  # import nothing of jitwatch
 PURE = {
     "_advise",
     "_buckets",
+    "_declared",
     "_judge",
     "_difference",
     "_explain",

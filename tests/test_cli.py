@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import statistics
@@ -19,7 +20,7 @@ from jitwatch._cli import main
 from jitwatch._model import Process, Recording
 
 PACKAGE = Path(__file__).parents[1]
-COMMANDS = ("run", "report", "json", "combine", "autostart", "debug")
+COMMANDS = ("run", "report", "json", "combine", "warm-up", "autostart", "debug")
 SPELLINGS = {
     "jitwatch": ["-c", "import sys; from jitwatch._cli import main; sys.argv[0] = 'jitwatch'; sys.exit(main())"],
     "python -m jitwatch": ["-m", "jitwatch"],
@@ -76,6 +77,7 @@ def test_every_command_has_help(command: str) -> None:
     (["report", "--colour"], "No such option"), (["report", "no_such_file"], "no_such_file does not exist"),
     (["combine"], "Missing argument"), (["combine", "-o", ".jitwatch", "."], ".jitwatch exists"),
     (["report", "train.py"], "is no data file of jitwatch"),
+    (["warm-up", "--function", "nonsense"], "no function is named 'nonsense'; recorded are: evaluate, step."),
     (["json", "-o", "train.py", "."], "train.py exists and is no jitwatch report"),
 ])  # fmt: skip
 def test_wrong_arguments_give_one_clear_error(arguments: list[str], message: str, folder: Path) -> None:
@@ -153,6 +155,17 @@ def test_cut_file_is_said_and_the_rest_is_shown(folder: Path) -> None:
     assert "the last line is cut off; the rest is used." in result.stderr
 
 
+def test_warm_up_prints_python_that_declares_the_calls(folder: Path) -> None:
+    result, one = invoke("warm-up"), invoke("warm-up", "--function", "step")
+
+    body = compile(result.stdout, "declared", "exec", ast.PyCF_ONLY_AST).body
+    assert [ast.unparse(node.targets[0]) for node in body if isinstance(node, ast.Assign)] == ["EVALUATE", "STEP"]
+    assert "# step (train.py:4): 1 key in 20 calls\n" in one.stdout
+    assert "EVALUATE" not in one.stdout and "old_step" not in result.stdout
+    assert (result.exit_code, one.exit_code) == (0, 0)
+    assert "data files of earlier runs left out: 1" in result.stderr
+
+
 def test_json_goes_to_standard_output_or_to_a_file(folder: Path) -> None:
     printed, again = invoke("json"), invoke("json", "-o", "report.json")
     overwritten = invoke("json", "-o", "report.json")
@@ -214,7 +227,7 @@ def test_both_spellings_work(spelling: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [
-    ["--help"], ["report"], ["json"], ["combine", "-o", "all", "."], ["debug"], ["autostart"],
+    ["--help"], ["report"], ["json"], ["combine", "-o", "all", "."], ["debug"], ["autostart"], ["warm-up"],
     ["run", "--quiet", "-c", "1"],
 ], ids=lambda arguments: arguments[0])  # fmt: skip
 def test_command_works_where_jax_cannot_be_imported(arguments: list[str], folder: Path) -> None:

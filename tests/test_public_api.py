@@ -13,8 +13,8 @@ NAMES = {
     "Alert", "CacheChurnWarning", "CacheInfo", "ContextChurnWarning", "DtypeChurnWarning", "IdentityChurnWarning",
     "JitwatchError", "RecompilationError", "RecompilationWarning", "Recording", "ShapeChurnWarning",
     "ShardingChurnWarning", "StaticArgChurnWarning", "StructureChurnWarning", "WatchedFunction", "__version__",
-    "call_log", "context", "freeze", "install", "no_compiles", "recording", "report", "reset", "snapshot", "subscribe",
-    "unfreeze", "uninstall", "watched_jit", "watching",
+    "call_log", "context", "freeze", "install", "no_compiles", "recording", "report", "reset", "snapshot", "spec",
+    "subscribe", "unfreeze", "uninstall", "watched_jit", "watching",
 }  # fmt: skip
 WITHOUT_JAX = "import sys; sys.modules['jax'] = None; {}"
 

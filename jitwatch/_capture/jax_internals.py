@@ -7,9 +7,8 @@ has a contract test named after it in `tests/jax/test_jax_internals.py`. Measure
 from __future__ import annotations
 
 import functools
-import inspect
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import FrameType
 from typing import Any, NamedTuple
 
@@ -109,19 +108,12 @@ def jitted_name(jitted: Any) -> str:
     return str(jitted.__getstate__()["function_name"])
 
 
-@functools.cache
-def jit_option_names() -> frozenset[str]:
-    """The keyword arguments of the installed `jax.jit`."""
-    parameters = inspect.signature(plain_jit).parameters.values()
-    return frozenset(parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY)
-
-
-def jit_options(jitted: Any) -> dict[str, Any]:
-    """The arguments of `jax.jit` that make a function like `jitted`, without those left at their defaults."""
+def jit_options(jitted: Any, names: Iterable[str]) -> dict[str, Any]:
+    """Of the arguments of `jax.jit`, those that make a function like `jitted` and are not at their defaults."""
     info, default = jitted._jit_info, plain_jit(lambda: None)._jit_info
     options = {
         name: getattr(info, name)
-        for name in jit_option_names()
+        for name in names
         if hasattr(info, name) and getattr(info, name) != getattr(default, name)
     }
     for name in ("in_shardings", "out_shardings"):
@@ -169,6 +161,12 @@ def static_positions(jitted: Any) -> tuple[tuple[int, ...], tuple[str, ...]]:
     return tuple(state["static_argnums"]), tuple(state["static_argnames"])
 
 
+def donated_arguments(jitted: Any) -> frozenset[int | str]:
+    """Positions and names of the arguments that are donated, as JAX resolved them from each other and the signature."""
+    info = jitted._jit_info
+    return frozenset((*info.donate_argnums, *info.donate_argnames))
+
+
 def dispatch_identity(jitted: Any) -> Any:
     """Equal for the jitted functions of one Python function that share one dispatch cache: their jit options."""
     return jitted.__getstate__()["global_cache_key"]
@@ -196,24 +194,19 @@ _XLA_FUNCTIONS = ("backend_compile_and_load", "backend_compile")  # the second b
 
 def call_before_xla(callback: Callable[[], None]) -> None:
     """Call `callback` each time before JAX has XLA compile, when the persistent cache had no answer; it may raise."""
+
+    def compile_after(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        callback()
+        return original(*args, **kwargs)
+
     for name in _XLA_FUNCTIONS:
-        original = getattr(compiler, name, None)
-        if original is not None:
-            setattr(compiler, name, _after(callback, original))
+        if hasattr(compiler, name):
+            setattr(compiler, name, functools.partial(compile_after, getattr(compiler, name)))
 
 
 def can_call_before_xla() -> bool:
     """Whether this JAX has a function of those that `call_before_xla` looks for."""
     return any(hasattr(compiler, name) for name in _XLA_FUNCTIONS)
-
-
-def _after(callback: Callable[[], None], original: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(original)
-    def compile_after(*args: Any, **kwargs: Any) -> Any:
-        callback()
-        return original(*args, **kwargs)
-
-    return compile_after
 
 
 def dispatch_cache_size(jitted: Any) -> int:
@@ -225,11 +218,6 @@ def count_hits(fastpath: Any, counter: Any) -> Any:
     """The fast-path data of a call with `counter` called once in each later call that C++ serves by it."""
     _, node = tree_util.dispatch_registry.flatten(CountedOutput(counter))
     return fastpath._replace(out_pytree_def=node.compose(fastpath.out_pytree_def))
-
-
-def executable_of(fastpath: Any) -> Any:
-    """The loaded executable that serves a fast-path entry: `hlo_modules()`, `cost_analysis()`."""
-    return fastpath.xla_executable
 
 
 def split_arguments(
@@ -277,7 +265,17 @@ def prng_name(implementation: Any) -> str:
 def key_data_like(dtype: str, shape: tuple[int, ...]) -> Any:
     """Data for typed PRNG keys of a dtype such as `key<fry>` and a shape."""
     implementation = next(each for each in prng.prngs.values() if f"key<{each.tag}>" == dtype)
-    return jax.numpy.zeros((*shape, *implementation.key_shape), "uint32")
+    return jax.device_put(np.zeros((*shape, *implementation.key_shape), "uint32"))
+
+
+def zero_keys(shape: tuple[int, ...], dtype: Any) -> Any:
+    """Typed PRNG keys of a dtype, on the default device, for which nothing is compiled."""
+    return jax.random.wrap_key_data(key_data_like(str(dtype), shape), impl=dtype._impl.name)
+
+
+def weakly_typed(array: Any) -> Any:
+    """The same array with a weak type, for which nothing is compiled."""
+    return ArrayImpl(array.aval.update(weak_type=True), array.sharding, array._arrays, committed=array._committed)
 
 
 def wide_array(shape: tuple[int, ...], dtype: Any, sharding: Any) -> Any:

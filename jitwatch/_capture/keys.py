@@ -54,7 +54,7 @@ class KeyMaker:
         signature, leaves = jax_internals.split_arguments(args, kwargs, self._argnums, self._argnames)
         static_names, dynamic_names = tuple(signature.static_arg_names), tuple(signature.dynamic_arg_names)
         static_values, treedefs = tuple(signature.static_args), tuple(signature.dynamic_arg_treedefs)
-        statics_at = {n % len(args) for n in self._argnums if -len(args) <= n < len(args)} if args else set()
+        statics_at = self.static_positions(len(args))
         dynamic_at = [i for i in range(len(args)) if i not in statics_at]
         arguments = self._arguments(args, kwargs, treedefs, dynamic_at, dynamic_names)
         prng: dict[int, str] = {}
@@ -95,7 +95,23 @@ class KeyMaker:
             zip(call.dynamic_names, dynamic, strict=True)
         )
 
-    def _name(self, position: int) -> str:
+    def static_positions(self, count: int) -> set[int]:
+        """Of so many positional arguments, the static ones."""
+        return {n % count for n in self._argnums if -count <= n < count} if count else set()
+
+    def traced(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[int | str]:
+        """Positions and names of the traced arguments of a call."""
+        static = self.static_positions(len(args))
+        return [i for i in range(len(args)) if i not in static] + [
+            name for name in kwargs if name not in self._argnames
+        ]
+
+    def leaves(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
+        """The traced leaves of a call in the order of its key."""
+        return jax_internals.split_arguments(args, kwargs, self._argnums, self._argnames)[1]
+
+    def name(self, position: int) -> str:
+        """What a positional argument is called."""
         if position < len(self._positional):
             return self._positional[position]
         return f"{self._variadic}[{position - len(self._positional)}]"
@@ -103,7 +119,7 @@ class KeyMaker:
     def _arguments(
         self, args: Any, kwargs: Any, treedefs: Any, positions: list[int], names: tuple[str, ...]
     ) -> list[tuple[Argument, TreeInfo]]:
-        given = [(self._name(i), False, args[i]) for i in positions] + [(name, True, kwargs[name]) for name in names]
+        given = [(self.name(i), False, args[i]) for i in positions] + [(name, True, kwargs[name]) for name in names]
         result = []
         for (name, by_keyword, value), treedef in zip(given, treedefs, strict=True):
             info = tree_of(treedef, value)
@@ -112,7 +128,7 @@ class KeyMaker:
         return result
 
     def _statics(self, at: list[int], values: tuple[Any, ...], names: tuple[str, ...]) -> tuple[StaticArgument, ...]:
-        how = [(self._name(i), False) for i in at] + [(name, True) for name in names]
+        how = [(self.name(i), False) for i in at] + [(name, True) for name in names]
         return tuple(
             interned(StaticArgument(name, by_keyword, _STATICS.static(value)))
             for (name, by_keyword), value in zip(how, values, strict=True)
@@ -258,6 +274,11 @@ def remember_initial_context() -> None:
     """Take the settings of now as those that go without saying."""
     global _initial_context
     _initial_context = jax_internals.trace_context()
+
+
+def x64_at_start() -> bool:
+    """Whether 64-bit types were on when watching began."""
+    return bool(dict(zip(jax_internals.context_names(), _initial_context, strict=False)).get("jax_enable_x64"))
 
 
 def context_now() -> tuple[tuple[str, str], ...]:

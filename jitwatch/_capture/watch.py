@@ -8,6 +8,8 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from jitwatch import _alert, _faults, _hub, _say
 from jitwatch._alert import Policy
 from jitwatch._capture import captured, definition, identity, jax_internals, keys, stages, under_way
@@ -81,6 +83,19 @@ class Watch:
             own = own_stages(frame)
             if own != Stages():
                 self.record.add(stages.new_miss(self.record, "aot", own, helpers=frame.helpers.stages()), None)
+
+    def compile_lowered(self, lowered: Any, caller: tuple[str, str]) -> None:
+        """Compile a program that `ahead` lowered, on any thread, and count it for the caller's line and library."""
+        frame = stages.Frame("aot", self.record, self.body)
+        stages.push(frame)
+        try:
+            lowered.compile()
+        finally:
+            stages.pop(frame)
+            own = own_stages(frame)
+            if own != Stages():
+                miss = stages.new_miss(self.record, "aot", own, helpers=frame.helpers.stages())
+                self.record.add(msgspec.structs.replace(miss, call_site=caller[0], library=caller[1]), None)
 
     def hook(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """JAX's `cache_miss` with the counting around it."""
@@ -195,7 +210,7 @@ class Watch:
                 self.record.executables += 1
                 key.executable = self.record.executables
             elif key.executable is None and fastpath is not None:
-                executable = jax_internals.executable_of(fastpath)
+                executable = fastpath.xla_executable
                 entries = ((other, other.entry()) for other in self.record.keys.values())
                 key.executable = next(
                     (other.executable for other, held in entries if held and held.entry.executable is executable), None
@@ -203,7 +218,7 @@ class Watch:
 
     def _counted(self, fastpath: Any, call: keys.Call, key: KeyRecord) -> Any:
         counter: Any = functools.partial(key.hits.call)
-        counter.entry = Entry(call, jax_internals.executable_of(fastpath))
+        counter.entry = Entry(call, fastpath.xla_executable)
         key.entry = weakref.ref(counter)
         if LOGGING.active:  # no fast path, and so nothing of JAX's that would keep the entry
             LOGGING.kept.append(counter)

@@ -5,21 +5,25 @@ from __future__ import annotations
 import atexit
 import copyreg
 import functools
+import inspect
 import os
 import sys
 import uuid
 import warnings
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
 import jax
+import msgspec
 
 from jitwatch import _config
 from jitwatch._alert import Policy, policy_of
 from jitwatch._capture import fallback, jax_internals, keys, stages, under_way
+from jitwatch._capture.declared_calls import declared_for
 from jitwatch._capture.programs import KeyView, diff_keys, key_views
 from jitwatch._capture.watch import Watch, hooked, plain_of
+from jitwatch._declared import Entry
 from jitwatch._errors import JitwatchError
 from jitwatch._judge import is_stuck, judge_function
 from jitwatch._model import CacheInfo, CacheKey, Finding, FunctionStats
@@ -67,6 +71,34 @@ class WatchedFunction(Protocol[P, R]):
     def heal(self) -> int:
         """Put keys that are stuck on JAX's slow path back on the fast one, without compiling; how many there were."""
 
+    def warm_up(
+        self, specs: Entry | Iterable[Entry], *, like: Any = None, threads: int = 1, run: bool = True,
+        progress: bool | None = None,
+    ) -> int:  # fmt: skip
+        """Compile declared calls ahead, so that real calls like them are hits of JAX's dispatch cache.
+
+        Each declared call is made once, with zeros for what stands for an array: what the function does besides
+        computing, such as callbacks, happens too. Arrays that are given stay alive, also where they are donated.
+
+        Args:
+            specs: `jitwatch.spec(...)`, a dict from paths to what is there, or a list of both.
+            like: An example call, as `jitwatch.spec(...)` or a tuple of positional arguments. It gives whatever the
+                declarations leave open: arguments that are `...`, all that a dict does not name, and of a leaf that is
+                declared by its shape alone its dtype and placement.
+            threads: In how many threads XLA compiles. The function is traced, lowered and called on this one.
+            run: Whether to make the calls. Without it the programs are compiled and kept ahead of time only, and the
+                first real call of each costs a miss without a stage, some 0.3 ms.
+            progress: Whether to show a progress bar; if left out, where standard error is a terminal.
+
+        Returns:
+            The number of programs that XLA compiled.
+
+        Raises:
+            JitwatchError: A declaration does not fit the function or the example; nothing was compiled.
+            Exception: What JAX or the function raises, with a note that names the declared call. What was done before
+                stays.
+        """
+
 
 @overload
 def watched_jit(fun: Callable[P, R], /, **options: Any) -> WatchedFunction[P, R]: ...
@@ -106,14 +138,21 @@ def watched_jit(
         "max_keys": max_keys, "max_compiles": max_compiles, "on_excess": on_excess, "expect": expect,
         "warn_compiles": warn_compiles,
     }  # fmt: skip
-    policy = policy_of(**own)
-    if not fun and options.keys() <= jax_internals.jit_option_names():
+    policy = policy_of(**{name: value for name, value in own.items() if name != "expect"})
+    if not fun and options.keys() <= jit_option_names():
         return functools.partial(watched_jit, **own, **options)
     if len(fun) == 1 and not options and jax_internals.is_jitted(fun[0]):
-        jitted, options = fun[0], jax_internals.jit_options(fun[0])
+        jitted, options = fun[0], jax_internals.jit_options(fun[0], jit_option_names())
     else:
         jitted = _jit(fun, options)
     return jitted if _config.option("mode") == "off" else watch_jitted(jitted, options, policy, own)
+
+
+@functools.cache
+def jit_option_names() -> frozenset[str]:
+    """The keyword arguments of the installed `jax.jit`."""
+    parameters = inspect.signature(jax_internals.plain_jit).parameters.values()
+    return frozenset(parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY)
 
 
 def _jit(fun: tuple[Any, ...], options: dict[str, Any]) -> Any:
@@ -147,6 +186,8 @@ def watch_jitted(jitted: Any, options: dict[str, Any], policy: Policy, own: dict
         result, watch = hooked(jitted, options, policy)
     else:
         result, watch = fallback.wrapped(jitted, options, policy)
+    if own.get("expect") is not None:
+        watch.record.policy = msgspec.structs.replace(policy, expect=declared_for(watch, own["expect"]))
     _add_methods(result, watch, options, own)
     return result
 
@@ -177,6 +218,7 @@ def begin() -> None:
 
 _METHODS = (
     "cache_info", "cache_stats", "cache_report", "cache_keys", "cache_key", "diff_keys", "check", "heal",
+    "warm_up",
 )  # fmt: skip
 
 
@@ -255,6 +297,17 @@ class _Methods:
         stuck = [key for key in self._watch.record.stats().keys if is_stuck(key)]
         self._watch.heal()
         return len(stuck)
+
+    def warm_up(
+        self, /, specs: Entry | Iterable[Entry], *, like: Any = None, threads: int = 1, run: bool = True,
+        progress: bool | None = None,
+    ) -> int:  # fmt: skip
+        """Compile declared calls ahead, and make each once; see `jitwatch.WatchedFunction.warm_up`."""
+        from jitwatch._capture.warm_up import warm_up
+
+        return warm_up(
+            self._watch, self._function(), specs, like=like, threads=threads, run=run, progress=progress
+        )  # fmt: skip
 
     def __reduce__(self) -> Any:
         function = self._function()

@@ -13,7 +13,9 @@ from side_by_side import outcome, same, without_addresses
 
 from jitwatch import watched_jit
 
-OURS = {"cache_info", "cache_stats", "cache_report", "cache_keys", "cache_key", "diff_keys", "check", "heal"}
+OURS = {
+    "cache_info", "cache_stats", "cache_report", "cache_keys", "cache_key", "diff_keys", "check", "heal", "warm_up",
+}  # fmt: skip
 
 
 def documented(x: jax.Array, *, scale: float = 2.0) -> jax.Array:

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from jitwatch._capture import jax_internals
+from jitwatch._capture.watched import jit_option_names
 
 
 def hooked(fun, calls, **options):
@@ -89,7 +90,7 @@ def test_clear_dispatch_cache_neither_traces_nor_compiles() -> None:
 
     assert len(traces) == 1
     assert len(calls) == 2
-    assert jax_internals.executable_of(calls[0][1]) is jax_internals.executable_of(calls[1][1])
+    assert calls[0][1].xla_executable is calls[1][1].xla_executable
 
 
 def test_dispatch_cache_size_grows_with_keys() -> None:
@@ -265,8 +266,8 @@ def test_is_jitted_is_false_for_copies_and_other_functions() -> None:
 
 
 def test_jit_option_names_are_those_of_the_installed_jit() -> None:
-    assert {"static_argnums", "donate_argnames", "out_shardings", "inline"} <= jax_internals.jit_option_names()
-    assert "fun" not in jax_internals.jit_option_names()
+    assert {"static_argnums", "donate_argnames", "out_shardings", "inline"} <= jit_option_names()
+    assert "fun" not in jit_option_names()
 
 
 def test_jit_options_make_a_function_like_it() -> None:
@@ -279,10 +280,10 @@ def test_jit_options_make_a_function_like_it() -> None:
     def f(x, n):
         return x * n
 
-    assert jax_internals.jit_options(jax.jit(f)) == {}
-    read = jax_internals.jit_options(jax.jit(f, **options))
+    assert jax_internals.jit_options(jax.jit(f), jit_option_names()) == {}
+    read = jax_internals.jit_options(jax.jit(f, **options), jit_option_names())
     assert read == {**options, "static_argnums": (1,), "donate_argnames": ("x",)}
-    assert jax_internals.jit_options(jax.jit(f, **read)) == read
+    assert jax_internals.jit_options(jax.jit(f, **read), jit_option_names()) == read
 
 
 class Nameless:
@@ -356,3 +357,33 @@ def test_event_tells_that_a_stage_begins_and_an_error_there_stops_it() -> None:
 
     assert [name for name, _ in begun][-2:] == ["jaxpr_to_mlir_module_duration", "backend_compile_duration"]
     assert begun[-1][1] == "jit(<lambda>)"
+
+
+@pytest.mark.parametrize(("options", "expected"), [
+    ({}, set()), ({"donate_argnums": 1}, {1, "y"}), ({"donate_argnames": ("x", "z")}, {0, 2, "x", "z"}),
+])  # fmt: skip
+def test_donated_arguments_are_resolved_from_each_other(options, expected) -> None:
+    jitted = jax.jit(lambda x, y, z=0: x, **options)
+
+    assert jax_internals.donated_arguments(jitted) == expected
+
+
+@pytest.mark.parametrize("implementation", ["threefry2x32", "rbg", "unsafe_rbg"])
+def test_zero_keys_are_uncommitted_keys_of_the_dtype(implementation) -> None:
+    like = jax.random.key(0, impl=implementation)
+
+    made = jax_internals.zero_keys((2, 3), like.dtype)
+
+    assert (made.dtype, made.shape, made.committed) == (like.dtype, (2, 3), like.committed)
+    assert not np.asarray(jax.random.key_data(made)).any()
+
+
+def test_weakly_typed_array_is_dispatched_like_one_from_a_number() -> None:
+    calls = []
+    f = hooked(lambda x: x + 1, calls)
+
+    made = jax_internals.weakly_typed(jax.device_put(np.zeros(3, np.float32)))
+    f(jnp.full((3,), 1.0)), f(made)
+
+    assert made.weak_type and not made.committed
+    assert len(calls) == 1

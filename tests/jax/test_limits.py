@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import jax
@@ -136,3 +137,36 @@ def test_bad_option_says_what_is_valid(options: dict[str, Any]) -> None:
         watched_jit(lambda x: x, **options)
 
     assert name in str(caught.value) and repr(value) in str(caught.value)
+
+
+DECLARED: dict[str, Any] = {
+    "shapes by name": [{"x": (8,)}, {"x": (16,)}],
+    "calls": [jitwatch.spec(jax.ShapeDtypeStruct((size,), "float32")) for size in (8, 16)],
+    "one with any size": {"x": (None,)},
+}
+
+
+@pytest.mark.parametrize("form", DECLARED)
+def test_only_what_is_outside_the_declared_calls_is_told(form: str) -> None:
+    f = watched_jit(lambda x: x * 2, expect=DECLARED[form], on_excess="raise")
+
+    for size in (8, 16):
+        f(np.ones(size, np.float32))
+    with pytest.raises(jitwatch.RecompilationError, match="that its expect= does not declare") as caught:
+        f(np.ones((8, 2), np.float32))
+
+    assert (caught.value.alert.kind, caught.value.alert.cause) == ("unexpected", "shape")
+
+
+def test_declared_calls_are_no_churn() -> None:
+    f = watched_jit(lambda x: x * 2, expect=[{"x": (size,)} for size in range(3, 23)])
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", jitwatch.RecompilationWarning)
+        for size in range(3, 23):
+            f(np.ones(size, np.float32))
+
+
+def test_bad_declaration_is_refused_where_it_is_made() -> None:
+    with pytest.raises(jitwatch.JitwatchError, match="nonsense"):
+        watched_jit(lambda x: x * 2, expect=[{"nonsense": (8,)}])

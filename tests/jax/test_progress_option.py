@@ -86,7 +86,7 @@ def test_forked_process_announces_its_own_calls() -> None:
             frame.function.name = name
             frame.own.lowerings = 1
             frame.stack.append(frame)
-            under_way.ANNOUNCER.began(frame, None)
+            under_way.ANNOUNCER.began(frame)
             while not all(call.written for call in list(under_way.ANNOUNCER._calls.values())):
                 time.sleep(0.01)
             time.sleep(0.3)

@@ -283,7 +283,7 @@ def test_call_that_ended_is_not_kept(announcer: Announcer, stream: Stream) -> No
         frame = Frame("call", watched_jit(lambda x: x).cache_info.__self__._watch.record)
         frame.own.lowerings = 1
         frame.stack.append(frame)
-        announcer.began(frame, None)
+        announcer.began(frame)
         stream.wait_for("compiling <lambda> at ")
         frame.stack.clear()
         announcer.ended(frame)
@@ -302,10 +302,10 @@ def test_call_that_an_exception_left_behind_gives_way(announcer: Announcer) -> N
     left, next_one = Frame("call", None), Frame("call", None)
     announcer.after_s = TIMEOUT_S
     left.stack.append(left)
-    announcer.began(left, None)
+    announcer.began(left)
     left.stack.clear()
 
-    announcer.began(next_one, None)
+    announcer.began(next_one)
 
     assert [call.frame for call in announcer._calls.values()] == [next_one]
 
