@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import msgspec
 
 from jitwatch._budget import Limit, read_budget
 from jitwatch._compiled import FunctionName
-
-if TYPE_CHECKING:
-    from tomlkit import TOMLDocument
+from jitwatch._errors import JitwatchError
 
 NEW_BUDGET = """\
 # How many programs each jitted function may compile in one process; `jitwatch check --budget FILE` holds a recording
@@ -46,27 +44,18 @@ def update_budget(text: str, source: str, needed: Mapping[FunctionName, int], *,
         prune: Whether functions that were not recorded are removed.
 
     Raises:
-        JitwatchError: The text is no budget.
+        JitwatchError: The text is no budget, or is laid out in a way that cannot be updated.
     """
-    import tomlkit
-
     limits = read_budget(text, source).limits
-    document = tomlkit.parse(text)
     unseen = tuple(name for name in limits if name not in needed)
+    removed = unseen if prune else ()
     changed = {name: limit for name, limit in needed.items() if _changes(limits, name, limit)}
-    for name, limit in changed.items():
-        if name in limits:
-            _tables(document)[name.file][name.name]["max_compiles"] = limit
-        else:
-            _add(document, name, limit)
-    for name in unseen if prune else ():
-        _remove(document, name)
     return Update(
-        text=tomlkit.dumps(document),
+        text=_written(text, source, changed, removed) if changed or removed else text,
         added=tuple(name for name in changed if name not in limits),
         raised=tuple(name for name, limit in changed.items() if name in limits and limit > (limits[name] or 0)),
         lowered=tuple(name for name, limit in changed.items() if name in limits and limit < (limits[name] or 0)),
-        removed=unseen if prune else (), unseen=() if prune else unseen,
+        removed=removed, unseen=() if prune else unseen,
     )  # fmt: skip
 
 
@@ -76,29 +65,55 @@ def _changes(limits: Mapping[FunctionName, Limit], name: FunctionName, limit: in
     return limits[name] not in (None, limit)
 
 
-def _tables(document: TOMLDocument) -> Any:
-    return document["functions"]
-
-
-def _add(document: TOMLDocument, name: FunctionName, limit: int) -> None:
+def _written(text: str, source: str, changed: Mapping[FunctionName, int], removed: Iterable[FunctionName]) -> str:
     import tomlkit
+    from tomlkit.items import InlineTable
 
-    if "functions" not in document:
-        document["functions"] = tomlkit.table(is_super_table=True)
-    files = _tables(document)
-    if name.file not in files:
-        files[name.file] = tomlkit.table()
-    # New entries would go below what follows the last one: the comment on the next table, say.
-    body = files[name.file].value.body
+    # tomlkit ends its own lines with LF, whatever the others end with.
+    document = tomlkit.parse(text.replace("\r\n", "\n"))
+    files: Any = document.get("functions", {})
+    if isinstance(files, InlineTable):
+        raise JitwatchError(f"{source} has its functions on one line; write [functions.'FILE'] sections to update it.")
+    new: dict[str, dict[str, int]] = {}
+    for name, limit in changed.items():
+        if name.file in files:
+            _set(files[name.file], name.name, limit)
+        else:
+            new.setdefault(name.file, {})[name.name] = limit
+    for name in removed:
+        del files[name.file][name.name]
+        if not files[name.file]:
+            del files[name.file]
+    written = tomlkit.dumps(document).rstrip("\n") + "\n" + _sections(new)
+    return written.replace("\n", "\r\n") if "\r\n" in text else written
+
+
+def _set(functions: Any, name: str, limit: int) -> None:
+    if name in functions:
+        functions[name]["max_compiles"] = limit
+        return
+    # A new entry would go below what follows the last one, such as the comment on the next section.
+    body = getattr(getattr(functions, "value", None), "body", [])
     following: list[Any] = []
     while body and body[-1][0] is None:
         following.insert(0, body.pop())
-    files[name.file][name.name] = tomlkit.value(f"{{ max_compiles = {limit} }}")
+    functions[name] = _entry(limit)
     body.extend(following)
 
 
-def _remove(document: TOMLDocument, name: FunctionName) -> None:
-    functions = _tables(document)[name.file]
-    del functions[name.name]
-    if not functions:
-        del _tables(document)[name.file]
+def _sections(files: Mapping[str, Mapping[str, int]]) -> str:
+    import tomlkit
+
+    document = tomlkit.document()
+    tables: Any = document.setdefault("functions", tomlkit.table(is_super_table=True))
+    for file, functions in files.items():
+        tables[file] = tomlkit.table()
+        for name, limit in functions.items():
+            tables[file][name] = _entry(limit)
+    return "\n" + tomlkit.dumps(document).lstrip("\n") if files else ""
+
+
+def _entry(limit: int) -> Any:
+    import tomlkit
+
+    return tomlkit.value(f"{{ max_compiles = {limit} }}")
