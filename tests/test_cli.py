@@ -19,7 +19,7 @@ from jitwatch._cli import main
 from jitwatch._model import Process, Recording
 
 PACKAGE = Path(__file__).parents[1]
-COMMANDS = ("run", "report", "json", "combine", "autostart", "debug")
+COMMANDS = ("run", "report", "json", "combine", "diff", "check", "autostart", "debug")
 SPELLINGS = {
     "jitwatch": ["-c", "import sys; from jitwatch._cli import main; sys.argv[0] = 'jitwatch'; sys.exit(main())"],
     "python -m jitwatch": ["-m", "jitwatch"],
