@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import click
 import msgspec
 
-from jitwatch import __version__, _config, _program
+from jitwatch import __version__, _cli_budget, _config, _program
 from jitwatch._errors import JitwatchError
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -50,6 +50,8 @@ def main() -> None:
       jitwatch report                      print it again, from the data file
       jitwatch json                        the same as JSON
       jitwatch combine A B                 add up the data files of several machines
+      jitwatch diff A B                    what compiles more than before, and why
+      jitwatch check --budget FILE         does anything compile more than it may?
       PYTHONPATH="$(jitwatch autostart)" JITWATCH=1 python train.py    watch a program that something else starts
 
     Exit status: 0 if all went well, 1 for an error, 2 where a threshold failed; `run` passes on the program's own.
@@ -281,3 +283,7 @@ def debug(with_jax: bool) -> None:
 
     for line in _debug.lines(with_jax=with_jax):
         click.echo(line)
+
+
+main.add_command(_cli_budget.diff)
+main.add_command(_cli_budget.check)

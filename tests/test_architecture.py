@@ -16,6 +16,10 @@ LEAVES = {"_model", "_errors"}  # import nothing of jitwatch
 PURE = {
     "_advise",
     "_buckets",
+    "_budget",
+    "_budget_update",
+    "_comparison",
+    "_compiled",
     "_declared",
     "_judge",
     "_difference",

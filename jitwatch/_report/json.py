@@ -210,7 +210,7 @@ def _function(function: FunctionStats, kind: str, misses: list[Miss], findings: 
         dropped_keys=function.dropped_keys, approximate=function.approximate, stages=_stages(ran),
         helpers=_stages(function.helpers), misses=_misses(misses, why),
         keys=[_key(key, hits_counted=function.hits_counted) for key in function.keys],
-        findings=[_finding(finding) for finding in findings],
+        findings=[json_finding(finding) for finding in findings],
     )  # fmt: skip
 
 
@@ -228,7 +228,8 @@ def _misses(misses: list[Miss], why: dict[int, Explanation]) -> list[JsonMiss]:
     return result
 
 
-def _finding(finding: Finding) -> JsonFinding:
+def json_finding(finding: Finding) -> JsonFinding:
+    """A finding as it is in every JSON report."""
     return JsonFinding(
         code=finding.code, causes=[finding.cause], where=[clean(where) for where in finding.where],
         call_site=clean_place(finding.call_site), compiles=finding.compiles, lost_s=finding.lost_s,

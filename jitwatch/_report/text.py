@@ -5,8 +5,6 @@ Laid out by rich, which is imported when used; all text goes in as `Text`, never
 
 from __future__ import annotations
 
-import io
-import shutil
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -14,6 +12,7 @@ from jitwatch._judge import judge_function
 from jitwatch._model import FunctionStats, Miss, Process, Snapshot
 from jitwatch._report._findings_text import findings_block
 from jitwatch._report._function_text import function_block
+from jitwatch._report._printing import columns_of, printed
 from jitwatch._report._quantity_text import count_text, seconds_text, times_text
 from jitwatch._report._summary import (
     Cut,
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.text import Text
 
-_NARROWEST = 30
-_DEFAULT_WIDTH = 100
 _MAX_OTHERS = 8
 _MAX_PROGRAMS = 6
 _NOTHING_WATCHED = (
@@ -66,8 +63,8 @@ def render(
     """
     bounds = {"max_functions": max_functions, "max_keys": max_keys, "max_others": _MAX_OTHERS}
     summary = summarize(snapshot, **({} if show_all else bounds), with_inner=show_all)
-    columns = _columns(width)
-    return _printed(_report(summary, columns, processes), color=color, columns=columns)
+    columns = columns_of(width)
+    return printed(_report(summary, columns, processes), color=color, columns=columns)
 
 
 def render_function(
@@ -75,10 +72,10 @@ def render_function(
     max_keys: int = 10,
 ) -> str:  # fmt: skip
     """Write the report of one function with these misses, as `render` writes it among others."""
-    columns = _columns(width)
+    columns = columns_of(width)
     block = [*function_block(function_row([stats], max_keys=max_keys, misses=misses), columns)]
     block += findings_block(sort_findings(judge_function(stats)))
-    return _printed(block, color=color, columns=columns)
+    return printed(block, color=color, columns=columns)
 
 
 def _report(summary: Summary, columns: int, processes: Sequence[Process]) -> Iterable[RenderableType]:
@@ -185,31 +182,3 @@ def _notes(summary: Summary) -> Iterable[str]:
     if summary.faults:
         faults = count_text(summary.faults, "error")
         yield f"{faults} inside jitwatch caught, so counts can be too low; the logger 'jitwatch' has the details."
-
-
-def _columns(width: int | None) -> int:
-    # The upper bound keeps a mistaken width from filling memory with padding.
-    chosen = shutil.get_terminal_size((_DEFAULT_WIDTH, 24)).columns if width is None else width
-    return min(max(chosen, _NARROWEST), 10_000)
-
-
-def _printed(parts: Iterable[RenderableType], *, color: bool, columns: int) -> str:
-    from rich.console import Console
-
-    console = Console(
-        file=io.StringIO(),
-        width=columns,
-        height=25,  # with a height given, rich asks no terminal for its size
-        color_system="standard" if color else None,
-        force_terminal=color,
-        force_jupyter=False,
-        no_color=not color,
-        markup=False,
-        emoji=False,
-        highlight=False,
-        legacy_windows=False,
-    )
-    with console.capture() as capture:
-        for part in parts:
-            console.print(part)
-    return "\n".join(line.rstrip() for line in capture.get().rstrip("\n").split("\n"))
