@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from jitwatch._errors import JitwatchError
+
 T = TypeVar("T")
 
 _logger = logging.getLogger("jitwatch")
@@ -29,9 +31,14 @@ def record(where: str, error: BaseException) -> None:
 
 
 def contain(where: str, function: Callable[..., T], *args: Any, default: T) -> T:
-    """What the function returns; where it fails, a fault at `where`, and the default."""
+    """What the function returns; where it fails, a fault at `where`, and the default.
+
+    A `JitwatchError` is no fault: it tells the user what to mend, so it goes on.
+    """
     try:
         return function(*args)
+    except JitwatchError:
+        raise
     except Exception as error:
         record(where, error)
         return default

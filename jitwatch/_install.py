@@ -10,6 +10,8 @@ from typing import Any
 
 import wrapt
 
+from jitwatch import _faults
+
 _lock = threading.RLock()
 _patch: Any = None
 _installed = False
@@ -79,14 +81,18 @@ def _end() -> None:
     """Take the patch away if nobody wants it any more; the lock is held."""
     global _patch
     if _patch is not None and not _installed and not _blocks:
-        _patch.remove()
-        _patch = None
+        patch, _patch = _patch, None
+        _faults.contain("the end of watching", patch.remove, default=None)
 
 
 def _apply(_: Any = None) -> None:
     global _patch
     with _lock:
         if _patch is None and (_installed or _blocks):
-            from jitwatch._capture.patching import Patch
+            _patch = _faults.contain("watching all functions", _make_patch, default=None)
 
-            _patch = Patch(count_hits=_count_hits)
+
+def _make_patch() -> Any:
+    from jitwatch._capture.patching import Patch
+
+    return Patch(count_hits=_count_hits)

@@ -100,28 +100,33 @@ def act(alert: Alert, action: Action, frame: FrameType | None) -> None:
         action: `raise`, `warn`, or a function that is called with the alert.
         frame: The user's frame, to which the warning is attributed.
     """
-    _hub.publish(alert)
+    _faults.contain("an alert", _hub.publish, alert, default=None)
     if callable(action):
         action(alert)
     elif action == "raise":
         error = RecompilationError(alert.message)
         error.alert = alert
         raise error
-    elif _may_warn(alert):
-        _warn(alert, frame)
+    else:
+        warning = _faults.contain("an alert", _warning, alert, default=None)
+        if warning is not None:
+            _warn(warning, frame)
 
 
-def _may_warn(alert: Alert) -> bool:
+def _warning(alert: Alert) -> RecompilationWarning | None:
+    """The warning of an alert, which goes to the log as well; None if it was said, or too much was."""
     topic = (alert.kind, alert.function, alert.defined_at, alert.cause)
-    return (alert.kind == "churn" or VOICE.is_new(topic, VOICE.count(topic))) and VOICE.may_speak()
-
-
-def _warn(alert: Alert, frame: FrameType | None) -> None:
+    if not (alert.kind == "churn" or VOICE.is_new(topic, VOICE.count(topic))) or not VOICE.may_speak():
+        return None
     held_back = VOICE.take_held_back()
     more = f"\n  {held_back} more such warnings were held back; jitwatch.report() has all." if held_back else ""
     warning = WARNINGS.get(alert.cause, RecompilationWarning)(alert.message + more)
     warning.alert = alert
-    _log(alert)
+    _faults.contain("logging an alert", _log, alert, default=None)
+    return warning
+
+
+def _warn(warning: RecompilationWarning, frame: FrameType | None) -> None:
     if frame is None:
         warnings.warn(warning, stacklevel=2)
     else:
@@ -132,11 +137,8 @@ def _warn(alert: Alert, frame: FrameType | None) -> None:
 
 def _log(alert: Alert) -> None:
     """Also a line of the log, where the program has one: without a handler Python would print it a second time."""
-    try:
-        if _logger.hasHandlers():
-            _logger.warning("%s", alert.message, extra={"jitwatch": msgspec.to_builtins(alert)})
-    except Exception as error:
-        _faults.record("logging an alert", error)
+    if _logger.hasHandlers():
+        _logger.warning("%s", alert.message, extra={"jitwatch": msgspec.to_builtins(alert)})
 
 
 def honour_warning_options() -> None:

@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from jitwatch import _faults
 from jitwatch._capture import jax_internals, stages
 
 
@@ -50,17 +51,28 @@ class Body:
         return fun
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        if jax_internals.trace_state_clean():  # not a trace: `debug_nans` looks for the operation that made the NaN
-            return self.function()(*args, **kwargs)
-        stages.before_trace(self)
-        frame = stages.Frame("body", None, self)
-        stages.push(frame)
+        function = self.function()
+        frame = _faults.contain("the begin of a trace", self._begin, default=None)
+        if frame is None:
+            return function(*args, **kwargs)
         start = time.perf_counter()
         try:
-            return self.function()(*args, **kwargs)
+            stages.before_trace(self)
+            return function(*args, **kwargs)
         finally:
-            stages.pop(frame)
-            stages.body_ran(self, time.perf_counter() - start)
+            _faults.contain("the end of a trace", self._end, frame, time.perf_counter() - start, default=None)
+
+    def _begin(self) -> stages.Frame | None:
+        if jax_internals.trace_state_clean():  # not a trace: `debug_nans` looks for the operation that made the NaN
+            return None
+        frame = stages.Frame("body", None, self)
+        stages.push(frame)
+        return frame
+
+    def _end(self, frame: stages.Frame, seconds: float) -> None:
+        stages.pop(frame)
+        if not frame.stopped:
+            stages.body_ran(self, seconds)
 
     def __eq__(self, other: object) -> bool:
         if self is other:
@@ -101,7 +113,10 @@ def body_of(fun: Callable[..., Any], name: str) -> Body:
     if known is not None and known[0]() is fun:
         return known[1]
     body = Body(fun, name)
-    _bodies[number] = (weakref.ref(fun, lambda gone: _forget(number, gone)), body)
+    _bodies[number] = (
+        weakref.ref(fun, lambda gone: _faults.contain("forgetting a function", _forget, number, gone, default=None)),
+        body,
+    )
     return body
 
 

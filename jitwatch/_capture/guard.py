@@ -139,7 +139,7 @@ def before(stage: str, name: str, frames: Sequence[Any], *, own: FunctionRecord 
     violation = _faults.contain("checking what may compile", _violation, stage, name, own, key, default=None)
     if violation is not None:
         try:
-            _say.act(violation.alert, violation.action, user_frame())
+            _say.act(violation.alert, violation.action, _faults.contain("an alert", user_frame, default=None))
         except BaseException:
             for frame in frames:
                 frame.stopped = True

@@ -29,7 +29,7 @@ class Patch:
         self._ahead = jax_internals.ahead_functions()
         jax_internals.set_ahead_functions({name: _counted_ahead(name, of) for name, of in self._ahead.items()})
         for module in tuple(sys.modules.values()):
-            self._replace_in(module)
+            _faults.contain("watching the functions of a module", self._replace_in, module, default=None)
 
     def remove(self) -> None:
         """Put JAX's own `jit` back wherever this one still stands; functions made meanwhile stay watched."""
@@ -58,13 +58,12 @@ class Patch:
                 return jitted  # a helper of JAX's own: its name says more than a line in JAX
             if not isinstance(jitted, jax_internals.PjitFunction):  # a decorator, since JAX 0.8.1
                 return functools.partial(jit, **options)
-            try:
-                return watch_plainly(jitted, options, self._policy, count_hits=self._count_hits)
-            except Exception as error:
-                _faults.record("watching a jitted function", error)
-                return jitted
+            return _faults.contain("watching a function", self._watch, jitted, options, default=jitted)
 
         return jit
+
+    def _watch(self, jitted: Any, options: dict[str, Any]) -> Any:
+        return watch_plainly(jitted, options, self._policy, count_hits=self._count_hits)
 
 
 def _counted_ahead(name: str, original: Any) -> Any:
@@ -72,7 +71,7 @@ def _counted_ahead(name: str, original: Any) -> Any:
 
     @functools.wraps(original)
     def ahead(function: Any, /, *args: Any, **kwargs: Any) -> Any:
-        watch = watch_of(function)
+        watch = _faults.contain("work ahead of time", watch_of, function, default=None)
         return original(function, *args, **kwargs) if watch is None else watch.ahead(name, args, kwargs)
 
     return jax_internals.api_boundary(ahead)

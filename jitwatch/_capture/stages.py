@@ -145,9 +145,15 @@ def _on_duration(event: str, duration_s: float, **details: Any) -> None:
 
 def before_trace(body: Any) -> None:
     """Let the guard stop a call before the function's Python body is traced for it."""
-    frame = _thread.stack[-1] if _thread.stack else None
-    if frame is not None and frame.kind == "call" and frame.body is body:
-        _let_guard_see("trace", _Compiling(body.program, frame.function, _key_of(frame)))
+    begun = _faults.contain("the begin of a trace", _traced, body, default=None)
+    if begun is not None:
+        _let_guard_see("trace", begun)
+
+
+def _traced(body: Any) -> _Compiling | None:
+    """What a trace of `body` is for; None unless it is for a call, of which a compilation follows."""
+    around = [frame for frame in _thread.stack[-2:-1] if frame.kind == "call" and frame.body is body]
+    return _Compiling(body.program, around[0].function, _key_of(around[0])) if around else None
 
 
 def _on_begin(event: str, _: float, **details: Any) -> None:

@@ -72,30 +72,36 @@ class Watch:
 
     def ahead(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """JAX's `lower`, `trace` or `eval_shape`, with what it runs counted as work ahead of time."""
-        frame = stages.Frame("aot", self.record, self.body)
-        stages.push(frame)
+        frame = _faults.contain("work ahead of time", self._begin_ahead, default=None)
         try:
             return getattr(self.inner, name)(*args, **kwargs)
         finally:
-            stages.pop(frame)
-            if name == "lower":
-                stages.lowered_ahead(self.record)
-            own = own_stages(frame)
-            if own != Stages():
-                self.record.add(stages.new_miss(self.record, "aot", own, helpers=frame.helpers.stages()), None)
+            if frame is not None:
+                _faults.contain("work ahead of time", self._end_ahead, frame, name, default=None)
+
+    def _begin_ahead(self) -> stages.Frame:
+        frame = stages.Frame("aot", self.record, self.body)
+        stages.push(frame)
+        return frame
+
+    def _end_ahead(self, frame: stages.Frame, name: str, caller: tuple[str, str] | None = None) -> None:
+        stages.pop(frame)
+        if name == "lower":
+            stages.lowered_ahead(self.record)
+        own = own_stages(frame)
+        if own != Stages():
+            miss = stages.new_miss(self.record, "aot", own, helpers=frame.helpers.stages())
+            if caller is not None:
+                miss = msgspec.structs.replace(miss, call_site=caller[0], library=caller[1])
+            self.record.add(miss, None)
 
     def compile_lowered(self, lowered: Any, caller: tuple[str, str]) -> None:
         """Compile a program that `ahead` lowered, on any thread, and count it for the caller's line and library."""
-        frame = stages.Frame("aot", self.record, self.body)
-        stages.push(frame)
+        frame = self._begin_ahead()
         try:
             lowered.compile()
         finally:
-            stages.pop(frame)
-            own = own_stages(frame)
-            if own != Stages():
-                miss = stages.new_miss(self.record, "aot", own, helpers=frame.helpers.stages())
-                self.record.add(msgspec.structs.replace(miss, call_site=caller[0], library=caller[1]), None)
+            self._end_ahead(frame, "compile", caller)
 
     def hook(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """JAX's `cache_miss` with the counting around it."""
@@ -179,7 +185,7 @@ class Watch:
         alerts, frame.alerts = frame.alerts, []
         for alert in alerts:
             try:
-                _say.act(alert, self.record.policy.on_churn, user_frame())
+                _say.act(alert, self.record.policy.on_churn, _faults.contain("an alert", user_frame, default=None))
             except BaseException:
                 frame.key.heal_pending = True
                 raise

@@ -17,7 +17,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar, overload
 import jax
 import msgspec
 
-from jitwatch import _config
+from jitwatch import _config, _faults
 from jitwatch._alert import Policy, policy_of
 from jitwatch._capture import fallback, jax_internals, keys, stages, under_way
 from jitwatch._capture.declared_calls import declared_for
@@ -138,14 +138,25 @@ def watched_jit(
         "max_keys": max_keys, "max_compiles": max_compiles, "on_excess": on_excess, "expect": expect,
         "warn_compiles": warn_compiles,
     }  # fmt: skip
-    policy = policy_of(**{name: value for name, value in own.items() if name != "expect"})
+    policy = _faults.contain("reading the options", _policy, own, default=None)
     if not fun and options.keys() <= jit_option_names():
         return functools.partial(watched_jit, **own, **options)
-    if len(fun) == 1 and not options and jax_internals.is_jitted(fun[0]):
-        jitted, options = fun[0], jax_internals.jit_options(fun[0], jit_option_names())
-    else:
-        jitted = _jit(fun, options)
-    return jitted if _config.option("mode") == "off" else watch_jitted(jitted, options, policy, own)
+    known = _faults.contain("reading the options", _known_options, fun, options, default=None)
+    jitted, options = (_jit(fun, options), options) if known is None else (fun[0], known)
+    if policy is None or _config.option("mode") == "off":
+        return jitted
+    return _faults.contain("watching a function", watch_jitted, jitted, options, policy, own, default=jitted)
+
+
+def _policy(own: dict[str, Any]) -> Policy:
+    return policy_of(**{name: value for name, value in own.items() if name != "expect"})
+
+
+def _known_options(fun: tuple[Any, ...], options: dict[str, Any]) -> dict[str, Any] | None:
+    """The options of a function that is jitted already, to which none are added; None for any other."""
+    if len(fun) != 1 or options or not jax_internals.is_jitted(fun[0]):
+        return None
+    return jax_internals.jit_options(fun[0], jit_option_names())
 
 
 @functools.cache
