@@ -111,3 +111,37 @@ def test_recorded_miss_costs_little_of_the_compile() -> None:
     share = statistics.median(costs) / compile_s
     print(f"\nkey and explanation at 1000 leaves: {100 * share:.2f} % of trace, lower and compile")
     assert share < 0.03
+
+
+@pytest.mark.parametrize("keys", [1, 8])
+def test_allowed_calls_are_as_fast_after_a_stopped_one(keys: int) -> None:
+    plain, watched = jax.jit(lambda x: first(x)), watched_jit(lambda x: first(x))
+    arguments = [[jnp.ones(size)] for size in range(3, 3 + keys)]
+    cold = [jnp.ones(100)]
+    for argument in arguments:
+        plain(argument), watched(argument)
+
+    def thousand(call: Callable[..., Any]) -> float:
+        start = time.perf_counter()
+        for _ in range(1000 // keys):
+            for argument in arguments:
+                call(argument)
+        return time.perf_counter() - start
+
+    def stop() -> None:
+        with jitwatch.no_compiles(), pytest.raises(jitwatch.RecompilationError):
+            watched(cold)
+
+    before = statistics.median(thousand(watched) / thousand(plain) for _ in range(ROUNDS))
+    stopped, thawed = [], []
+    for _ in range(ROUNDS):
+        stop()
+        stopped.append(thousand(watched) / thousand(plain))
+    watched(cold), [watched(argument) for argument in (cold, *arguments)]
+    thawed = [thousand(watched) / thousand(plain) for _ in range(ROUNDS)]
+
+    figures = (
+        f"{statistics.median(stopped) / before:.3f}, after it may compile {statistics.median(thawed) / before:.3f}"
+    )
+    print(f"\n{keys} keys: 1,000 calls after a stopped one take {figures} x their time before (bound 1.1)")
+    assert max(statistics.median(stopped), statistics.median(thawed)) <= 1.1 * before
