@@ -27,6 +27,8 @@ CHOSEN_COMPILES = 32
 """Needless compilations that are worth a warning where the sizes look like buckets: warming those up is no churn."""
 ALWAYS_CHECKED = 16
 """Programs of one definition up to which each new one is judged; beyond it, each time that they grew by a quarter."""
+MAX_JUDGED = 1_000
+"""Programs of one definition up to which they are judged at all while the program runs; so many take half a second."""
 STUCK_CALLS = 100
 """Slow calls of one key from which on it is worth a warning that it is stuck."""
 MAX_DEFINITIONS = 10_000
@@ -88,7 +90,9 @@ class _Definition:
     def is_due(self, policy: Policy) -> bool:
         """Whether to judge now: not for the first few programs, and not for each of many."""
         enough = self.programs > policy.warn_compiles or (self.programs > 1 and self.lost_s >= policy.warn_s)
-        if not enough or (self.programs > ALWAYS_CHECKED and self.programs < self.next_check):
+        if not enough or self.programs > MAX_JUDGED:
+            return False
+        if ALWAYS_CHECKED < self.programs < self.next_check:
             return False
         self.next_check = self.programs + max(self.programs // 4, 1)
         return True
