@@ -190,7 +190,7 @@ def watch_jitted(jitted: Any, options: dict[str, Any], policy: Policy, own: dict
         return jitted
     begin()
     try:
-        weakref.ref(jax_internals.jitted_function(jitted))
+        hash(weakref.ref(jax_internals.jitted_function(jitted)))
     except TypeError:  # JAX cannot cache it either, and says so when it is called
         return jitted
     if jax_internals.exact_hook_available():
