@@ -18,7 +18,7 @@ from jitwatch._advise import advice_for
 from jitwatch._buckets import look_chosen
 from jitwatch._errors import WARNINGS
 from jitwatch._explain import change_text, explain
-from jitwatch._judge import CODES, judge
+from jitwatch._judge import ALWAYS, CODES, judge
 from jitwatch._model import Alert, CacheKey, Change, Explanation, Finding, FunctionStats, Snapshot
 from jitwatch._recorder import RECORDER, FunctionRecord, KeyRecord
 from jitwatch._sums import programs_of
@@ -31,6 +31,8 @@ MAX_JUDGED = 1_000
 """Programs of one definition up to which they are judged at all while the program runs; so many take half a second."""
 STUCK_CALLS = 100
 """Slow calls of one key from which on it is worth a warning that it is stuck."""
+CERTAIN = (*ALWAYS, "function_identity", "cache_cleared")
+"""Causes for which even one long compilation is worth a warning; several shapes, for instance, may be a warm-up."""
 MAX_DEFINITIONS = 10_000
 MAX_SHOWN = 6
 
@@ -167,7 +169,7 @@ def _topic(finding: Finding) -> Hashable:
 
 
 def _is_worth_it(finding: Finding, stats: Sequence[FunctionStats], policy: Policy) -> bool:
-    if finding.lost_s >= policy.warn_s or finding.cause == "stuck":
+    if finding.cause == "stuck" or (finding.cause in CERTAIN and finding.lost_s >= policy.warn_s):
         return True
     if finding.cause in ("shape", "static_value") and _look_chosen(finding, stats):
         return finding.compiles >= max(CHOSEN_COMPILES, policy.warn_compiles)

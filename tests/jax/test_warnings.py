@@ -201,6 +201,12 @@ def test_long_compilations_are_said_before_there_are_many(monkeypatch: pytest.Mo
     assert warning.message.alert.cause == "weak_type" and warning.message.alert.compiles == 1
 
 
+def test_long_compilations_that_may_be_a_warm_up_are_not_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JITWATCH_WARN_S", "0.000001")
+
+    assert said(lambda: sizes(watched_jit, 4)) == []
+
+
 def test_function_watched_with_all_others_does_not_warn() -> None:
     with jitwatch.watching(count_hits=True):
         assert said(lambda: sizes(jax.jit, 8)) == []
