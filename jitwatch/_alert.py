@@ -31,7 +31,7 @@ MAX_JUDGED = 1_000
 """Programs of one definition up to which they are judged at all while the program runs; so many take half a second."""
 STUCK_CALLS = 100
 """Slow calls of one key from which on it is worth a warning that it is stuck."""
-CERTAIN = (*ALWAYS, "function_identity", "cache_cleared")
+CERTAIN = (*ALWAYS, "function_identity")
 """Causes for which even one long compilation is worth a warning; several shapes, for instance, may be a warm-up."""
 MAX_DEFINITIONS = 10_000
 MAX_SHOWN = 6
@@ -107,7 +107,7 @@ _lock = threading.Lock()
 _CHURN_CAUSES = frozenset(WARNINGS) - {"stuck"}
 
 
-def after_miss(record: FunctionRecord, key: KeyRecord, programs: int, seconds: float) -> list[Alert]:
+def after_miss(record: FunctionRecord, key: KeyRecord, *, programs: int, seconds: float, test: str) -> list[Alert]:
     """What to say after a miss, of what the judge finds in the function's history; most often nothing.
 
     Args:
@@ -115,6 +115,7 @@ def after_miss(record: FunctionRecord, key: KeyRecord, programs: int, seconds: f
         key: Of the call.
         programs: Compilations and loads of the miss.
         seconds: Spent in them.
+        test: The test that is under way. Each is a program of its own: what many tests compile once is no churn.
     """
     policy: Policy | None = record.policy
     if policy is None or not policy.warn_compiles:
@@ -122,7 +123,7 @@ def after_miss(record: FunctionRecord, key: KeyRecord, programs: int, seconds: f
     if not programs:
         is_stuck = key.failures and not key.slow_path and key.dispatch_only % STUCK_CALLS == 0 and key.dispatch_only
         return _churn_alerts([record], policy, only=("stuck",)) if is_stuck else []
-    definition = _definition_of(record)
+    definition = _definition_of(record, test)
     with _lock:
         definition.records[record.id] = record
         definition.programs += programs
@@ -140,12 +141,12 @@ def forget() -> None:
     _say.VOICE.forget()
 
 
-def _definition_of(record: FunctionRecord) -> _Definition:
+def _definition_of(record: FunctionRecord, test: str) -> _Definition:
     place = record.defined_at or record.id
     with _lock:
         if len(_definitions) >= MAX_DEFINITIONS:
             _definitions.clear()
-        return _definitions.setdefault((record.name, record.qualname, place), _Definition())
+        return _definitions.setdefault((record.name, record.qualname, place, test), _Definition())
 
 
 def _churn_alerts(records: Sequence[FunctionRecord], policy: Policy, *, only: tuple[str, ...]) -> list[Alert]:

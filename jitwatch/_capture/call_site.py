@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from inspect import CO_VARARGS, CO_VARKEYWORDS
 from types import FrameType, TracebackType
@@ -51,6 +52,19 @@ def _is_wrapper(frame: FrameType) -> bool:
         return False
     values = frame.f_locals
     return any(hasattr(values.get(name), "__wrapped__") for name in code.co_freevars)
+
+
+def running_test() -> str:
+    """The test of pytest or unittest that is under way; empty outside any."""
+    named = os.environ.get("PYTEST_CURRENT_TEST", "")
+    if named:
+        return named.rpartition(" (")[0]
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if frame.f_globals.get("__name__") == "unittest.case" and frame.f_code.co_name == "run":
+            return str(frame.f_locals["self"])
+        frame = frame.f_back
+    return ""
 
 
 def innermost_user_line(traceback: TracebackType | None) -> str | None:

@@ -14,7 +14,7 @@ from jitwatch import _alert, _faults, _hub, _say
 from jitwatch._alert import Policy
 from jitwatch._capture import captured, definition, identity, jax_internals, keys, stages, under_way
 from jitwatch._capture.body import Body, body_of
-from jitwatch._capture.call_site import innermost_user_line, user_frame
+from jitwatch._capture.call_site import innermost_user_line, running_test, user_frame
 from jitwatch._capture.values import describe
 from jitwatch._model import CacheKey, Change, LoggedCall, Miss, Stages
 from jitwatch._recorder import RECORDER, FunctionRecord, KeyRecord
@@ -158,7 +158,9 @@ class Watch:
             if own.traces:
                 key.captured = captured.values_of(self.fun)
             self._count(frame, key, own, slow_path=self._exact and fastpath is None and frame.kind == "call")
-            frame.alerts = _alert.after_miss(self.record, key, own.compiles + own.loads, lost_s(own))
+            programs = own.compiles + own.loads
+            test = running_test() if programs else ""
+            frame.alerts = _alert.after_miss(self.record, key, programs=programs, seconds=lost_s(own), test=test)
         key.seen, key.rebuild_pending = True, False
         if fastpath is None or call is None:
             return fastpath
