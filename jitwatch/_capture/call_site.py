@@ -56,15 +56,12 @@ def _is_wrapper(frame: FrameType) -> bool:
 
 def running_test() -> str:
     """The test of pytest or unittest that is under way; empty outside any."""
-    named = os.environ.get("PYTEST_CURRENT_TEST", "")
-    if named:
-        return named.rpartition(" (")[0]
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         if frame.f_globals.get("__name__") == "unittest.case" and frame.f_code.co_name == "run":
             return str(frame.f_locals["self"])
         frame = frame.f_back
-    return ""
+    return os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" (")[0]  # also of the test that began this process
 
 
 def innermost_user_line(traceback: TracebackType | None) -> str | None:
