@@ -87,7 +87,7 @@ def _key_findings(function: FunctionStats) -> Iterable[Finding]:
     variants = [
         variant
         for variant in _variants(function)
-        if not any(change.cause == "transform" for change in variant.explanation.changes)
+        if not variant.key.declared and not any(change.cause == "transform" for change in variant.explanation.changes)
     ]
     causes = dict.fromkeys(change.cause for variant in variants for change in variant.explanation.changes)
     for cause in causes:

@@ -208,6 +208,7 @@ def _key(number: int, key: CacheKey, every: Sequence[KeyStats], executable: int 
         slow_path=any(stats.slow_path for stats in every),
         executable=executable,
         call_sites=_call_sites(stats.call_sites for stats in every),
+        declared=any(stats.declared for stats in every),
     )
 
 

@@ -237,6 +237,8 @@ class KeyStats(msgspec.Struct, frozen=True):
     executable: Count | None
     """Number, within the function, of the executable that serves this key; keys can share one."""
     call_sites: tuple[CallSite, ...]
+    declared: bool = False
+    """Whether the function's author declared the key, by `warm_up` or `expect`: then its program is no waste."""
 
 
 class FunctionStats(msgspec.Struct, frozen=True):

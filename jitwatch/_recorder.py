@@ -99,6 +99,8 @@ class KeyRecord:
         """Misses from each line, and seconds in their stages."""
         self.captured: dict[Any, Any] = {}
         """Plain values from outside that the body read when this key was traced."""
+        self.declared = False
+        """Whether a declared call made it: a warm-up, or one that `expect` covers."""
         self.seen = False
         """Whether a call with this key came to its end."""
         self.rebuild_pending = False
@@ -118,7 +120,7 @@ class KeyRecord:
         return KeyStats(
             self.number, self.key, self.hits.value(), self.misses, self.dispatch_only, self.nested, self.failures,
             self.tally.stages(), self.first_unix_s, self.last_miss_unix_s, self.slow_path, self.executable,
-            _sites(self.call_sites),
+            _sites(self.call_sites), self.declared,
         )  # fmt: skip
 
 

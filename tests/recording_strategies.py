@@ -66,7 +66,7 @@ def key_stats_lists() -> st.SearchStrategy[list[KeyStats]]:
                 number, each, hits=draw(counts), misses=draw(counts), dispatch_only=draw(counts), nested=draw(counts),
                 failures=draw(counts), stages=draw(stages), first_unix_s=draw(times), last_miss_unix_s=draw(times),
                 slow_path=draw(st.booleans()), executable=draw(st.sampled_from([None, 1, 2])),
-                call_sites=draw(sites),
+                call_sites=draw(sites), declared=draw(st.booleans()),
             )
             for number, each in enumerate(found, 1)
         ]  # fmt: skip

@@ -10,6 +10,8 @@ from __future__ import annotations
 import threading
 import time
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import jax
@@ -67,6 +69,7 @@ class _ThreadState(threading.local):
         self.traced: dict[str, float] = {}
         self.transformed: dict[str, weakref.ref[FunctionRecord]] = {}
         self.lowered: dict[str, Tally] = {}
+        self.declaring = False
         self.compiling: _Compiling | None = None
         self.stopped_at_xla = False
 
@@ -102,6 +105,21 @@ def pop(frame: Frame) -> None:
     stack = _thread.stack
     while stack and stack.pop() is not frame:
         pass
+
+
+@contextmanager
+def declaring() -> Iterator[None]:
+    """Calls of this thread in the block are declared ones, so their programs are no waste."""
+    _thread.declaring = True
+    try:
+        yield
+    finally:
+        _thread.declaring = False
+
+
+def is_declaring() -> bool:
+    """Whether this thread makes declared calls."""
+    return _thread.declaring
 
 
 def body_ran(body: Any, seconds: float) -> None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jitwatch._capture import jax_internals
+from jitwatch._capture import jax_internals, stages
 from jitwatch._capture.call_site import call_site, caller_library
 from jitwatch._capture.declared_calls import REAL, DeclaredFunction
 from jitwatch._capture.keys import KeyMaker
@@ -81,7 +81,8 @@ class Plan:
 
     def _make(self, function: Any, call: _Call) -> None:
         args, kwargs = self._changed(call, lambda leaf, donated: _with_data(leaf, copy=donated))
-        jax.block_until_ready(function(*args, **kwargs))
+        with stages.declaring():
+            jax.block_until_ready(function(*args, **kwargs))
 
     def _lowered(self, call: _Call) -> Any:
         args, kwargs = self._changed(call, lambda leaf, _: leaf if isinstance(leaf, REAL) else _abstract(leaf))

@@ -159,6 +159,7 @@ class Watch:
                 key.captured = captured.values_of(self.fun)
             self._count(frame, key, own, slow_path=self._exact and fastpath is None and frame.kind == "call")
             programs = own.compiles + own.loads
+            key.declared = key.declared or stages.is_declaring() or (programs > 0 and self._is_expected(call))
             test = running_test() if programs else ""
             frame.alerts = _alert.after_miss(self.record, key, programs=programs, seconds=lost_s(own), test=test)
         key.seen, key.rebuild_pending = True, False
@@ -168,6 +169,10 @@ class Watch:
             key.heal_pending = False
             self.heal()
         return self._counted(fastpath, call, key)
+
+    def _is_expected(self, call: keys.Call | None) -> bool:
+        expect = self.record.policy.expect
+        return expect is not None and call is not None and expect.covers(call.key)
 
     def failed(self, frame: stages.Frame, error: BaseException) -> None:
         """After a call raised: count it, with the line and the argument that JAX names."""

@@ -124,6 +124,7 @@ class KeyCounts(msgspec.Struct, frozen=True, omit_defaults=True):
     slow_path: bool = False
     executable: Count | None = None
     call_sites: tuple[CallSite, ...] = ()
+    declared: bool = False
 
 
 class FunctionCounts(msgspec.Struct, frozen=True, omit_defaults=True):

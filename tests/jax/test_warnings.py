@@ -207,6 +207,23 @@ def test_long_compilations_that_may_be_a_warm_up_are_not_said(monkeypatch: pytes
     assert said(lambda: sizes(watched_jit, 4)) == []
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_warm_up_is_no_churn_whatever_the_sizes(threads: int) -> None:
+    f = watched_jit(lambda x: x * 2)
+
+    assert said(lambda: f.warm_up([jitwatch.spec(np.zeros(size)) for size in range(3, 23, 2)], threads=threads)) == []
+    assert f.check() == []
+
+
+def test_churn_after_a_warm_up_is_said() -> None:
+    f = watched_jit(lambda x: x * 2)
+    f.warm_up([jitwatch.spec(np.zeros(size)) for size in (8, 16)])
+
+    (warning,) = said(lambda: [f(np.zeros(size)) for size in range(3, 23, 2)])
+
+    assert warning.message.alert.cause == "shape"
+
+
 def test_function_watched_with_all_others_does_not_warn() -> None:
     with jitwatch.watching(count_hits=True):
         assert said(lambda: sizes(jax.jit, 8)) == []
