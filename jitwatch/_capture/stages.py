@@ -219,10 +219,16 @@ def _attribute(kind: str, duration_s: float, program: str) -> None:
                 under_way.ANNOUNCER.ended(frame)
     elif kind != "trace":
         cause = next((other for other in reversed(_thread.stack) if other.kind != "body"), None)
-        if cause is None:
+        if cause is None or (cause.kind != "inspect" and _is_unwatched_function(name)):
             _add_other(name, _stage(kind, duration_s))
         elif cause.kind != "inspect":
             cause.helpers.add(_stage(kind, duration_s))
+
+
+def _is_unwatched_function(name: str) -> bool:
+    """Whether a program that is compiled within a watched call is a function's that is jitted without being watched."""
+    fun = eager.running_function(name)
+    return fun is not None and all(frame.body is not fun for frame in _thread.stack)
 
 
 def _attribute_outside(kind: str, duration_s: float, name: str) -> None:
@@ -242,6 +248,7 @@ def _attribute_outside(kind: str, duration_s: float, name: str) -> None:
         _thread.traced.clear()
         stages.add(_stage(kind, duration_s))
         _thread.lowered[name] = stages
+        eager.lowered(name)
         return
     lowered = _thread.lowered.pop(name, None)
     stages.add(_stage(kind, duration_s))
@@ -269,9 +276,9 @@ def _owner(name: str, lowered: Tally | None) -> FunctionRecord | None:
 
 
 def _add_other(name: str, stages: Stages) -> None:
-    record = RECORDER.other(name)
-    key = record.record_of(eager.key_of(name))
-    record.add(new_miss(record, "call", stages, key=key.number or None), key)
+    record, cache_key, kind = eager.program_of(name)
+    key = record.record_of(cache_key) if kind == "call" else None
+    record.add(new_miss(record, kind, stages, key=(key.number or None) if key else None), key)
 
 
 def new_miss(record: FunctionRecord, kind: str, stages: Stages, **details: Any) -> Miss:
