@@ -46,8 +46,8 @@ def reason(
     own = [(each.number, each.key) for each in _earlier(record, key, done, counts) if each.key is not None]
     found = explain(key, own)
     if found.nearest is not None and not found.changes:
-        again = "about to compile again" if done is None else "again for the same key"
         before = "traced" if counts is traces else "compiled"
+        again = "about to compile again" if done is None else f"{before} again for the same key"
         return Explanation(found.nearest, (Change("cache_cleared", record.name, before, again),))
     if own or not record.defined_at:
         return found
@@ -64,8 +64,13 @@ def is_again(record: FunctionRecord, key: CacheKey | None, done: Stages) -> bool
         return programs(record.totals.tally) > programs(done)
     if any(_earlier(record, key, done, programs, key.transform)):
         return True
-    alike = (other for other in _same_definition(record) if other.bound == record.bound)
+    alike = (other for other in _same_definition(record) if is_alike(other, record))
     return any(any(_earlier(other, key, None, programs, key.transform)) for other in alike)
+
+
+def is_alike(one: FunctionRecord, other: FunctionRecord) -> bool:
+    """Whether two function objects of one definition bring along the same."""
+    return (one.bound, one.objects) == (other.bound, other.objects)
 
 
 def _earlier(
@@ -94,7 +99,7 @@ def _same_definition(record: FunctionRecord) -> list[FunctionRecord]:
 
 def _identity_changes(record: FunctionRecord, others: list[FunctionRecord]) -> Iterator[Change]:
     """What is to say of objects of one definition that have programs: they are others, or only jitted otherwise."""
-    alike = [other for other in others if other.bound == record.bound]
+    alike = [other for other in others if is_alike(other, record)]
     if alike and all(other.options != record.options for other in alike):
         yield from option_changes(alike[-1].options, record.options)
     else:

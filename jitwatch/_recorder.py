@@ -143,6 +143,8 @@ class FunctionRecord:
         self.helpers, self.aot, self.backward = Tally(), Tally(), Tally()
         self.last_failure: Miss | None = None
         self.executables = 0
+        self.objects: tuple[int, ...] = ()
+        """Numbers of the objects that it brings along and that `bound` cannot tell from others."""
         self.program = name
         """The name under which JAX's events speak of it."""
         self._stale_at_exit: tuple[Change, ...] = ()
@@ -323,7 +325,9 @@ class Recorder:
         """Whether there is room, which the oldest function makes; eager operations stay."""
         if len(self._others) < MAX_OTHERS:
             return True
-        oldest = next((identity for identity in self._others if identity[1]), None)
+        functions = [identity for identity in self._others if identity[1]]
+        gone = (identity for identity in functions if not self._others[identity].in_use())
+        oldest = next(gone, next(iter(functions), None))
         if oldest is not None:
             del self._others_by_number[self._others.pop(oldest).id]
             self._dropped_functions += 1

@@ -57,6 +57,7 @@ def _program_of(name: str) -> Program | None:
         return Program(RECORDER.other(name), key, "call")
     token = _tokens.get(fun) or _tokens.setdefault(fun, next(_numbers))
     record = RECORDER.other(name, identity.qualified_name(fun, name), place, identity.bound_values(fun), token)
+    record.objects, record.in_use = identity.bound_objects(fun), weakref.ref(fun)
     return Program(record, key, "call")
 
 
@@ -78,7 +79,7 @@ def lowered(name: str) -> None:
 
 def definition_of(fun: Any) -> str:
     """`file:line` of a function, or of what an object does when it is called; empty where Python does not know."""
-    return jax_internals.source_of(fun) or jax_internals.source_of(getattr(type(fun), "__call__", fun))
+    return jax_internals.source_of(fun) or jax_internals.source_of(type(fun).__call__)
 
 
 def _is_users(place: str) -> bool:

@@ -16,7 +16,7 @@ from jitwatch._capture import eager, jax_internals, persistent
 from jitwatch._capture.call_site import call_site, user_frame
 from jitwatch._errors import JitwatchError
 from jitwatch._model import Alert, CacheKey
-from jitwatch._recorder import RECORDER, FunctionRecord
+from jitwatch._recorder import FunctionRecord
 
 
 class Ban(NamedTuple):
