@@ -32,8 +32,8 @@ def reason(
     """Why a key was not served: its changes against the nearest key that has a program.
 
     Nearest is None where the function has none yet. The key of a program that was dropped has the cause
-    `cache_cleared`; one that another object of the same definition has a program for, `function_identity`, or `other`
-    where that has other jit options.
+    `cache_cleared`; the first of an object like which the same definition made others, `function_identity`, or `other`
+    where those have other jit options.
 
     Args:
         record: The function.
@@ -52,7 +52,8 @@ def reason(
     if own or not record.defined_at:
         return found
     others = [other for other in _same_definition(record) if any(counts(key.tally) for key in other.numbered)]
-    return Explanation(None, tuple(_identity_changes(record, others))) if others else found
+    same = [other for other in others if other.bound == record.bound]
+    return Explanation(None, tuple(_identity_changes(record, same))) if same else found
 
 
 def is_again(record: FunctionRecord, key: CacheKey | None, done: Stages) -> bool:
@@ -98,10 +99,9 @@ def _same_definition(record: FunctionRecord) -> list[FunctionRecord]:
 
 
 def _identity_changes(record: FunctionRecord, others: list[FunctionRecord]) -> Iterator[Change]:
-    """What is to say of objects of one definition that have programs: they are others, or only jitted otherwise."""
-    alike = [other for other in others if is_alike(other, record)]
-    if alike and all(other.options != record.options for other in alike):
-        yield from option_changes(alike[-1].options, record.options)
+    """What is to say of alike objects that have programs: they are others, or only jitted otherwise."""
+    if all(other.options != record.options for other in others):
+        yield from option_changes(others[-1].options, record.options)
     else:
         what = f"{len(others) + 1} function objects made at {record.defined_at}"
         yield Change("function_identity", record.name, "one function object", what)

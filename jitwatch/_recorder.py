@@ -145,6 +145,8 @@ class FunctionRecord:
         self.executables = 0
         self.objects: tuple[int, ...] = ()
         """Numbers of the objects that it brings along and that `bound` cannot tell from others."""
+        self.source = defined_at
+        """The definition as JAX has it; `defined_at` may say later which of the user's functions it stands for."""
         self.program = name
         """The name under which JAX's events speak of it."""
         self._stale_at_exit: tuple[Change, ...] = ()

@@ -62,11 +62,24 @@ def _program_of(name: str) -> Program | None:
 
 
 def running_function(name: str) -> Callable[..., Any] | None:
-    """The function, of the user's or of a library's, that this thread runs under a name; None for JAX's own."""
-    running = _faults.contain("naming a program", jax_internals.running_dispatch, name, default=None)
-    if running is None or running.fun is None or running.params is not None:
-        return None
-    return running.fun if _is_users(definition_of(running.fun)) else None
+    """The unwatched function, not one of JAX's own, that this thread runs under a name; None if there is none."""
+    return _faults.contain("naming a program", _running_function, name, default=None)
+
+
+def _running_function(name: str) -> Callable[..., Any] | None:
+    from jitwatch._capture.body import Body
+
+    running = jax_internals.running_dispatch(name)
+    fun = None if running is None or running.params is not None else running.fun
+    return None if fun is None or isinstance(fun, Body) or not _is_users(definition_of(fun)) else fun
+
+
+def is_of_another(name: str, record: FunctionRecord) -> bool:
+    """Whether a program that is compiled outside any watched call is that of a function that shares only the name."""
+    if running_function(name) is not None:
+        return True
+    here = _faults.contain("naming a program", jax_internals.running_definition, name, default="")
+    return bool(here and record.source) and here != record.source
 
 
 def lowered(name: str) -> None:

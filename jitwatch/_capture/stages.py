@@ -219,16 +219,10 @@ def _attribute(kind: str, duration_s: float, program: str) -> None:
                 under_way.ANNOUNCER.ended(frame)
     elif kind != "trace":
         cause = next((other for other in reversed(_thread.stack) if other.kind != "body"), None)
-        if cause is None or (cause.kind != "inspect" and _is_unwatched_function(name)):
+        if cause is None or (cause.kind != "inspect" and eager.running_function(name) is not None):
             _add_other(name, _stage(kind, duration_s))
         elif cause.kind != "inspect":
             cause.helpers.add(_stage(kind, duration_s))
-
-
-def _is_unwatched_function(name: str) -> bool:
-    """Whether a program that is compiled within a watched call is a function's that is jitted without being watched."""
-    fun = eager.running_function(name)
-    return fun is not None and all(frame.body is not fun for frame in _thread.stack)
 
 
 def _attribute_outside(kind: str, duration_s: float, name: str) -> None:
@@ -272,11 +266,14 @@ def _owner(name: str, lowered: Tally | None) -> FunctionRecord | None:
     """The watched function that a program is compiled for outside any call, by what was lowered under its name."""
     owners = {"aot": _lowered_ahead, "backward": _thread.transformed}.get(_role(name, lowered), {})
     reference = owners.get(name)
-    return None if reference is None else reference()
+    record = None if reference is None else reference()
+    return None if record is None or eager.is_of_another(name, record) else record
 
 
 def _add_other(name: str, stages: Stages) -> None:
     record, cache_key, kind = eager.program_of(name)
+    if record.defined_at and kind == "call":
+        _thread.transformed.pop(name, None)  # a backward pass of this name is now this function's
     key = record.record_of(cache_key) if kind == "call" else None
     record.add(new_miss(record, kind, stages, key=(key.number or None) if key else None), key)
 
