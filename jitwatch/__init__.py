@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from jitwatch import testing
     from jitwatch._capture.call_log import call_log
     from jitwatch._capture.guard import freeze, no_compiles, unfreeze
     from jitwatch._capture.watched import WatchedFunction, watched_jit
@@ -64,6 +65,7 @@ _HOMES = {
     "reset": "jitwatch._scopes",
     "snapshot": "jitwatch._scopes",
     "spec": "jitwatch._declared",
+    "testing": "jitwatch.testing",
 }
 
 __all__ = [
@@ -94,6 +96,7 @@ __all__ = [
     "snapshot",
     "spec",
     "subscribe",
+    "testing",
     "unfreeze",
     "uninstall",
     "watched_jit",
@@ -106,7 +109,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'jitwatch' has no attribute {name!r}")
     import importlib
 
-    value = getattr(importlib.import_module(_HOMES[name]), name)
+    module = importlib.import_module(_HOMES[name])
+    value = module if module.__name__ == f"jitwatch.{name}" else getattr(module, name)
     globals()[name] = value
     return value
 

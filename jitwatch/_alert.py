@@ -17,9 +17,10 @@ from jitwatch import _config, _say
 from jitwatch._advise import advice_for
 from jitwatch._buckets import look_chosen
 from jitwatch._errors import WARNINGS
-from jitwatch._explain import change_text, explain
+from jitwatch._explain import change_text
 from jitwatch._judge import ALWAYS, CODES, judge
-from jitwatch._model import Alert, CacheKey, Change, Explanation, Finding, FunctionStats, Snapshot
+from jitwatch._model import Alert, CacheKey, Finding, FunctionStats, Snapshot
+from jitwatch._reasons import reason
 from jitwatch._recorder import RECORDER, FunctionRecord, KeyRecord
 from jitwatch._sums import programs_of
 
@@ -227,40 +228,6 @@ def _text(first: str, differences: str, advice: str, code: str) -> str:
     return "\n".join(lines) + (f" [{code}; docs/findings.md#{code.lower()}]" if code else "")
 
 
-def reason(record: FunctionRecord, key: CacheKey | None) -> Explanation:
-    """Why a key that is about to be compiled was not served: its changes against the nearest key that has a program.
-
-    Nearest is None where the function has none yet. The key of a program that was dropped has the cause
-    `cache_cleared`; one that another object of the same definition has a program for, `function_identity`.
-    """
-    if key is None:
-        return Explanation(None, ())
-    own = _compiled(record)
-    found = explain(key, own)
-    if found.nearest is not None and not found.changes:
-        return Explanation(found.nearest, (Change("cache_cleared", record.name, "compiled", "about to compile again"),))
-    if own or not record.defined_at:
-        return found
-    others = [other for other in RECORDER.records() if _is_made_by_the_same(other, record) and _compiled(other)]
-    if others:
-        what = f"{len(others) + 1} function objects made at {record.defined_at}"
-        return Explanation(None, (Change("function_identity", record.name, "one function object", what),))
-    return found
-
-
-def _is_made_by_the_same(one: FunctionRecord, other: FunctionRecord) -> bool:
-    return one is not other and (one.name, one.qualname, one.defined_at) == (
-        other.name, other.qualname, other.defined_at,
-    )  # fmt: skip
-
-
-def _compiled(record: FunctionRecord) -> list[tuple[int, CacheKey]]:
-    with RECORDER.lock:
-        return [
-            (key.number, key.key) for key in record.numbered if key.key and key.tally.compiles + key.tally.loads
-        ]  # fmt: skip
-
-
 def forbidden(kind: str, record: FunctionRecord, key: CacheKey | None, rule: str, place: str, count: int) -> Alert:
     """The alert on a compilation that a rule does not allow, made before XLA runs.
 
@@ -274,11 +241,11 @@ def forbidden(kind: str, record: FunctionRecord, key: CacheKey | None, rule: str
     """
     found = reason(record, key).changes
     cause = found[0].cause if found else "first"
-    is_other = RECORDER.is_other(record.id)
-    if is_other and cause in ("shape", "static_value"):
+    is_eager = RECORDER.is_other(record.id) and not record.defined_at
+    if is_eager and cause in ("shape", "static_value"):
         cause = "eager_shape"
     name = f"{record.name} ({record.defined_at})" if record.defined_at else record.name
-    what = f"{name}, an eager operation or a function that is not watched," if is_other else name
+    what = f"{name}, an eager operation or a function that is not watched," if is_eager else name
     first = f"{what} must not compile {rule}{f', called at {place}' if place else ''} ({cause})."
     shown = [change_text(change) for change in found[:MAX_SHOWN]]
     shown += [f"and {len(found) - MAX_SHOWN} more"] if len(found) > MAX_SHOWN else []

@@ -49,13 +49,15 @@ class _Variant(NamedTuple):
 def judge(snapshot: Snapshot) -> dict[int, list[Finding]]:
     """The findings of each function and other program, by its id."""
     found: dict[int, list[Finding]] = {}
-    for function in snapshot.functions:
+    functions = [*snapshot.functions, *(other for other in snapshot.others if other.defined_at)]
+    for function in functions:
         found[function.id] = judge_function(function, snapshot.misses)
-    for group in _same_definition(snapshot.functions):
+    for group in _same_definition(functions):
         for function, finding in _identity_findings(group):
             found[function.id].append(finding)
     for other in snapshot.others:
-        found[other.id] = list(_eager_findings(other))
+        if not other.defined_at:
+            found[other.id] = list(_eager_findings(other))
     return found
 
 
@@ -260,13 +262,17 @@ def _with_other_options(objects: Sequence[FunctionStats]) -> Iterable[tuple[Func
         same = (one for one in objects[:n] if one.bound == later.bound and one.options != later.options)
         earlier = next((one for one in same if _same_keys(later, one)), None)
         if earlier is not None:
-            names = sorted({name for name, _ in set(earlier.options) ^ set(later.options)})
-            before, after = dict(earlier.options), dict(later.options)
-            differing = [
-                Change("other", f"jit option {name}", before.get(name, "default"), after.get(name, "default"))
-                for name in names
-            ]
+            differing = option_changes(earlier.options, later.options)
             yield later, make_finding(later, "other", differing, [key for key in later.keys if programs_of(key)])
+
+
+def option_changes(before: Sequence[tuple[str, str]], after: Sequence[tuple[str, str]]) -> list[Change]:
+    """How the jit options of two function objects differ."""
+    names = sorted({name for name, _ in set(before) ^ set(after)})
+    old, new = dict(before), dict(after)
+    return [
+        Change("other", f"jit option {name}", old.get(name, "default"), new.get(name, "default")) for name in names
+    ]  # fmt: skip
 
 
 def _same_keys(one: FunctionStats, other: FunctionStats) -> bool:
@@ -290,16 +296,16 @@ def _eager_findings(other: FunctionStats) -> Iterable[Finding]:
         direct = not any(site.library for key in keys for site in key.call_sites if site.place == place)
         if len(keys) >= CHURN:
             found = [change for n, key in enumerate(keys[1:], 1) for change in changes(keys[n - 1].key, key.key)]
-            cause = _eager_cause(other, found)
+            cause = eager_cause(other.name, found)
             if len(keys) >= (CHURN if cause == "function_identity" else EAGER_CHURN) and (
                 direct or cause == "function_identity"
             ):
                 yield make_finding(other, cause, _retyped(found, cause), keys[1:], place=place)
 
 
-def _eager_cause(other: FunctionStats, found: Sequence[Change]) -> str:
+def eager_cause(name: str, found: Sequence[Change]) -> str:
     """What changes from one compilation of an eager operation to the next."""
-    if other.name in CONTROL_FLOW and not any(change.cause == "shape" for change in found):
+    if name in CONTROL_FLOW and not any(change.cause == "shape" for change in found):
         return "function_identity"
     statics = [change for change in found if change.cause in ("static_value", "static_identity")]
     if any(change.cause == "shape" for change in found) or any(_is_size(change.where) for change in statics):

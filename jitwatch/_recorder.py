@@ -145,6 +145,10 @@ class FunctionRecord:
         self.helpers, self.aot, self.backward = Tally(), Tally(), Tally()
         self.last_failure: Miss | None = None
         self.executables = 0
+        self.objects: tuple[int, ...] = ()
+        """Numbers of the objects that it brings along and that `bound` cannot tell from others."""
+        self.source = defined_at
+        """The definition as JAX has it; `defined_at` may say later which of the user's functions it stands for."""
         self.program = name
         """The name under which JAX's events speak of it."""
         self._stale_at_exit: tuple[Change, ...] = ()
@@ -255,7 +259,7 @@ class Recorder:
         self.functions: dict[int, FunctionRecord] = {}
         self.baseline: dict[int, FunctionStats] = {}
         self._base: Snapshot | None = None
-        self._others: dict[str, FunctionRecord] = {}
+        self._others: dict[tuple[str, str, int], FunctionRecord] = {}
         self._others_by_number: dict[int, FunctionRecord] = {}
         self._misses: deque[Miss] = deque(maxlen=MAX_MISSES)
         self._dropped_misses = self._dropped_functions = 0
@@ -295,17 +299,43 @@ class Recorder:
             last = self._base.misses[-1].number if self._base is not None and self._base.misses else 0
             return tuple(miss for miss in self._misses if miss.function == number and miss.number > last)
 
-    def other(self, name: str) -> FunctionRecord:
-        """The record of the programs of one name that belong to no watched function."""
+    def other(
+        self, name: str, qualname: str = "", defined_at: str = "", bound: str = "", token: int = 0
+    ) -> FunctionRecord:
+        """The record of programs that belong to no watched function.
+
+        Args:
+            name: As JAX has it; alone, it stands for an eager operation.
+            qualname: Of a function that is jitted without being watched.
+            defined_at: Its definition.
+            bound: What the function object brings along.
+            token: Tells function objects apart; 0 for the last one of the definition.
+        """
         with self.lock:
-            if name not in self._others and len(self._others) >= MAX_OTHERS:
-                name = "(others)"
-            if name not in self._others:
-                record = self._others[name] = FunctionRecord(
-                    self, next(self._function_numbers), name, name, "", (), approximate=False, hits_counted=False,
+            if defined_at and not token:
+                token = next((key[2] for key in reversed(self._others) if key[:2] == (name, defined_at)), 0)
+            identity = name, defined_at, token
+            if identity not in self._others and not self._has_room_for_other():
+                identity = name, defined_at, _ = "(others)", "", 0
+            if identity not in self._others:
+                record = self._others[identity] = FunctionRecord(
+                    self, next(self._function_numbers), name, qualname or name, defined_at, (), approximate=False,
+                    hits_counted=False, bound=bound,
                 )  # fmt: skip
                 self._others_by_number[record.id] = record
-            return self._others[name]
+            return self._others[identity]
+
+    def _has_room_for_other(self) -> bool:
+        """Whether there is room, which the oldest function makes; eager operations stay."""
+        if len(self._others) < MAX_OTHERS:
+            return True
+        functions = [identity for identity in self._others if identity[1]]
+        gone = (identity for identity in functions if not self._others[identity].in_use())
+        oldest = next(gone, next(iter(functions), None))
+        if oldest is not None:
+            del self._others_by_number[self._others.pop(oldest).id]
+            self._dropped_functions += 1
+        return oldest is not None
 
     def find(self, number: int) -> FunctionRecord | None:
         """The record with this number; None where it had to make room."""

@@ -14,7 +14,7 @@ NAMES = {
     "JitwatchError", "RecompilationError", "RecompilationWarning", "Recording", "ShapeChurnWarning",
     "ShardingChurnWarning", "StaticArgChurnWarning", "StructureChurnWarning", "WatchedFunction", "__version__",
     "call_log", "context", "freeze", "install", "no_compiles", "recording", "report", "reset", "snapshot", "spec",
-    "subscribe", "unfreeze", "uninstall", "watched_jit", "watching",
+    "subscribe", "testing", "unfreeze", "uninstall", "watched_jit", "watching",
 }  # fmt: skip
 WITHOUT_JAX = "import sys; sys.modules['jax'] = None; {}"
 
@@ -31,6 +31,11 @@ def test_unknown_name_is_an_attribute_error() -> None:
 
 def test_data_and_reports_work_where_jax_cannot_be_imported() -> None:
     code = "import jitwatch; jitwatch.report(); jitwatch.reset(); jitwatch.snapshot()"
+    subprocess.run([sys.executable, "-c", WITHOUT_JAX.format(code)], check=True)
+
+
+def test_assertions_of_tests_load_without_jax() -> None:
+    code = "import jitwatch; jitwatch.testing.assert_compiles(exactly=1)(print); import jitwatch.testing"
     subprocess.run([sys.executable, "-c", WITHOUT_JAX.format(code)], check=True)
 
 

@@ -16,7 +16,7 @@ from jitwatch._capture import eager, jax_internals, persistent
 from jitwatch._capture.call_site import call_site, user_frame
 from jitwatch._errors import JitwatchError
 from jitwatch._model import Alert, CacheKey
-from jitwatch._recorder import RECORDER, FunctionRecord
+from jitwatch._recorder import FunctionRecord
 
 
 class Ban(NamedTuple):
@@ -153,8 +153,7 @@ def _violation(stage: str, name: str, own: FunctionRecord | None, key: CacheKey 
         waits_for_xla = may_load and broken.allow_loads
         is_certain = stage in ("compile", "xla") or broken.action == "raise"
         if waits_for_xla == (stage == "xla") and is_certain:
-            record = own or RECORDER.other(name)
-            key = key if own is not None else eager.key_of(name)
+            record, key = (own, key) if own is not None else eager.program_of(name)[:2]
             alert = _alert.forbidden(broken.kind, record, key, broken.rule, call_site(), broken.excess)
             return _Violation(alert, broken.action)
     return None

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import types
+import weakref
 import zlib
 from collections.abc import Callable
 from typing import Any
 
+import jax
+import numpy as np
+
 from jitwatch._capture import jax_internals
-from jitwatch._capture.values import describe
+from jitwatch._capture.values import compares_by_identity, describe
 
 MAX_TEXT = 400
 
@@ -30,6 +35,58 @@ def bound_values(fun: Callable[..., Any]) -> str:
     the code is part of it: several lambdas of one line have one name and one place.
     """
     return ", ".join(_bound(fun))[:MAX_TEXT]
+
+
+def bound_objects(fun: Callable[..., Any]) -> tuple[int, ...]:
+    """Numbers of the objects that a function brings along and that equal only themselves; for as long as they live.
+
+    Their text may be that of others. Functions and arrays are not among them: whoever makes a function anew makes
+    those anew with it.
+    """
+    return tuple(_number_of(value) for value in _values(fun) if _is_told_by_itself(value))
+
+
+def _values(fun: Any) -> list[Any]:
+    if isinstance(fun, functools.partial):
+        return [*_values(fun.func), *fun.args, *fun.keywords.values()]
+    if isinstance(fun, types.MethodType):
+        return [*_values(fun.__func__), fun.__self__]
+    _, wrapped = _transform(fun)
+    if wrapped is not None:
+        return _values(wrapped)
+    if not hasattr(fun, "__code__"):
+        return [fun]
+    filled = (cell for cell in fun.__closure__ or () if cell != types.CellType())
+    return [cell.cell_contents for cell in filled]
+
+
+def _is_told_by_itself(value: Any) -> bool:
+    if callable(value) and hasattr(value, "__qualname__"):
+        return False
+    return compares_by_identity(value) and not isinstance(value, (jax.Array, np.ndarray))
+
+
+_objects: dict[int, tuple[weakref.ref[Any], int]] = {}
+_numbers = itertools.count(1)
+
+
+def _number_of(value: Any) -> int:
+    """The number of an object; 0 for one that cannot be told from those that come after it at its address."""
+    place = id(value)
+    known = _objects.get(place)
+    if known is not None and known[0]() is value:
+        return known[1]
+    try:
+        reference = weakref.ref(value, lambda gone: _forget(place, gone))
+    except TypeError:
+        return 0
+    _objects[place] = reference, next(_numbers)
+    return _objects[place][1]
+
+
+def _forget(place: int, gone: Any) -> None:
+    if place in _objects and _objects[place][0] is gone:
+        del _objects[place]
 
 
 def _checksum(code: types.CodeType) -> int:

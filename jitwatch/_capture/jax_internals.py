@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import FrameType
 from typing import Any, NamedTuple
 
@@ -111,11 +111,8 @@ def jitted_name(jitted: Any) -> str:
 def jit_options(jitted: Any, names: Iterable[str]) -> dict[str, Any]:
     """Of the arguments of `jax.jit`, those that make a function like `jitted` and are not at their defaults."""
     info, default = jitted._jit_info, plain_jit(lambda: None)._jit_info
-    options = {
-        name: getattr(info, name)
-        for name in names
-        if hasattr(info, name) and getattr(info, name) != getattr(default, name)
-    }
+    given = [name for name in names if getattr(info, name, None) != getattr(default, name, None)]
+    options = {name: getattr(info, name) for name in given}
     for name in ("in_shardings", "out_shardings"):
         leaves = getattr(info, f"{name}_leaves")
         if leaves != getattr(default, f"{name}_leaves"):
@@ -132,13 +129,10 @@ def program_name(function: Callable[..., Any], name: str) -> str:
 
 @functools.cache
 def _names_partials() -> bool:
-    def function() -> None:
-        pass
-
     try:
-        partial = functools.partial(function)
+        partial = functools.partial(lambda: None)
         wrapped = linear_util.wrap_init(partial, debug_info=api_util.debug_info("jit", partial, (), {}))
-        return str(wrapped.__name__) == "function"
+        return str(wrapped.__name__) == "<lambda>"
     except Exception:
         return True
 
@@ -182,10 +176,16 @@ def clear_running_dispatch_caches() -> None:
 
     An exception on its way through them would leave their keys on the slow path for ever.
     """
+    for _, values in _running("cache_miss"):
+        clear_dispatch_cache(pjit._cpp_pjit(values["fun"], values["jit_info"]))
+
+
+def _running(*names: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The functions of these names in JAX's dispatch that run on this thread, innermost first, with their variables."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
-        if (frame.f_code.co_filename, frame.f_code.co_name) == (pjit.__file__, "cache_miss"):
-            clear_dispatch_cache(pjit._cpp_pjit(frame.f_locals["fun"], frame.f_locals["jit_info"]))
+        if frame.f_code.co_name in names and frame.f_code.co_filename in (pjit.__file__, dispatch.__file__):
+            yield frame.f_code.co_name, frame.f_locals
         frame = frame.f_back
 
 
@@ -302,22 +302,23 @@ def running_dispatch(name: str) -> Dispatch | None:
     Events and log records name a program; its arguments and static parameters stand only in the frames of
     `dispatch.apply_primitive` and of the jitted function's `cache_miss` (JAX 0.6.1 to 0.12).
     """
-    frame: FrameType | None = sys._getframe(1)
     found = None
-    while frame is not None:
-        place = frame.f_code.co_filename, frame.f_code.co_name
-        if place == (dispatch.__file__, "apply_primitive"):
-            values = frame.f_locals
-            if str(values["prim"]) == name:
-                return Dispatch(tuple(values["args"]), {}, dict(values["params"]), None)
-        elif place == (pjit.__file__, "cache_miss") and found is None:
-            values = frame.f_locals
-            if util.fun_name(values["fun"]) == name:
-                info = values["jit_info"]
-                numbers, names = tuple(info.static_argnums or ()), tuple(info.static_argnames or ())
-                found = Dispatch(tuple(values["args"]), dict(values["kwargs"]), None, values["fun"], numbers, names)
-        frame = frame.f_back
+    for function, values in _running("apply_primitive", "cache_miss"):
+        if function == "apply_primitive" and str(values["prim"]) == name:
+            return Dispatch(tuple(values["args"]), {}, dict(values["params"]), None)
+        if function == "cache_miss" and not found and program_name(fun := values["fun"], util.fun_name(fun)) == name:
+            info = values["jit_info"]
+            numbers, names = tuple(info.static_argnums or ()), tuple(info.static_argnames or ())
+            found = Dispatch(tuple(values["args"]), dict(values["kwargs"]), None, fun, numbers, names)
     return found
+
+
+def running_definition(name: str) -> str:
+    """`file:line` of the function whose program of this name this thread lowers or runs, in or outside of a call."""
+    for _, values in _running("_resolve_and_lower", "_pjit_call_impl_python"):
+        if values["name"] == name:
+            return _place(values["jaxpr"].jaxpr.debug_info.func_src_info)
+    return ""
 
 
 def tracer_value(tracer: Any) -> Any:
@@ -339,8 +340,7 @@ _COMPARED_BESIDES = tuple(
 @functools.cache
 def context_names() -> tuple[str, ...]:
     """Names of the entries of `trace_context`, in order."""
-    names = _trace_context_names()
-    return (*(names[i] for i in _compared()), *_COMPARED_BESIDES)
+    return (*(_trace_context_names()[i] for i in _compared()), *_COMPARED_BESIDES)
 
 
 @functools.cache
@@ -366,9 +366,8 @@ def _trace_context_names() -> tuple[str, ...]:
                 after = config.trace_context()
             finally:
                 setting.set_local(previous)
-            for i, (old, new) in enumerate(zip(before, after, strict=True)):
-                if old is not new:
-                    names[i] = getattr(setting, "_name", None) or name
+            moved = [old is not new for old, new in zip(before, after, strict=True)]
+            names = [getattr(setting, "_name", None) or name if m else n for n, m in zip(names, moved, strict=True)]
     return tuple(names)
 
 
@@ -393,6 +392,9 @@ def exclude_from_tracebacks(path: str) -> None:
 
 def source_of(fun: Callable[..., Any]) -> str:
     """`file:line` of a function's definition, as JAX finds it; empty where Python does not know."""
-    text = api_util.fun_sourceinfo(fun) or ""
-    place = text.rpartition(" at ")[2]
+    return _place(api_util.fun_sourceinfo(fun))
+
+
+def _place(text: str | None) -> str:
+    place = (text or "").rpartition(" at ")[2]
     return place if ":" in place else ""

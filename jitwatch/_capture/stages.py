@@ -243,7 +243,7 @@ def _attribute(kind: str, duration_s: float, program: str) -> None:
                 under_way.ANNOUNCER.ended(frame)
     elif kind != "trace":
         cause = next((other for other in reversed(_thread.stack) if other.kind != "body"), None)
-        if cause is None:
+        if cause is None or (cause.kind != "inspect" and eager.running_function(name) is not None):
             _add_other(name, _stage(kind, duration_s))
         elif cause.kind != "inspect":
             cause.helpers.add(_stage(kind, duration_s))
@@ -266,6 +266,7 @@ def _attribute_outside(kind: str, duration_s: float, name: str) -> None:
         _thread.traced.clear()
         stages.add(_stage(kind, duration_s))
         _thread.lowered[name] = stages
+        eager.lowered(name)
         return
     lowered = _thread.lowered.pop(name, None)
     stages.add(_stage(kind, duration_s))
@@ -289,13 +290,16 @@ def _owner(name: str, lowered: Tally | None) -> FunctionRecord | None:
     """The watched function that a program is compiled for outside any call, by what was lowered under its name."""
     owners = {"aot": _lowered_ahead, "backward": _thread.transformed}.get(_role(name, lowered), {})
     reference = owners.get(name)
-    return None if reference is None else reference()
+    record = None if reference is None else reference()
+    return None if record is None or eager.is_of_another(name, record) else record
 
 
 def _add_other(name: str, stages: Stages) -> None:
-    record = RECORDER.other(name)
-    key = record.record_of(eager.key_of(name))
-    record.add(new_miss(record, "call", stages, key=key.number or None), key)
+    record, cache_key, kind = eager.program_of(name)
+    if record.defined_at and kind == "call":
+        _thread.transformed.pop(name, None)  # a backward pass of this name is now this function's
+    key = record.record_of(cache_key) if kind == "call" else None
+    record.add(new_miss(record, kind, stages, key=(key.number or None) if key else None), key)
 
 
 def new_miss(record: FunctionRecord, kind: str, stages: Stages, **details: Any) -> Miss:

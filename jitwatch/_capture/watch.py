@@ -58,6 +58,7 @@ class Watch:
                 hits_counted=count_hits,
             )
             records[cache].in_use = weakref.ref(self.body)
+            records[cache].objects = identity.bound_objects(self.fun)
         self.record: FunctionRecord = records[cache]
         if policy.warn_compiles:  # of a function that is watched by name, not with all others
             self.record.policy = policy

@@ -260,8 +260,9 @@ def line_rows(others: Sequence[FunctionStats]) -> list[LineRow]:
         nowhere = CallSite("", other.stages.compiles + other.stages.loads, lost_s(other.stages))
         for site in other.call_sites or (nowhere,):
             programs = lines.setdefault(site.place, {})
-            count, seconds = programs.get(other.name, (0, 0.0))
-            programs[other.name] = count + site.misses, seconds + site.lost_s
+            name = _program_name(other)
+            count, seconds = programs.get(name, (0, 0.0))
+            programs[name] = count + site.misses, seconds + site.lost_s
     rows = (
         LineRow(
             place, sum(seconds for _, seconds in programs.values()),
@@ -270,6 +271,12 @@ def line_rows(others: Sequence[FunctionStats]) -> list[LineRow]:
         for place, programs in lines.items()
     )  # fmt: skip
     return sorted(rows, key=lambda row: (-row.lost_s, row.place))
+
+
+def _program_name(other: FunctionStats) -> str:
+    """With the definition, in short, of a function that is jitted without being watched."""
+    file = other.defined_at.replace("\\", "/").rpartition("/")[2]
+    return f"{other.name} ({file})" if file else other.name
 
 
 def _headline(rows: Sequence[FunctionRow], others: Sequence[LineRow]) -> Headline:

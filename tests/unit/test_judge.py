@@ -235,3 +235,14 @@ def test_advice_on_sizes_has_numbers() -> None:
 
     assert "axis 0 of x padded to 9 (3 compiles and" in finding.advice
     assert "to 5 or 9 (2 compiles and" in finding.advice
+
+
+def test_function_that_is_not_watched_is_judged_as_one_and_not_as_an_eager_operation() -> None:
+    shapes = [key_stats(n, key({"x": leaf((n,))}), hits=0, call_sites=LOOP) for n in range(1, 6)]
+    eager = function_stats("add", defined_at="", keys=shapes, hits_counted=False, id=7)
+    function = function_stats("step", defined_at="train.py:41", keys=shapes, hits_counted=False, id=8)
+
+    found = judge(snapshot(others=(eager, function)))
+
+    assert [finding.cause for finding in found[7]] == ["eager_shape"]
+    assert [finding.cause for finding in found[8]] == ["shape"]

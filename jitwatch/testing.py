@@ -1,0 +1,284 @@
+"""Assertions for tests: how often something compiles, in a `with` block or in a decorated function.
+
+Each failure says for each compilation why it happened, at which line, and what helps. docs/testing.md says what counts.
+Importing this imports no jax.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+import threading
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
+from typing import Any, ParamSpec, TypeVar
+
+from jitwatch import _config
+from jitwatch._counting import Counting
+from jitwatch._errors import JitwatchError
+from jitwatch._install import watching
+from jitwatch._reasons import programs
+from jitwatch._recorder import RECORDER
+from jitwatch._report._assertion_text import Bounds, Failure, failure_text, function_text, never_called_note
+
+__all__ = ["assert_compiles", "assert_no_recompiles", "assert_traces"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def assert_compiles(
+    fn_or_name: Any = None, *, exactly: int | None = None, at_most: int | None = None, at_least: int | None = None,
+    eager: bool = False, this_thread: bool = False,
+) -> Assertion:  # fmt: skip
+    """Assert how often XLA compiles in a block, or while a decorated function runs.
+
+    Counted are the first compilation of a function and all further ones, and loads from the persistent compilation
+    cache: a test must not depend on what is on the disk. A program that was compiled before the block is a hit in it;
+    `jax.clear_caches()` before it, or a new function, makes it compile again.
+
+    Args:
+        fn_or_name: What to count for: a jitted function; any Python function, wherever it is jitted; or a name, as JAX
+            or Python has it, of a function or of an eager operation. If left out, all jitted functions.
+        exactly: Compilations that are expected.
+        at_most: The most that are allowed; with `at_least`, or alone.
+        at_least: The fewest that are allowed.
+        eager: Whether to count eager operations too, where no function is given. They are left out by default since
+            JAX compiles a few for almost any line, such as `jnp.ones(3)`, which ones depends on its version, and what
+            ran earlier in the process has them compiled already.
+        this_thread: Whether to count what this thread compiles only, and not that of all threads.
+
+    Raises:
+        JitwatchError: The arguments make no sense, or nothing can be counted.
+        AssertionError: At the end of the block, with what compiled and why.
+    """
+    return Assertion("compiled", fn_or_name, _bounds(exactly, at_most, at_least), eager, this_thread)
+
+
+def assert_no_recompiles(fn_or_name: Any = None, *, eager: bool = False, this_thread: bool = False) -> Assertion:
+    """Assert that nothing compiles again in a block, or while a decorated function runs.
+
+    A compilation is one too many where the function had a program before, in the block or before it; the same goes for
+    another function object that was made by the same definition and brings along the same. The first program of a
+    function is allowed, and its first one under each transform (`grad`, `vmap`, an outer trace). Backward passes go
+    along with the calls that they belong to, and `lower().compile()` does what it is asked to: neither is judged.
+
+    Args:
+        fn_or_name: As for `assert_compiles`.
+        eager: As for `assert_compiles`.
+        this_thread: As for `assert_compiles`.
+
+    Raises:
+        JitwatchError: The arguments make no sense, or nothing can be counted.
+        AssertionError: At the end of the block, with what compiled again and why.
+    """
+    return Assertion("recompiled", fn_or_name, Bounds(0, 0), eager, this_thread)
+
+
+def assert_traces(
+    fn_or_name: Any = None, *, exactly: int | None = None, at_most: int | None = None, at_least: int | None = None,
+    this_thread: bool = False,
+) -> Assertion:  # fmt: skip
+    """Assert how often JAX traces in a block, or while a decorated function runs: runs its Python body.
+
+    Only functions that jitwatch watches tell of their traces: those that are jitted within the block, after
+    `jitwatch.install()`, or by `watched_jit`. With others that were traced, or may have been, it is an error.
+
+    Args:
+        fn_or_name: As for `assert_compiles`; eager operations have no traces.
+        exactly: Traces that are expected.
+        at_most: The most that are allowed; with `at_least`, or alone.
+        at_least: The fewest that are allowed.
+        this_thread: As for `assert_compiles`.
+
+    Raises:
+        JitwatchError: The arguments make no sense, or nothing can be counted.
+        AssertionError: At the end of the block, with what was traced and why.
+    """
+    return Assertion("traced", fn_or_name, _bounds(exactly, at_most, at_least), False, this_thread)
+
+
+def _bounds(exactly: int | None, at_most: int | None, at_least: int | None) -> Bounds:
+    for name, value in (("exactly", exactly), ("at_most", at_most), ("at_least", at_least)):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+            raise JitwatchError(f"{name} must be a whole number of at least 0, not {value!r}.")
+    if exactly is not None and (at_most is not None or at_least is not None):
+        raise JitwatchError("Give exactly=, or at_most= and at_least=, not both.")
+    if exactly is None and at_most is None and at_least is None:
+        raise JitwatchError("Say how many: give exactly=, at_most= or at_least=, such as exactly=1.")
+    if at_most is not None and at_least is not None and at_least > at_most:
+        raise JitwatchError(f"at_least={at_least} is more than at_most={at_most}, so no count fits.")
+    return Bounds(exactly or at_least or 0, at_most if exactly is None else exactly)
+
+
+class Assertion:
+    """What the functions of this module return: a context manager and a decorator, to be used as often as you like."""
+
+    def __init__(self, verb: str, fn_or_name: Any, bounds: Bounds, eager: bool, this_thread: bool) -> None:
+        if not (fn_or_name is None or callable(fn_or_name) or (isinstance(fn_or_name, str) and fn_or_name)):
+            raise JitwatchError(f"Give a function or its name, not {fn_or_name!r}; nothing stands for all functions.")
+        self._verb, self._function, self._bounds = verb, fn_or_name, bounds
+        self._eager, self._this_thread = eager, this_thread
+        self._blocks: list[tuple[Any, _Block]] = []
+
+    def __enter__(self) -> None:
+        block = self._block()
+        block.__enter__()
+        self._blocks.append((_place(), block))
+
+    def __exit__(self, *raised: Any) -> None:
+        __tracebackhide__ = True
+        self._last_block().__exit__(*raised)
+
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        """Decorate a function, a coroutine function or a generator function: each call is a block of its own."""
+        if inspect.isclass(function) or not callable(function) or inspect.isasyncgenfunction(function):
+            raise JitwatchError(
+                f"{function!r} cannot be decorated; decorate a function, a coroutine function or a generator function,"
+                " or use `with` inside."
+            )
+        decorated: Callable[P, R] = _decorated(function, self._block)
+        return decorated
+
+    def _block(self) -> _Block:
+        return _Block(self._verb, self._function, self._bounds, self._eager, self._this_thread)
+
+    def _last_block(self) -> _Block:
+        """The last block that was entered here, by this thread and task; by any, where another one ends it."""
+        here = _place()
+        places = [place for place, _ in self._blocks]
+        index = len(places) - 1 - places[::-1].index(here) if here in places else -1
+        return self._blocks.pop(index)[1]
+
+
+def _place() -> tuple[int, int]:
+    """Where a block is entered or left: the thread, and the task of asyncio, if it is used."""
+    asyncio = sys.modules.get("asyncio")
+    try:
+        task = None if asyncio is None else asyncio.current_task()
+    except RuntimeError:  # no loop runs on this thread
+        task = None
+    return threading.get_ident(), id(task)
+
+
+def _decorated(function: Callable[..., Any], block: Callable[[], _Block]) -> Any:
+    if inspect.iscoroutinefunction(function):
+
+        @functools.wraps(function)
+        async def in_block(*args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
+            with block():
+                return await function(*args, **kwargs)
+
+    elif inspect.isgeneratorfunction(function):
+
+        @functools.wraps(function)
+        def in_block(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+            __tracebackhide__ = True
+            with block():
+                return (yield from function(*args, **kwargs))
+
+    else:
+
+        @functools.wraps(function)
+        def in_block(*args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
+            with block():
+                return function(*args, **kwargs)
+
+    return in_block
+
+
+class _Block:
+    """One run of a block: what to count for, the count, and the verdict."""
+
+    def __init__(self, verb: str, function: Any, bounds: Bounds, eager: bool, this_thread: bool) -> None:
+        _refuse_where_off()
+        from jitwatch._capture import target, watched
+
+        watched.begin()
+        self._verb, self._bounds = verb, bounds
+        self._target = None if function is None else target.Target(function)
+        if verb == "traced" and self._target is not None and self._target.is_unwatched:
+            raise JitwatchError(_untold_text(self._target.name, self._target.defined_at))
+        self._is_jit_disabled = target.is_jit_disabled
+        self._was_disabled = target.is_jit_disabled()
+        covers = None if self._target is None else self._target.covers
+        self._counting = Counting(verb, covers, eager=eager, this_thread=this_thread)
+        self._watching = ExitStack()
+
+    def __enter__(self) -> None:
+        self._watching.enter_context(watching())
+        self._counting.begin()
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        __tracebackhide__ = True
+        self._counting.end()
+        self._watching.close()
+        if kind is None:
+            self._check()
+
+    def _check(self) -> None:
+        """Say what is wrong, if anything is."""
+        __tracebackhide__ = True
+        counting = self._counting
+        if counting.error is not None:
+            raise JitwatchError(f"jitwatch failed to count what {self._verb} here.") from counting.error
+        for record in counting.untold:
+            raise JitwatchError(_untold_text(record.name, record.defined_at))
+        if not self._bounds.allow(counting.count):
+            raise AssertionError(failure_text(self._failure()))
+
+    def _failure(self) -> Failure:
+        counting, function = self._counting, self._target
+        expected = "no recompilation" if self._verb == "recompiled" else self._bounds.text()
+        name = "" if function is None else function.name
+        places = {event.defined_at for event in counting.events} or {each.defined_at for each in self._known()}
+        place = "" if function is None else function.defined_at or (places.pop() if len(places) == 1 else "")
+        return Failure(
+            self._verb, name, place, expected, counting.count, counting.loads, tuple(counting.events),
+            tuple(self._notes()),
+        )  # fmt: skip
+
+    def _known(self) -> list[Any]:
+        """The records of the function that the assertion is about."""
+        return [] if self._target is None else [each for each in RECORDER.records() if self._target.covers(each)]
+
+    def _notes(self) -> Iterator[str]:
+        counting = self._counting
+        if self._was_disabled or self._is_jit_disabled():
+            yield "jax.disable_jit() is on: JAX runs jitted functions as plain Python, and nothing is compiled."
+        if counting.elsewhere:
+            yield f"Other threads: {counting.elsewhere:,}, which this_thread=True leaves out."
+        if counting.count >= self._bounds.at_least or self._target is None:
+            return
+        known = [each for each in self._known() if each.activity()]
+        before = sum(programs(each.totals.tally) for each in known) - counting.count - counting.elsewhere
+        if before > 0 or self._target.was_compiled_unseen():
+            yield (
+                f"It has {f'{before:,} programs' if before > 1 else 'a program'} from before the block, and calls that"
+                " find one are hits. Call jax.clear_caches() before the block, or jit a new function."
+            )
+        elif not known:
+            yield never_called_note(self._target.name, [each.name for each in RECORDER.records()])
+
+
+def _refuse_where_off() -> None:
+    if _config.option("mode") == "off":
+        raise JitwatchError(
+            "jitwatch is off (mode 'off', by JITWATCH_MODE or in pyproject.toml), so nothing can be counted for this"
+            " assertion. Set it to 'warn' or 'error' for tests."
+        )
+
+
+def _untold_text(name: str, defined_at: str) -> str:
+    return (
+        f"How often {function_text(name, defined_at)} is traced cannot be counted: it was jitted before the block,"
+        " when jitwatch was not watching. Jit it within the block, use jitwatch.watched_jit, or call jitwatch.install()"
+        " before it is jitted; assert_compiles counts its compilations as it is."
+    )
+
+
+for _public in (assert_compiles, assert_no_recompiles, assert_traces, Assertion):
+    _public.__module__ = "jitwatch.testing"
