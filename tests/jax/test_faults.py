@@ -21,7 +21,8 @@ import numpy as np
 import pytest
 
 import jitwatch
-from jitwatch import _faults, watched_jit
+from jitwatch import _faults, _install, watched_jit
+from jitwatch._capture import jax_internals, stages, under_way
 
 pytestmark = pytest.mark.faults
 MODULES = (
@@ -131,6 +132,27 @@ def short_program(jit: Callable[..., Any]) -> list[Any]:
 @pytest.fixture(scope="module")
 def expected() -> list[Any]:
     return program(jax.jit) + short_program(jax.jit)
+
+
+@pytest.fixture(autouse=True)
+def whole_again() -> Iterator[None]:
+    """Undo what a function that failed left behind, so that other tests of this process are not concerned."""
+    ahead = jax_internals.ahead_functions()
+    places = [
+        (module, name)
+        for module in tuple(sys.modules.values())
+        if isinstance(module, types.ModuleType)
+        for name, value in tuple(vars(module).items())
+        if value is jax_internals.plain_jit
+    ]
+    yield
+    for module, name in places:
+        setattr(module, name, jax_internals.plain_jit)
+    jax_internals.set_ahead_functions(ahead)
+    _install._patch, _install._blocks = None, 0
+    stages._thread.__init__()
+    stages._lowered_ahead.clear()
+    under_way.ANNOUNCER._calls.clear()
 
 
 @pytest.fixture(autouse=True)
