@@ -253,7 +253,7 @@ class Recorder:
         self.functions: dict[int, FunctionRecord] = {}
         self.baseline: dict[int, FunctionStats] = {}
         self._base: Snapshot | None = None
-        self._others: dict[str, FunctionRecord] = {}
+        self._others: dict[tuple[str, str], FunctionRecord] = {}
         self._others_by_number: dict[int, FunctionRecord] = {}
         self._misses: deque[Miss] = deque(maxlen=MAX_MISSES)
         self._dropped_misses = self._dropped_functions = 0
@@ -293,17 +293,19 @@ class Recorder:
             last = self._base.misses[-1].number if self._base is not None and self._base.misses else 0
             return tuple(miss for miss in self._misses if miss.function == number and miss.number > last)
 
-    def other(self, name: str) -> FunctionRecord:
-        """The record of the programs of one name that belong to no watched function."""
+    def other(self, name: str, defined_at: str = "") -> FunctionRecord:
+        """The record of the programs of one name and definition that belong to no watched function."""
         with self.lock:
-            if name not in self._others and len(self._others) >= MAX_OTHERS:
-                name = "(others)"
-            if name not in self._others:
-                record = self._others[name] = FunctionRecord(
-                    self, next(self._function_numbers), name, name, "", (), approximate=False, hits_counted=False,
+            if (name, defined_at) not in self._others and len(self._others) >= MAX_OTHERS:
+                name, defined_at = "(others)", ""
+            record = self._others.get((name, defined_at))
+            if record is None:
+                record = self._others[name, defined_at] = FunctionRecord(
+                    self, next(self._function_numbers), name, name, defined_at, (),
+                    approximate=False, hits_counted=False,
                 )  # fmt: skip
                 self._others_by_number[record.id] = record
-            return self._others[name]
+            return record
 
     def find(self, number: int) -> FunctionRecord | None:
         """The record with this number; None where it had to make room."""

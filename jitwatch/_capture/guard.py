@@ -153,9 +153,9 @@ def _violation(stage: str, name: str, own: FunctionRecord | None, key: CacheKey 
         waits_for_xla = may_load and broken.allow_loads
         is_certain = stage in ("compile", "xla") or broken.action == "raise"
         if waits_for_xla == (stage == "xla") and is_certain:
-            record = own or RECORDER.other(name)
-            key = key if own is not None else eager.key_of(name)
-            alert = _alert.forbidden(broken.kind, record, key, broken.rule, call_site(), broken.excess)
+            program = eager.Program(key, "") if own is not None else eager.program_of(name)
+            record = own or RECORDER.other(name, program.defined_at)
+            alert = _alert.forbidden(broken.kind, record, program.key, broken.rule, call_site(), broken.excess)
             return _Violation(alert, broken.action)
     return None
 

@@ -269,8 +269,9 @@ def _owner(name: str, lowered: Tally | None) -> FunctionRecord | None:
 
 
 def _add_other(name: str, stages: Stages) -> None:
-    record = RECORDER.other(name)
-    key = record.record_of(eager.key_of(name))
+    program = eager.program_of(name)
+    record = RECORDER.other(name, program.defined_at)
+    key = record.record_of(program.key)
     record.add(new_miss(record, "call", stages, key=key.number or None), key)
 
 
