@@ -13,10 +13,10 @@ from jitwatch import _merge, _run
 from jitwatch._errors import JitwatchError
 from jitwatch._model import Recording
 from jitwatch._pytest_options import REPORT_FORMS, Options, read_baseline
-from jitwatch._pytest_watch import Watch
+from jitwatch._pytest_watch import Watch, recording_of
 from jitwatch._report._quantity_text import count_text
 from jitwatch._safe_text import short_place
-from jitwatch._test_costs import Cost, Handed, PhaseCost, SessionData, sum_costs, test_row
+from jitwatch._test_costs import Cost, Handed, PhaseCost, SessionData, row_of, sum_costs
 
 _TITLE = "JITWATCH REPORT"
 _OFF = (
@@ -46,7 +46,7 @@ class Session:
             return
         phase = msgspec.convert(report.jitwatch, PhaseCost)
         if phase.child:
-            self._children.append(msgspec.json.decode(phase.child, type=Recording))
+            self._children.append(recording_of(phase.child))
             phase = msgspec.structs.replace(phase, child="")
             report.jitwatch = msgspec.to_builtins(phase)
         self._phases.setdefault(report.nodeid, []).append((report.when, phase))
@@ -55,9 +55,10 @@ class Session:
         """Expect what a worker counts."""
         self._workers.setdefault(name, None)
 
-    def worker_ended(self, name: str, handed: str) -> None:
+    def worker_ended(self, name: str, handed: tuple[str, int, float]) -> None:
         """Take what a worker counted."""
-        self._workers[name] = msgspec.json.decode(handed, type=Handed)
+        text, programs, lost_s = handed
+        self._workers[name] = Handed(recording_of(text), Cost(programs, lost_s))
 
     def finish(self, session: pytest.Session, watch: Watch | None) -> None:
         """At the end of all tests: add up, write the files, and fail the session if that was asked for."""
@@ -104,7 +105,7 @@ class Session:
 
     def _session_data(self, whole: Recording, outside: Cost, notes: list[str]) -> SessionData:
         rows = [
-            test_row(nodeid, ((when, phase.cost) for when, phase in phases)) for nodeid, phases in self._phases.items()
+            row_of(nodeid, ((when, phase.cost) for when, phase in phases)) for nodeid, phases in self._phases.items()
         ]
         return SessionData(
             snapshot=whole.snapshot, processes=whole.processes, outside=outside,

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from jitwatch import _config, _faults, _hub, _install, _scopes
+from jitwatch import _config, _faults, _hub, _install, _scopes, _store
 from jitwatch._errors import JitwatchError
 from jitwatch._model import Finding, FunctionStats, Miss, Process, Recording, Snapshot, Stages
 from jitwatch._recorder import RECORDER
+from jitwatch._store.files import host_name
 from jitwatch._sums import COUNTS, lost_s, programs_of
 from jitwatch._test_costs import Cost, Handed, PhaseCost
 from jitwatch._test_limits import Limit, jitted_functions, limit_of, problems
@@ -134,7 +137,7 @@ class Watch:
         """What is wrong with what the test compiled."""
         self._compiled: set[tuple[int, int]] = set()
         """Functions and keys that were compiled before JAX's caches were cleared, or since."""
-        self._cleared = self._in_child = False
+        self._cleared = self._in_child = self._is_calling = False
         self._stops: list[Callable[[], object]] = []
         if not is_off:
             watching = _install.watching(count_hits=True)
@@ -164,7 +167,7 @@ class Watch:
     def hand_over(self, session: pytest.Session) -> None:
         """Leave for the controller of xdist what this worker counted."""
         output: dict[str, Any] = session.config.workeroutput  # type: ignore[attr-defined]
-        output["jitwatch"] = msgspec.json.encode(self.handed()).decode()
+        output["jitwatch"] = text_of(self._recorded()), *msgspec.to_builtins(self._outside.cost()).values()
 
     def handed(self) -> Handed:
         """What this process counted."""
@@ -190,13 +193,14 @@ class Watch:
         if self.is_off and limits:
             self._said["ignored"] = True
         scope = _faults.contain("a test's begin", _scopes.Recording, default=None) if limits else None
-        if scope is None or self.is_off:
-            return (yield)
+        self._is_calling = True
         try:
             result = yield
         except (Exception, _Failed):
             _faults.contain("a test's markers", self._judge, limits, scope, default="")
             raise
+        finally:
+            self._is_calling = False
         text = _faults.contain("a test's markers", self._judge, limits, scope, default="")
         if text:
             raise RecompileProblem(text, pytrace=False)
@@ -206,6 +210,8 @@ class Watch:
     def pytest_runtest_makereport(self, call: pytest.CallInfo[Any]) -> Iterator[Any]:
         """Put what the phase compiled into its report."""
         report = yield
+        if self._is_calling:  # the report of a subtest; what the test compiles goes into its own
+            return report
         _faults.contain("a test's report", self._end_phase, report, call, default=None)
         return report
 
@@ -219,7 +225,7 @@ class Watch:
     def _end_phase(self, report: Any, call: pytest.CallInfo[Any]) -> None:
         phase, self._phase = self._phase or _Tally(), None
         if self._in_child and call.when == "teardown":
-            self._said["child"] = msgspec.json.encode(self._recorded()).decode()
+            self._said["child"] = text_of(self._recorded())
         if self._problem and not (call.excinfo and isinstance(call.excinfo.value, RecompileProblem)):
             report.sections.append((SECTION, self._problem))  # of a test that failed by itself too
             self._said.pop("problem")
@@ -228,12 +234,14 @@ class Watch:
         if found != PhaseCost():
             report.jitwatch = msgspec.to_builtins(found)
 
-    def _judge(self, limits: Sequence[Limit], scope: _scopes.Recording) -> str:
+    def _judge(self, limits: Sequence[Limit], scope: _scopes.Recording | None) -> str:
         """What is wrong with what a test compiled; empty if nothing is."""
+        if scope is None or self.is_off:
+            return ""
         from jitwatch._report.test_limit_text import failure_text, problem_line
 
         self._said["unmatched"] = tuple(limit.name for limit in limits if limit.name and not _is_known(limit.name))
-        found = problems(limits, scope.snapshot())
+        found = problems(limits, scope.snapshot()) if self._phase and self._phase.programs else []
         self._problem = failure_text(found)
         if found:
             self._said["problem"] = problem_line(found[0])
@@ -259,16 +267,26 @@ class Watch:
 
             index, kind = devices_if_set_up()
         process = Process(
-            _host_name(), self._pid, index, snapshot.jax_version, snapshot.python_version, kind,
+            host_name(), self._pid, index, snapshot.jax_version, snapshot.python_version, kind,
             self._started_unix_s, tuple(sys.orig_argv),
         )  # fmt: skip
         return Recording((process,), msgspec.structs.replace(snapshot, functions=used), ())
 
 
-def _host_name() -> str:
-    from jitwatch._store.files import host_name
+def text_of(recording: Recording) -> str:
+    """A recording as the text of a data file, in which what keys share stands once."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "recording")
+        _store.save(recording, path)
+        return path.read_bytes().decode()
 
-    return host_name()
+
+def recording_of(text: str) -> Recording:
+    """The recording that `text_of` made a text of."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "recording")
+        path.write_bytes(text.encode())
+        return _store.load(path)
 
 
 def _is_known(name: str) -> bool:

@@ -35,7 +35,7 @@ class PhaseCost(msgspec.Struct, frozen=True, omit_defaults=True):
     ignored: bool = False
     """Whether the test's markers were ignored since jitwatch is off."""
     child: str = ""
-    """What a process of the test's own recorded, as JSON; empty where there was none."""
+    """What a process of the test's own recorded, as the text of a data file; empty where there was none."""
 
 
 class Handed(msgspec.Struct, frozen=True):
@@ -77,7 +77,7 @@ def sum_costs(costs: Iterable[Cost]) -> Cost:
     return Cost(sum(one.programs for one in every), math.fsum(one.lost_s for one in every))
 
 
-def test_row(nodeid: str, phases: Iterable[tuple[str, Cost]]) -> TestRow:
+def row_of(nodeid: str, phases: Iterable[tuple[str, Cost]]) -> TestRow:
     """One test from its phases, each `setup`, `call` or `teardown` with its cost."""
     every = tuple(phases)
     return TestRow(

@@ -168,7 +168,9 @@ class Plugin:
     def pytest_runtest_logreport(self, report: Any) -> None:
         """Take from a report what the test compiled, wherever it ran."""
         if not self._is_worker and (hasattr(report, "jitwatch") or report.when == "???"):
-            self.session.take(report)
+            from jitwatch import _faults
+
+            _faults.contain("taking the report of a test", self.session.take, report, default=None)
 
     def pytest_report_teststatus(self, report: Any) -> tuple[str, str, str] | None:
         """Name the tests that failed for their markers."""
@@ -188,7 +190,10 @@ class Plugin:
         """Take what a worker of xdist counted."""
         handed = (getattr(node, "workeroutput", None) or {}).get("jitwatch")
         if handed:
-            self.session.worker_ended(node.gateway.id, handed)
+            from jitwatch import _faults
+
+            _faults.contain("taking what a worker counted", self.session.worker_ended, node.gateway.id, handed,
+                            default=None)  # fmt: skip
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:

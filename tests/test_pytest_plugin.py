@@ -177,7 +177,9 @@ def test_report_is_the_same_with_workers(pytester: pytest.Pytester) -> None:
     assert outcomes == spread.parseoutcomes()
     assert problems(alone) == problems(spread) == FAILED
     assert programs_by_test(alone).keys() == programs_by_test(spread).keys()
-    different = {test for test, programs in programs_by_test(alone).items() if programs != programs_by_test(spread)[test]}
+    different = {
+        test for test, programs in programs_by_test(alone).items() if programs != programs_by_test(spread)[test]
+    }
     assert different <= {"test_kept", "test_fresh"}  # one finds what the other compiled, in the same process only
     reports = [json.loads((pytester.path / name).read_text()) for name in ("alone.json", "spread.json")]
     assert [len(report["processes"]) for report in reports] == [1, 2]
@@ -282,7 +284,9 @@ def test_rerun_counts_anew(pytester: pytest.Pytester) -> None:
     result = run(pytester, "--reruns=1", "--jitwatch")
 
     assert result.parseoutcomes() == {"passed": 1, "failed": 1, "rerun": 2}
-    result.stdout.fnmatch_lines(["*2  test_b.py::test_flaky, in 2 runs", "RECOMPILE PROBLEMS test_b.py::test_recompiles*"])
+    result.stdout.fnmatch_lines(
+        ["*2  test_b.py::test_flaky, in 2 runs", "RECOMPILE PROBLEMS test_b.py::test_recompiles*"]
+    )
 
 
 def test_processes_of_their_own_hand_over_what_they_counted_or_are_missed(pytester: pytest.Pytester) -> None:
@@ -405,7 +409,7 @@ def test_fault_of_the_plugin_fails_no_test(pytester: pytest.Pytester) -> None:
         def broken(*args, **kwargs):
             raise ValueError("broken on purpose")
 
-        _pytest_watch.problems = _pytest_watch.PhaseCost = _pytest_session.test_row = broken
+        _pytest_watch.problems = _pytest_watch.PhaseCost = _pytest_session.row_of = broken
 
         @pytest.mark.no_recompile
         def test_one():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
@@ -114,12 +115,17 @@ def _cost_text(cost: Cost) -> str:
     return f"{seconds_text(cost.lost_s)}, {count_text(cost.programs, 'program')}"
 
 
-def _findings(session: SessionData, summary: Summary) -> tuple[Finding, ...]:
-    # Where tests clear the caches on purpose, that a program is compiled again after it is no news.
-    return tuple(one for one in summary.findings if not (session.cleared and one.cause == "cache_cleared"))
+def _findings(session: SessionData, summary: Summary) -> list[list[Finding]]:
+    """The findings by code, function and line, since tests that are alike have findings that are."""
+    groups: dict[tuple[str, str, str], list[Finding]] = {}
+    for one in summary.findings:
+        # Where tests clear the caches on purpose, that a program is compiled again after it is no news.
+        if not (session.cleared and one.cause == "cache_cleared"):
+            groups.setdefault((one.code, one.function, one.call_site), []).append(one)
+    return sorted(groups.values(), key=lambda group: -math.fsum(one.lost_s for one in group))
 
 
-def _findings_parts(findings: Sequence[Finding], top: int) -> Iterable[RenderableType]:
+def _findings_parts(findings: Sequence[list[Finding]], top: int) -> Iterable[RenderableType]:
     from rich.table import Table
     from rich.text import Text
 
@@ -127,9 +133,12 @@ def _findings_parts(findings: Sequence[Finding], top: int) -> Iterable[Renderabl
     table.add_column(style="bold yellow", no_wrap=True)
     table.add_column(overflow="fold")
     shown = cut_list(findings, top)
-    for finding in shown.shown:
+    for group in shown.shown:
+        finding = group[0]
         at = f" (at {short_place(finding.call_site, 100)})" if finding.call_site else ""
-        table.add_row(finding.code, Text(f"{clean(finding.message, _MAX_MESSAGE)}{at}"))
+        lost_s = seconds_text(math.fsum(one.lost_s for one in group[1:]))
+        alike = f"; {len(group) - 1:,} more there like it, {lost_s}" if len(group) > 1 else ""
+        table.add_row(finding.code, Text(f"{clean(finding.message, _MAX_MESSAGE)}{at}{alike}"))
         table.add_row("", Text(f"fix: {clean(finding.advice, _MAX_MESSAGE)}", style="green"))
     yield table
     if shown.more:
