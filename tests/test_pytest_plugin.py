@@ -121,6 +121,12 @@ def run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
     return pytester.runpytest_subprocess(*PLUGIN, *arguments)
 
 
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No other plugin, which makes the begin of a session quick, and none of an installed jitwatch."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+
+
 def write(pytester: pytest.Pytester, name: str, text: str) -> None:
     (pytester.path / name).write_text(textwrap.dedent(text))
 
@@ -426,11 +432,11 @@ def test_fault_of_the_plugin_fails_no_test(pytester: pytest.Pytester) -> None:
     "max_compiles()", "max_compiles(-1)", "max_compiles(True)", "max_compiles('step')", "max_compiles(1, fn=3)",
     "max_compiles(1, function='step')", "no_recompile(1)",
 ])  # fmt: skip
-def test_wrong_marker_is_a_usage_error(marker: str, pytester: pytest.Pytester) -> None:
+def test_wrong_marker_is_a_usage_error(marker: str, alone: None, pytester: pytest.Pytester) -> None:
     write(pytester, "conftest.py", "")
     write(pytester, "test_b.py", f"import pytest\n@pytest.mark.{marker}\ndef test_one():\n    assert False\n")
 
-    result = pytester.runpytest_inprocess(*PLUGIN)
+    result = run(pytester)
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     error = result.stderr.str()
@@ -456,12 +462,14 @@ def test_wrong_marker_is_a_usage_error(marker: str, pytester: pytest.Pytester) -
     (["--jitwatch-fail-on-increase"], "--jitwatch-fail-on-increase goes with --jitwatch-baseline=PATH"),
     (["--jitwatch-baseline=new.toml", "--jitwatch-update-baseline", "--jitwatch-fail-on-increase"], "leave --jitwatch"),
 ])  # fmt: skip
-def test_wrong_option_is_a_usage_error(arguments: list[str], message: str, pytester: pytest.Pytester) -> None:
+def test_wrong_option_is_a_usage_error(
+    arguments: list[str], message: str, alone: None, pytester: pytest.Pytester
+) -> None:
     write(pytester, "conftest.py", "")
     write(pytester, "test_b.py", "def test_one():\n    assert False\n")
     write(pytester, "mine.json", "{}")
 
-    result = pytester.runpytest_inprocess(*PLUGIN, *arguments)
+    result = run(pytester, *arguments)
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"*{message}*"])
@@ -470,11 +478,13 @@ def test_wrong_option_is_a_usage_error(arguments: list[str], message: str, pytes
 
 
 @pytest.mark.parametrize("order", [("_pytest_entry", "pytest_plugin"), ("pytest_plugin", "_pytest_entry")])
-def test_plugin_that_is_named_twice_is_loaded_once(order: tuple[str, str], pytester: pytest.Pytester) -> None:
+def test_plugin_that_is_named_twice_is_loaded_once(
+    order: tuple[str, str], alone: None, pytester: pytest.Pytester
+) -> None:
     write(pytester, "conftest.py", "")
     names = [argument for name in order for argument in ("-p", f"jitwatch.{name}")]
 
-    result = pytester.runpytest_inprocess(*names, "--help")
+    result = pytester.runpytest_subprocess(*names, "--help")
 
     assert result.stdout.str().count("--jitwatch-top=N ") == 1
 
@@ -499,10 +509,17 @@ def test_idle_plugin_imports_nothing(pytester: pytest.Pytester) -> None:
 
 
 def test_blocked_plugin_knows_no_option(pytester: pytest.Pytester) -> None:
-    result = pytester.runpytest_inprocess("-p", "no:jitwatch", "-p", "no:jitwatch.pytest_plugin", "--jitwatch")
+    result = pytester.runpytest_subprocess("-p", "no:jitwatch", "--jitwatch")
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*unrecognized arguments: --jitwatch*"])
+
+
+def test_plugin_may_be_loaded_when_jitwatch_runs_already() -> None:
+    pytest.register_assert_rewrite("jitwatch")  # as pytest does for all of its plugins; a warning would be an error
+
+    with pytest.raises(pytest.PytestAssertRewriteWarning):  # so that the check can fail
+        pytest.register_assert_rewrite("importlib")
 
 
 def test_entry_point_loads_the_plugin() -> None:
