@@ -48,7 +48,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(python=OLDEST_PYTHON)
 def types(session: nox.Session) -> None:
-    session.install("-e", ".", *LINT)
+    session.install("-e", ".", "pytest", *LINT)
     session.run("mypy")
 
 

@@ -1,6 +1,8 @@
 """jitwatch, the recompilation tracker for JAX: what compiled, how often, at whose line, and what it cost.
 
 `import jitwatch` imports neither jax nor anything else that takes long: each name loads when it is first used.
+
+PYTEST_DONT_REWRITE: else pytest warns where it loads the plugin and jitwatch runs already, as in `jitwatch run`.
 """
 
 from __future__ import annotations

@@ -31,6 +31,8 @@ PURE = {
     "_part_changes",
     "_safe_text",
     "_sums",
+    "_test_costs",
+    "_test_limits",
     "_tokens",
 }
 MAX_LINES = 400

@@ -204,6 +204,34 @@ def test_eager_operations_have_line_avals_counts_and_seconds(installed: Any) -> 
     assert len(iota.keys) == 2
 
 
+def test_functions_jitted_before_are_told_by_their_definition(installed: Any) -> None:
+    def made(factor: int) -> Any:
+        def before(x: Any) -> Any:
+            return x * factor
+
+        return PLAIN[0](before), before.__code__.co_firstlineno
+
+    def before(x: Any) -> Any:
+        return x + 1
+
+    one, line = made(2)
+    for size in (41, 42):
+        one(np.ones(size)), PLAIN[0](before)(np.ones(size))
+
+    found = {each.defined_at: each for each in installed.snapshot().others if each.name == "before"}
+    assert found.keys() == {f"{__file__}:{line}", f"{__file__}:{before.__code__.co_firstlineno}"}
+    assert [each.stages.compiles for each in found.values()] == [2, 2]
+    assert [len(each.keys) for each in found.values()] == [2, 2]
+
+
+def test_functions_of_jax_have_no_definition_of_the_program(installed: Any) -> None:
+    jnp.linalg.norm(jnp.arange(43.0))
+
+    others = installed.snapshot().others
+    assert others
+    assert {each.defined_at for each in others} == {""}
+
+
 def test_eager_backward_pass_is_linked_to_the_function(installed: Any) -> None:
     @jax.jit
     def loss(w: Any) -> Any:
