@@ -38,7 +38,8 @@ def _bucket_advice(function: FunctionStats, found: Sequence[Change]) -> str:
     each_s = sum(seconds) / max(len(seconds), 1)
     options = [best_buckets(sizes, count) for count in (1, 2, 4) if count < len(sizes)]
     texts = [
-        f"{' or '.join(map(str, option.sizes))} ({option.compiles_saved} compiles and "
+        f"{' or '.join(map(str, option.sizes))} ({option.compiles_saved} "
+        f"{'compile' if option.compiles_saved == 1 else 'compiles'} and "
         f"{option.compiles_saved * each_s:.2g} s less, {option.padding_percent:.0f} % padding)"
         for option in options
     ]
