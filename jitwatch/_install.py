@@ -35,7 +35,11 @@ def install(*, count_hits: bool = False) -> None:
     with _lock:
         if not _installed:
             _installed = True
-            _begin(count_hits=count_hits)
+            try:
+                _begin(count_hits=count_hits)
+            except BaseException:  # a setting that is not valid
+                _installed = False
+                raise
 
 
 def uninstall() -> None:
@@ -56,7 +60,11 @@ def watching(*, count_hits: bool = False) -> Iterator[None]:
     global _blocks
     with _lock:
         _blocks += 1
-        _begin(count_hits=count_hits)
+        try:
+            _begin(count_hits=count_hits)
+        except BaseException:
+            _blocks -= 1
+            raise
     try:
         yield
     finally:

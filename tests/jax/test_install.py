@@ -385,3 +385,18 @@ def test_logger_of_jitwatch_stays_silent(installed: Any, caplog: pytest.LogCaptu
         jax.jit(module_level)(jnp.ones(41))
 
     assert not [record for record in caplog.records if record.name == "jitwatch"]
+
+
+@pytest.mark.parametrize(
+    "begin", [jitwatch.install, lambda: jitwatch.watching().__enter__()], ids=["install", "watching"]
+)
+def test_bad_setting_leaves_nothing_installed(begin: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JITWATCH_MAX_KEYS", "many")
+
+    with pytest.raises(jitwatch.JitwatchError, match="JITWATCH_MAX_KEYS"):
+        begin()
+
+    monkeypatch.delenv("JITWATCH_MAX_KEYS")
+    with jitwatch.watching():
+        assert jax.jit is not PLAIN[0]
+    assert jax.jit is PLAIN[0]
