@@ -16,7 +16,7 @@ _LIBRARIES = ("site-packages", "dist-packages")
 
 
 def file_namer(folder: str) -> Callable[[str], str]:
-    """What names the file of a place such as `/work/src/train.py:41`, as seen from a folder.
+    """What names the file of a place such as `/home/ann/src/train.py:41`, as seen from a folder.
 
     - of an installed library, the part of the path after `site-packages`;
     - below the folder, the path from there: `src/train.py`;
