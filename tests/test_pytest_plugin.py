@@ -117,6 +117,12 @@ def folder(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Path:
     return pytester.path
 
 
+@pytest.fixture(autouse=True)
+def settings_of_its_own(pytester: pytest.Pytester) -> None:
+    """Also where temporary files are inside a project with settings for pytest."""
+    pytester.makeini("[pytest]")
+
+
 def run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
     return pytester.runpytest_subprocess(*PLUGIN, *arguments)
 
