@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jitwatch import testing
-    from jitwatch._capture.call_log import call_log
-    from jitwatch._capture.guard import freeze, no_compiles, unfreeze
-    from jitwatch._capture.watched import WatchedFunction, watched_jit
-    from jitwatch._context import context
-    from jitwatch._declared import spec
+    from jitwatch._api.call_log import call_log
+    from jitwatch._api.install import install, uninstall, watching
+    from jitwatch._api.scopes import Recording, recording, report, reset, snapshot
+    from jitwatch._api.watched import WatchedFunction, watched_jit
+    from jitwatch._capture.events.guard import freeze, no_compiles, unfreeze
     from jitwatch._errors import (
         CacheChurnWarning,
         ContextChurnWarning,
@@ -30,24 +30,24 @@ if TYPE_CHECKING:
         StructureChurnWarning,
     )
     from jitwatch._hub import subscribe
-    from jitwatch._install import install, uninstall, watching
     from jitwatch._model import Alert, CacheInfo
-    from jitwatch._scopes import Recording, recording, report, reset, snapshot
+    from jitwatch._policy.declared import spec
+    from jitwatch._record.user_context import context
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "call_log": "jitwatch._capture.call_log",
-    "WatchedFunction": "jitwatch._capture.watched",
-    "watched_jit": "jitwatch._capture.watched",
-    "freeze": "jitwatch._capture.guard",
-    "no_compiles": "jitwatch._capture.guard",
-    "unfreeze": "jitwatch._capture.guard",
+    "call_log": "jitwatch._api.call_log",
+    "WatchedFunction": "jitwatch._api.watched",
+    "watched_jit": "jitwatch._api.watched",
+    "freeze": "jitwatch._capture.events.guard",
+    "no_compiles": "jitwatch._capture.events.guard",
+    "unfreeze": "jitwatch._capture.events.guard",
     "CacheChurnWarning": "jitwatch._errors",
     "ContextChurnWarning": "jitwatch._errors",
     "DtypeChurnWarning": "jitwatch._errors",
     "IdentityChurnWarning": "jitwatch._errors",
-    "context": "jitwatch._context",
+    "context": "jitwatch._record.user_context",
     "JitwatchError": "jitwatch._errors",
     "RecompilationError": "jitwatch._errors",
     "RecompilationWarning": "jitwatch._errors",
@@ -56,17 +56,17 @@ _HOMES = {
     "StaticArgChurnWarning": "jitwatch._errors",
     "StructureChurnWarning": "jitwatch._errors",
     "subscribe": "jitwatch._hub",
-    "install": "jitwatch._install",
-    "uninstall": "jitwatch._install",
-    "watching": "jitwatch._install",
+    "install": "jitwatch._api.install",
+    "uninstall": "jitwatch._api.install",
+    "watching": "jitwatch._api.install",
     "Alert": "jitwatch._model",
     "CacheInfo": "jitwatch._model",
-    "Recording": "jitwatch._scopes",
-    "recording": "jitwatch._scopes",
-    "report": "jitwatch._scopes",
-    "reset": "jitwatch._scopes",
-    "snapshot": "jitwatch._scopes",
-    "spec": "jitwatch._declared",
+    "Recording": "jitwatch._api.scopes",
+    "recording": "jitwatch._api.scopes",
+    "report": "jitwatch._api.scopes",
+    "reset": "jitwatch._api.scopes",
+    "snapshot": "jitwatch._api.scopes",
+    "spec": "jitwatch._policy.declared",
     "testing": "jitwatch.testing",
 }
 

@@ -1,5 +1,5 @@
 """`python -m jitwatch` is the command `jitwatch`."""
 
-from jitwatch._cli import main
+from jitwatch._cli.main import main
 
 main(prog_name="python -m jitwatch")

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from jitwatch._pytest_options import Options
-    from jitwatch._pytest_session import Session
-    from jitwatch._pytest_watch import Watch, WatchedTest
+    from jitwatch._pytest.options import Options
+    from jitwatch._pytest.process import Watch, WatchedTest
+    from jitwatch._pytest.session import Session
 
 MARKERS = (
     "max_compiles(n, fn=None): fail the test if its call compiles more than n programs of jitted functions, or of the "
@@ -95,7 +95,7 @@ def _wants_report(config: pytest.Config, given: Any) -> bool:
 def _begin_early(config: pytest.Config) -> None:
     """Begin to watch the process, unless that has begun, or jitwatch is off."""
     from jitwatch import _faults
-    from jitwatch._pytest_watch import Watch, is_off
+    from jitwatch._pytest.process import Watch, is_off
 
     if _WATCH not in config.stash:
         config.stash[_WATCH] = _faults.contain("beginning to watch tests", Watch, is_off(), default=None)
@@ -113,7 +113,7 @@ class Plugin:
     def configure(self) -> None:
         """Read the options, and begin where they ask for it."""
         if self._asks():
-            from jitwatch._pytest_options import read_options
+            from jitwatch._pytest.options import read_options
 
             self.options = read_options(self._config, check=not self._is_worker)
             if self.options.watch:
@@ -142,8 +142,8 @@ class Plugin:
     def session(self) -> Session:
         """Where the reports of all tests come together; made when there is something to take."""
         if self._session is None:
-            from jitwatch._pytest_options import read_options
-            from jitwatch._pytest_session import Session
+            from jitwatch._pytest.options import read_options
+            from jitwatch._pytest.session import Session
 
             self._session = Session(self.options or read_options(self._config, check=False))
         return self._session
@@ -153,7 +153,7 @@ class Plugin:
         """Begin where a test asks for it with a fixture or a marker; refuse markers that say nothing valid."""
         if not any(map(_uses_jitwatch, items)):
             return
-        from jitwatch._pytest_watch import read_markers
+        from jitwatch._pytest.process import read_markers
 
         try:
             read_markers(items)

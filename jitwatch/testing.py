@@ -15,12 +15,18 @@ from contextlib import ExitStack
 from typing import Any, ParamSpec, TypeVar
 
 from jitwatch import _config
-from jitwatch._counting import Counting
+from jitwatch._api.install import watching
 from jitwatch._errors import JitwatchError
-from jitwatch._install import watching
-from jitwatch._reasons import programs
-from jitwatch._recorder import RECORDER
-from jitwatch._report._assertion_text import Bounds, Failure, failure_text, function_text, never_called_note
+from jitwatch._policy.reasons import programs
+from jitwatch._record.recorder import RECORDER
+from jitwatch._report.assertions.assertion_text import (
+    Bounds,
+    Failure,
+    failure_text,
+    function_text,
+    never_called_note,
+)
+from jitwatch._testing.counting import Counting
 
 __all__ = ["assert_compiles", "assert_no_recompiles", "assert_traces"]
 
@@ -195,7 +201,8 @@ class _Block:
 
     def __init__(self, verb: str, function: Any, bounds: Bounds, eager: bool, this_thread: bool) -> None:
         _refuse_where_off()
-        from jitwatch._capture import target, watched
+        from jitwatch._api import watched
+        from jitwatch._capture.hook import target
 
         watched.begin()
         self._verb, self._bounds = verb, bounds

@@ -7,9 +7,9 @@ from typing import Any
 
 from builders import failed_miss, key, leaf, stages
 
-from jitwatch._alert import Policy
 from jitwatch._model import CacheKey, Miss
-from jitwatch._recorder import RECORDER, FunctionRecord, KeyRecord, Recorder
+from jitwatch._policy.churn import Policy
+from jitwatch._record.recorder import RECORDER, FunctionRecord, KeyRecord, Recorder
 
 
 def add_function(name: str = "step", recorder: Recorder = RECORDER, **changes: Any) -> FunctionRecord:

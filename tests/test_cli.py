@@ -16,17 +16,17 @@ from builders import function_stats, key_stats, snapshot
 from click.testing import CliRunner, Result
 
 from jitwatch import _store
-from jitwatch._cli import main
+from jitwatch._cli.main import main
 from jitwatch._model import Process, Recording
 
 PACKAGE = Path(__file__).parents[1]
 COMMANDS = ("run", "report", "json", "combine", "diff", "check", "warm-up", "autostart", "debug")
 SPELLINGS = {
-    "jitwatch": ["-c", "import sys; from jitwatch._cli import main; sys.argv[0] = 'jitwatch'; sys.exit(main())"],
+    "jitwatch": ["-c", "import sys; from jitwatch._cli.main import main; sys.argv[0] = 'jitwatch'; sys.exit(main())"],
     "python -m jitwatch": ["-m", "jitwatch"],
 }
 WITHOUT_JAX = "import sys; sys.modules['jax'] = None; sys.argv = ['jitwatch', *{!r}]; {}"
-RUN_MAIN = "from jitwatch._cli import main; main()"
+RUN_MAIN = "from jitwatch._cli.main import main; main()"
 
 
 def recording(pid: int, run: str, started: float, *names: str) -> Recording:

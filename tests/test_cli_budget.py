@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from recorded_pair import after, before
 
 from jitwatch import _store
-from jitwatch._cli import main
+from jitwatch._cli.main import main
 from jitwatch._model import Process, Recording, Snapshot
 
 PACKAGE = Path(__file__).parents[1]
@@ -200,7 +200,7 @@ def test_help_teaches_with_an_example(command: str) -> None:
 def test_command_works_where_jax_cannot_be_imported(arguments: list[str], folder: Path) -> None:
     (folder / "empty.toml").write_text('[default]\nmax_compiles = "allow"')
     code = f"import sys; sys.modules['jax'] = None; sys.argv = ['jitwatch', *{arguments!r}]; "
-    code += "from jitwatch._cli import main; main()"
+    code += "from jitwatch._cli.main import main; main()"
 
     done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(PACKAGE)}, check=False)
 
@@ -211,7 +211,7 @@ def test_command_works_where_jax_cannot_be_imported(arguments: list[str], folder
 def test_only_an_update_needs_tomlkit(arguments: list[str], folder: Path) -> None:
     (folder / "empty.toml").write_text('[default]\nmax_compiles = "allow"')
     code = f"import sys; sys.modules['tomlkit'] = None; sys.argv = ['jitwatch', *{arguments!r}]; "
-    code += "from jitwatch._cli import main; main()"
+    code += "from jitwatch._cli.main import main; main()"
 
     done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(PACKAGE)}, check=False)
 

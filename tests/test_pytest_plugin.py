@@ -502,7 +502,7 @@ def test_idle_plugin_imports_nothing(pytester: pytest.Pytester) -> None:
 
         def test_nothing_is_imported():
             ours = {name for name in sys.modules if name.split(".")[0] in ("jax", "jaxlib", "jitwatch")}
-            assert ours <= {"jitwatch", "jitwatch._pytest_entry", "jitwatch.pytest_plugin"}
+            assert ours <= {"jitwatch", "jitwatch._pytest.entry", "jitwatch.pytest_plugin"}
     """)  # fmt: skip
 
     idle = run(pytester, "--strict-config")
@@ -529,7 +529,7 @@ def test_plugin_may_be_loaded_when_jitwatch_runs_already() -> None:
 
 
 def test_entry_point_loads_the_plugin() -> None:
-    entry = importlib.import_module("jitwatch._pytest_entry")
+    entry = importlib.import_module("jitwatch._pytest.entry")
 
     for name in entry.pytest_plugins:
         assert hasattr(importlib.import_module(name), "pytest_addoption")

@@ -15,9 +15,9 @@ from typing import Any
 import msgspec
 
 from jitwatch import _faults, _hub
-from jitwatch._difference import function_difference
 from jitwatch._model import FunctionStats, Miss, Process, Stages
-from jitwatch._recorder import RECORDER, FunctionRecord, KeyRecord
+from jitwatch._record.difference import function_difference
+from jitwatch._record.recorder import RECORDER, FunctionRecord, KeyRecord
 from jitwatch._store.files import host_name, parallel_name
 from jitwatch._store.lines import (
     FORMAT,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jitwatch import watched_jit
-from jitwatch._buckets import best_buckets
+from jitwatch._judge.buckets import best_buckets
 
 SIZES = (5, 7, 3, 9, 7, 5, 12, 2, 9, 30)
 

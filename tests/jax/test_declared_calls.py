@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from jitwatch import JitwatchError, spec, watched_jit
-from jitwatch._capture.declared_calls import declared_for
-from jitwatch._capture.watch import watch_of
+from jitwatch._api.declared_calls import declared_for
+from jitwatch._capture.hook.watch import watch_of
 
 S = jax.ShapeDtypeStruct
 

@@ -11,7 +11,9 @@ import pytest
 from side_by_side import same
 
 from jitwatch import watched_jit
-from jitwatch._capture import body, keys, watch, watched
+from jitwatch._api import watched
+from jitwatch._capture.hook import body, watch
+from jitwatch._capture.keys import key_maker
 
 
 @pytest.fixture(autouse=True)
@@ -216,7 +218,7 @@ def test_bound_method_keeps_its_object_as_long_as_with_plain_jit() -> None:
 
 def test_defining_a_function_again_and_again_leaves_nothing() -> None:
     def sizes():
-        return len(body._bodies), len(watch._HOOKED), len(watched._FUNCTIONS), len(keys._STATICS)
+        return len(body._bodies), len(watch._HOOKED), len(watched._FUNCTIONS), len(key_maker._STATICS)
 
     before = sizes()
     for i in range(50):

@@ -21,8 +21,11 @@ import numpy as np
 import pytest
 
 import jitwatch
-from jitwatch import _faults, _install, watched_jit
-from jitwatch._capture import jax_internals, stages, under_way
+from jitwatch import _faults, watched_jit
+from jitwatch._api import install
+from jitwatch._capture import jax_internals
+from jitwatch._capture.events import stages
+from jitwatch._policy import progress
 
 pytestmark = pytest.mark.faults
 MODULES = (
@@ -149,10 +152,10 @@ def whole_again() -> Iterator[None]:
     for module, name in places:
         setattr(module, name, jax_internals.plain_jit)
     jax_internals.set_ahead_functions(ahead)
-    _install._patch, _install._blocks = None, 0
+    install._patch, install._blocks = None, 0
     stages._thread.__init__()
     stages._lowered_ahead.clear()
-    under_way.ANNOUNCER._calls.clear()
+    progress.ANNOUNCER._calls.clear()
 
 
 @pytest.fixture(autouse=True)

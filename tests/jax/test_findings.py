@@ -12,7 +12,7 @@ from typing import Any
 import jax.experimental.layout
 import pytest
 
-from jitwatch._judge import CODES
+from jitwatch._judge.judge import CODES
 
 FINDINGS = Path(__file__).parents[2] / "docs" / "findings.md"
 SECTIONS = dict(re.findall(r"^## (jw\d+)\n(.*?)(?=^## |\Z)", FINDINGS.read_text(encoding="utf-8"), re.M | re.S))

@@ -25,7 +25,7 @@ from jax.sharding import Mesh, PartitionSpec
 
 import jitwatch
 from jitwatch._model import FunctionStats
-from jitwatch._report.text import render
+from jitwatch._report.recording.text import render
 
 PACKAGE = Path(__file__).parents[2]
 PLAIN = (jax.jit,)  # in a tuple, where `install` does not find it

@@ -15,8 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jitwatch._api.watched import jit_option_names
 from jitwatch._capture import jax_internals
-from jitwatch._capture.watched import jit_option_names
 
 
 def hooked(fun, calls, **options):

@@ -11,9 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jitwatch import watched_jit
-from jitwatch._alert import Policy
-from jitwatch._capture.keys import KeyMaker
-from jitwatch._recorder import Recorder
+from jitwatch._capture.keys.key_maker import KeyMaker
+from jitwatch._policy.churn import Policy
+from jitwatch._record.recorder import Recorder
 
 KEYS, LEAVES = 2_000, 1_000
 

@@ -16,9 +16,9 @@ import pytest
 
 import jitwatch
 from jitwatch import context, watched_jit
-from jitwatch._context import current
-from jitwatch._recorder import RECORDER
-from jitwatch._report.json import render
+from jitwatch._record.recorder import RECORDER
+from jitwatch._record.user_context import current
+from jitwatch._report.recording.as_json import render
 from jitwatch._store import Writer, load
 
 

@@ -90,7 +90,7 @@ def test_import_is_fast_and_without_jax() -> None:
 
 
 def test_recorded_miss_costs_little_of_the_compile() -> None:
-    from jitwatch._explain import History, explain
+    from jitwatch._explain.explain import History, explain
 
     watched = watched_jit(lambda x: first(x))
     arguments = [[jnp.ones(size), *[jnp.ones(3)] * 999] for size in (3, 4)]

@@ -15,8 +15,8 @@ import pytest
 
 import jitwatch
 from jitwatch import JitwatchError, _config
-from jitwatch._capture import under_way
-from jitwatch._capture.under_way import Announcer, decide
+from jitwatch._policy import progress
+from jitwatch._policy.progress import Announcer, decide
 
 TIMEOUT_S = 60.0
 ROOT = Path(jitwatch.__file__).parents[1]
@@ -25,7 +25,7 @@ ROOT = Path(jitwatch.__file__).parents[1]
 @pytest.fixture
 def announcer(monkeypatch: pytest.MonkeyPatch) -> Announcer:
     made = Announcer(0.0)
-    monkeypatch.setattr(under_way, "ANNOUNCER", made)
+    monkeypatch.setattr(progress, "ANNOUNCER", made)
     return made
 
 

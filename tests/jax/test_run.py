@@ -274,7 +274,7 @@ def test_child_python_that_lacks_the_dependencies_runs_unwatched(tmp_path: Path)
 
 
 def test_mode_off_runs_the_program_alone(tmp_path: Path) -> None:
-    code = "import sys; print('jitwatch._install' in sys.modules, 'JITWATCH_CHILD' in __import__('os').environ)"
+    code = "import sys; print('jitwatch._api.install' in sys.modules, 'JITWATCH_CHILD' in __import__('os').environ)"
     (tmp_path / "program.py").write_text(code)
 
     by_option = watched(["program.py"], tmp_path, "--mode", "off")

@@ -14,9 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jitwatch._capture import static_parts, values
-from jitwatch._capture.keys import KeyMaker, remember_initial_context
-from jitwatch._explain import changes
+from jitwatch._capture.keys import static_parts, values
+from jitwatch._capture.keys.key_maker import KeyMaker, remember_initial_context
+from jitwatch._explain.explain import changes
 from jitwatch._model import CacheKey, Static
 
 remember_initial_context()

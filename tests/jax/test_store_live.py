@@ -9,8 +9,8 @@ import sys
 import textwrap
 from pathlib import Path
 
-from jitwatch._merge import combine
 from jitwatch._model import FunctionStats, Recording, Stages
+from jitwatch._record.merge import combine
 from jitwatch._store import find, load
 
 ROOT = Path(__file__).parent.parent

@@ -15,7 +15,7 @@ from fresh_functions import fails, make, plain, sizes, vector
 
 import jitwatch
 from jitwatch import JitwatchError, watched_jit
-from jitwatch._recorder import RECORDER
+from jitwatch._record.recorder import RECORDER
 from jitwatch.testing import assert_compiles, assert_no_recompiles, assert_traces
 
 KINDS = {
@@ -346,12 +346,12 @@ def test_nothing_is_counted_where_jitwatch_is_off(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.faults
 def test_error_of_jitwatchs_own_does_not_pass_for_a_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    from jitwatch import _counting
+    from jitwatch._testing import counting
 
     def broken(*_: Any) -> bool:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(_counting, "programs", broken)
+    monkeypatch.setattr(counting, "programs", broken)
     with pytest.raises(JitwatchError, match="failed to count what compiled"), assert_compiles(plain, at_most=9):
         plain(vector())
 

@@ -20,11 +20,11 @@ import pytest
 
 import jitwatch
 from jitwatch import watched_jit
-from jitwatch._capture import under_way
-from jitwatch._capture.stages import Frame
-from jitwatch._capture.under_way import Announcer, running_stage
-from jitwatch._capture.watched import begin
+from jitwatch._api.watched import begin
+from jitwatch._capture.events.stages import Frame
 from jitwatch._model import Stages
+from jitwatch._policy import progress
+from jitwatch._policy.progress import Announcer, running_stage
 
 SOON_S = 0.02
 TIMEOUT_S = 30.0
@@ -53,7 +53,7 @@ class Stream(io.StringIO):
 def stream(monkeypatch: pytest.MonkeyPatch) -> Stream:
     made = Stream()
     # Not in `sys` itself, where pytest puts its own again once the fixtures are made.
-    monkeypatch.setattr(under_way, "sys", SimpleNamespace(stderr=made, __stderr__=sys.__stderr__))
+    monkeypatch.setattr(progress, "sys", SimpleNamespace(stderr=made, __stderr__=sys.__stderr__))
     return made
 
 
@@ -61,7 +61,7 @@ def stream(monkeypatch: pytest.MonkeyPatch) -> Stream:
 def announcer(monkeypatch: pytest.MonkeyPatch) -> Announcer:
     begin()  # which asks for the option, once
     made = Announcer(SOON_S)
-    monkeypatch.setattr(under_way, "ANNOUNCER", made)
+    monkeypatch.setattr(progress, "ANNOUNCER", made)
     return made
 
 
@@ -266,7 +266,7 @@ def test_quick_compile_and_hits_say_nothing(announcer: Announcer, stream: Stream
 def test_no_thread_is_started_where_it_is_off(monkeypatch: pytest.MonkeyPatch, stream: Stream) -> None:
     begin()
     off = Announcer(0.0)
-    monkeypatch.setattr(under_way, "ANNOUNCER", off)
+    monkeypatch.setattr(progress, "ANNOUNCER", off)
 
     @watched_jit
     def step(x):

@@ -12,10 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jitwatch._capture.patching import Patch
-from jitwatch._explain import changes
+from jitwatch._capture.hook.patching import Patch
+from jitwatch._explain.explain import changes
 from jitwatch._model import Argument, CacheKey, FunctionStats, Static, Tree
-from jitwatch._recorder import RECORDER
+from jitwatch._record.recorder import RECORDER
 
 Watching = Callable[[str], FunctionStats]
 
@@ -207,7 +207,7 @@ class TestEquinox:
         assert change(*keys_of(watching("plain"))) == [("static_value", "model.name")]
 
     def test_lowering_again(self, eqx: Any, net: Any, watching: Watching) -> None:
-        from jitwatch._capture.keys import KeyMaker
+        from jitwatch._capture.keys.key_maker import KeyMaker
 
         @eqx.filter_jit
         def loss(model: Any, x: Any) -> Any:

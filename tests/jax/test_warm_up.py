@@ -15,8 +15,8 @@ from jax.sharding import NamedSharding, PartitionSpec, SingleDeviceSharding
 
 import jitwatch
 from jitwatch import JitwatchError, spec, watched_jit
-from jitwatch._capture.declared_calls import declared_for
-from jitwatch._capture.watch import watch_of
+from jitwatch._api.declared_calls import declared_for
+from jitwatch._capture.hook.watch import watch_of
 
 S = jax.ShapeDtypeStruct
 
@@ -222,7 +222,7 @@ def test_program_is_that_of_the_settings_here(name: str, threads: int) -> None:
 
 
 def test_compiles_in_other_threads_and_traces_in_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    from jitwatch._capture.watch import Watch
+    from jitwatch._capture.hook.watch import Watch
 
     traced, compiled = set(), set()
     original = Watch.compile_lowered

@@ -308,7 +308,7 @@ def test_alert_is_an_event() -> None:
 
 
 def test_a_flood_is_held_back_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jitwatch._say.WINDOW_S", 1e9)
+    monkeypatch.setattr("jitwatch._policy.say.WINDOW_S", 1e9)
     source = "\n".join(f"def f{i}(x): return x * {i}\n" for i in range(25))
     made: dict[str, Any] = {}
     exec(compile(source, __file__, "exec"), made)
@@ -320,7 +320,7 @@ def test_a_flood_is_held_back_and_counted(monkeypatch: pytest.MonkeyPatch) -> No
                 f(np.ones(size, np.float32))
 
     found = said(program)
-    monkeypatch.setattr("jitwatch._say.WINDOW_S", 0.0)
+    monkeypatch.setattr("jitwatch._policy.say.WINDOW_S", 0.0)
     (last,) = said(lambda: sizes(watched_jit, 5, first=4))
 
     assert len(found) == 20

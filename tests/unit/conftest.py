@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jitwatch import _hub
-from jitwatch._recorder import Recorder
+from jitwatch._record.recorder import Recorder
 from jitwatch._store import Writer, writer
 
 NEVER_S = 1000.0

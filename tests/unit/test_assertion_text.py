@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jitwatch._model import Change
-from jitwatch._report._assertion_text import Bounds, Event, Failure, failure_text, never_called_note
+from jitwatch._report.assertions.assertion_text import Bounds, Event, Failure, failure_text, never_called_note
 
 SHAPE = Change("shape", "batch['x']", "f32[8]", "f32[9]")
 

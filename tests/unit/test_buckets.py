@@ -7,7 +7,7 @@ from itertools import combinations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jitwatch._buckets import best_buckets
+from jitwatch._judge.buckets import best_buckets
 
 
 def padding(calls: dict[int, int], buckets: tuple[int, ...]) -> int:

@@ -9,9 +9,9 @@ from recorded_pair import FILE, after, batches, before, function
 from recording_strategies import snapshots
 
 from jitwatch import JitwatchError
-from jitwatch._budget import Budget, check, needed_limits, read_budget
-from jitwatch._budget_update import NEW_BUDGET, Update, update_budget
-from jitwatch._compiled import FunctionName, file_of
+from jitwatch._compare.budget import Budget, check, needed_limits, read_budget
+from jitwatch._compare.budget_update import NEW_BUDGET, Update, update_budget
+from jitwatch._judge.compiled import FunctionName, file_of
 from jitwatch._model import Snapshot
 
 STEP = FunctionName("train_step", FILE)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from recorded_pair import after, batches, before, function
 from recording_strategies import snapshots
 
-from jitwatch._comparison import Comparison, Pair, compare
-from jitwatch._compiled import file_of
+from jitwatch._compare.comparison import Comparison, Pair, compare
+from jitwatch._judge.compiled import file_of
 from jitwatch._model import CallSite, FunctionStats, Snapshot
 
 ROW = {"train_step": "more", "evaluate": "fewer", "rescale": "new", "old_step": "gone"}

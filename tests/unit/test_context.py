@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from jitwatch import JitwatchError, _faults, context
-from jitwatch._context import MAX_NAMES, MAX_TEXT, current
+from jitwatch._record.user_context import MAX_NAMES, MAX_TEXT, current
 
 
 class Raising:
@@ -217,7 +217,7 @@ def test_generator_that_is_closed_elsewhere_does_no_harm() -> None:
 
 def test_jax_is_not_imported() -> None:
     code = (
-        "import sys; sys.modules['jax'] = None; import jitwatch; from jitwatch._context import current\n"
+        "import sys; sys.modules['jax'] = None; import jitwatch; from jitwatch._record.user_context import current\n"
         "with jitwatch.context(step=3, config=object, sizes=[1, 2]): print(current())"
     )
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from key_strategies import keys
 
 from jitwatch._model import CacheKey, Leaf
-from jitwatch._report._declaration_text import declarations
-from jitwatch._report._literals import leaf_source, static_source
+from jitwatch._report.recording.declarations import declarations
+from jitwatch._report.recording.literals import leaf_source, static_source
 
 CALLED = {"jitwatch.spec", "jax.ShapeDtypeStruct", "np.zeros", "jax.random.key"}
 

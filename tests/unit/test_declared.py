@@ -13,8 +13,8 @@ from key_strategies import pytrees
 
 import jitwatch
 from jitwatch import JitwatchError
-from jitwatch._declared import Spec, declared
 from jitwatch._model import CacheKey, Leaf
+from jitwatch._policy.declared import Spec, declared
 
 
 def array(shape: tuple[Any, ...], dtype: Any) -> Any:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jitwatch._definition_files import file_namer
+from jitwatch._compare.definition_files import file_namer
 
 
 @pytest.fixture

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from key_strategies import text as odd_text
 from recorded_pair import FILE, after, batches, before, function, hostile
 
-from jitwatch._budget import Budget, Check, check
-from jitwatch._comparison import Comparison, compare
-from jitwatch._compiled import FunctionName, file_of
-from jitwatch._report import check_json, check_markdown, check_text, diff_json, diff_markdown, diff_text
-from jitwatch._report._markdown import code, prose
+from jitwatch._compare.budget import Budget, Check, check
+from jitwatch._compare.comparison import Comparison, compare
+from jitwatch._judge.compiled import FunctionName, file_of
+from jitwatch._report.comparison import check_json, check_markdown, check_text, diff_json, diff_markdown, diff_text
+from jitwatch._report.parts.markdown import code, prose
 
 DOCS = Path(__file__).parents[2] / "docs" / "budgets.md"
 GITHUB_LIMIT = 65_536

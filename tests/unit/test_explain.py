@@ -8,8 +8,8 @@ import msgspec
 import pytest
 from builders import key, leaf, static
 
-from jitwatch._explain import MAX_CHANGES, History, axes_text, change_text, changes, explain
-from jitwatch._key_changes import CAUSES
+from jitwatch._explain.explain import MAX_CHANGES, History, axes_text, change_text, changes, explain
+from jitwatch._explain.key_changes import CAUSES
 from jitwatch._model import CacheKey, Change, Explanation, Static, Tree
 
 X = leaf((32, 8))

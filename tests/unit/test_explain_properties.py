@@ -15,10 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from key_strategies import keys, leaves
 
-from jitwatch import _nearest
-from jitwatch._explain import History, changes, explain
+from jitwatch._explain import nearest
+from jitwatch._explain.explain import History, changes, explain
 from jitwatch._model import Argument, CacheKey, Change, Leaf, Static, Tree
-from jitwatch._safe_text import clean
+from jitwatch._words.safe_text import clean
 
 QUICK = settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 Parts = dict[tuple[str, ...], Any]
@@ -295,7 +295,7 @@ def variant(generator: random.Random, *, structure: bool) -> CacheKey:
 @pytest.mark.parametrize("structure", [False, True])
 @pytest.mark.parametrize("narrow", [40, 2**16 - 1])
 def test_nearest_is_the_nearest_of_all_big_keys(structure: bool, narrow: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_nearest, "_MAX_NARROW", narrow)
+    monkeypatch.setattr(nearest, "_MAX_NARROW", narrow)
     generator = random.Random(structure)
     several = [variant(generator, structure=structure) for _ in range(40)]
     history = History()

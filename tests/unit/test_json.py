@@ -10,7 +10,7 @@ import pytest
 from builders import failed_miss, function_stats, key_stats, other, snapshot
 
 from jitwatch._model import Process, Snapshot
-from jitwatch._report.json import SCHEMA, JsonReport, render, schema
+from jitwatch._report.recording.as_json import SCHEMA, JsonReport, render, schema
 
 SCHEMA_FILE = Path(__file__).parents[2] / "docs" / "report.schema.json"
 

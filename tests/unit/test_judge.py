@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from builders import call_sites, function_stats, key, key_stats, leaf, other, snapshot, stages, static
 
-from jitwatch._judge import judge, judge_function
+from jitwatch._judge.judge import judge, judge_function
 from jitwatch._model import CacheKey, Change, Finding, FunctionStats, KeyStats
 
 LOOP = call_sites(train_88=1)

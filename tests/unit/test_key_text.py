@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from key_strategies import keys
 
 from jitwatch._model import CacheKey, Tree
-from jitwatch._report._key_text import differing_lines, distinct_lines, dtype_text, key_line, key_lines, leaf_text
+from jitwatch._words.key_text import differing_lines, distinct_lines, dtype_text, key_line, key_lines, leaf_text
 
 WIDE = 200
 PARAMS = {f"layer{i}": {"b": leaf((10,)), "w": leaf((784, 10))} for i in range(6)}

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from recording_strategies import recordings
 
 from jitwatch import JitwatchError
-from jitwatch._merge import combine
 from jitwatch._model import CallSite, FunctionStats, Process, Recording, Snapshot, Stages, Static
+from jitwatch._record.merge import combine
 
 few = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

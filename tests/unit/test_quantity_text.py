@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jitwatch._report._quantity_text import count_text, seconds_text, share_text, times_text
+from jitwatch._words.quantity_text import count_text, seconds_text, share_text, times_text
 
 
 @pytest.mark.parametrize(

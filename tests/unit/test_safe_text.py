@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jitwatch._safe_text import clean, clean_place
+from jitwatch._words.safe_text import clean, clean_place
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import warnings
 import pytest
 
 import jitwatch
-from jitwatch import _say
 from jitwatch._model import Alert
+from jitwatch._policy import say
 
 
 def alert(cause: str = "shape", kind: str = "limit") -> Alert:
@@ -17,9 +17,9 @@ def alert(cause: str = "shape", kind: str = "limit") -> Alert:
 
 
 @pytest.fixture(autouse=True)
-def silent_voice(monkeypatch: pytest.MonkeyPatch) -> _say.Voice:
-    voice = _say.Voice()
-    monkeypatch.setattr(_say, "VOICE", voice)
+def silent_voice(monkeypatch: pytest.MonkeyPatch) -> say.Voice:
+    voice = say.Voice()
+    monkeypatch.setattr(say, "VOICE", voice)
     return voice
 
 
@@ -27,7 +27,7 @@ def silent_voice(monkeypatch: pytest.MonkeyPatch) -> _say.Voice:
     ("amounts", "said"), [((1, 2, 9, 10, 11, 99, 100), (1, 10, 100)), ((4, 39, 40), (4, 40)), ((0, 5, 10), (0, 10))]
 )
 def test_topic_is_said_again_at_ten_times_as_much(amounts: tuple[int, ...], said: tuple[int, ...]) -> None:
-    voice = _say.Voice()
+    voice = say.Voice()
 
     assert tuple(amount for amount in amounts if voice.is_new("topic", amount)) == said
     assert voice.is_new("other topic", 1)
@@ -36,18 +36,18 @@ def test_topic_is_said_again_at_ten_times_as_much(amounts: tuple[int, ...], said
 def test_process_says_no_more_than_the_bound_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
     monkeypatch.setattr("time.monotonic", lambda: now)
-    voice = _say.Voice()
-    allowed = [voice.may_speak() for _ in range(_say.MAX_SAID + 3)]
-    now += _say.WINDOW_S
+    voice = say.Voice()
+    allowed = [voice.may_speak() for _ in range(say.MAX_SAID + 3)]
+    now += say.WINDOW_S
 
-    assert allowed == [True] * _say.MAX_SAID + [False] * 3
+    assert allowed == [True] * say.MAX_SAID + [False] * 3
     assert voice.may_speak()
     assert (voice.take_held_back(), voice.take_held_back()) == (3, 0)
 
 
 def test_topics_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_say, "MAX_TOPICS", 10)
-    voice = _say.Voice()
+    monkeypatch.setattr(say, "MAX_TOPICS", 10)
+    voice = say.Voice()
     for topic in range(100):
         voice.is_new(topic, 1)
         voice.count(topic)
@@ -59,17 +59,17 @@ def test_action_raises_warns_or_calls() -> None:
     called: list[Alert] = []
 
     with pytest.raises(jitwatch.RecompilationError, match="step must not compile") as caught:
-        _say.act(alert(), "raise", None)
+        say.act(alert(), "raise", None)
     with pytest.warns(jitwatch.ShapeChurnWarning, match="step must not compile"):
-        _say.act(alert(), "warn", None)
-    _say.act(alert(), called.append, None)
+        say.act(alert(), "warn", None)
+    say.act(alert(), called.append, None)
 
     assert caught.value.alert == called[0] == alert()
 
 
 def test_cause_without_a_class_of_its_own_is_a_recompilation_warning() -> None:
     with pytest.warns(jitwatch.RecompilationWarning) as caught:
-        _say.act(alert("first"), "warn", None)
+        say.act(alert("first"), "warn", None)
 
     assert caught[0].category is jitwatch.RecompilationWarning
 
@@ -83,7 +83,7 @@ def test_interpreters_options_are_honoured(monkeypatch: pytest.MonkeyPatch, opti
     monkeypatch.setattr(sys, "warnoptions", [option])
     with warnings.catch_warnings():
         warnings.resetwarnings()
-        _say.honour_warning_options()
+        say.honour_warning_options()
         found = [(each[0], each[2]) for each in warnings.filters]
 
     assert found == ([] if action is None else [(action, jitwatch.RecompilationWarning)])

@@ -13,7 +13,7 @@ from fake_misses import add_function, add_hits, add_miss, sized_key
 
 from jitwatch import _faults
 from jitwatch._model import Stages
-from jitwatch._recorder import Recorder
+from jitwatch._record.recorder import Recorder
 from jitwatch._store import Writer, find, load
 
 pytestmark = [

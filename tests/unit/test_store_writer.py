@@ -15,9 +15,9 @@ from builders import key, leaf
 from fake_misses import add_function, add_hits, add_miss, sized_key
 
 from jitwatch import _faults
-from jitwatch._merge import combine
 from jitwatch._model import FunctionStats, Recording, Stages
-from jitwatch._recorder import Recorder
+from jitwatch._record.merge import combine
+from jitwatch._record.recorder import Recorder
 from jitwatch._store import find, load, writer
 
 

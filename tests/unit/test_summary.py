@@ -7,8 +7,8 @@ import pytest
 from builders import UNIX_S, call_sites, failed_miss, function_stats, key, key_stats, leaf, other, snapshot, stages
 
 from jitwatch._model import CallSite, Stages
-from jitwatch._report._summary import Cut, Moment, Summary, add_stages, cut_list, function_row, summarize
-from jitwatch._sums import lost_s
+from jitwatch._record.sums import lost_s
+from jitwatch._report.summary import Cut, Moment, Summary, add_stages, cut_list, function_row, summarize
 
 SAME = key({"x": leaf((3,))})
 

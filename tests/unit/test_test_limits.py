@@ -10,8 +10,8 @@ from builders import failed_miss, function_stats, key, key_stats, leaf, snapshot
 
 from jitwatch._errors import JitwatchError
 from jitwatch._model import FunctionStats, Miss, Snapshot
-from jitwatch._report.test_limit_text import failure_text
-from jitwatch._test_limits import NO_RECOMPILE, Limit, limit_of, max_compiles, problems
+from jitwatch._report.assertions.limit_text import failure_text
+from jitwatch._testing.limits import NO_RECOMPILE, Limit, limit_of, max_compiles, problems
 
 STEP = "train.py:41"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from builders import function_stats, key_stats, other, snapshot
 
-from jitwatch._report.test_session_text import notes_text, render
-from jitwatch._test_costs import Cost, SessionData, row_of
+from jitwatch._report.assertions.session_text import notes_text, render
+from jitwatch._testing.costs import Cost, SessionData, row_of
 
 
 def session(**changes: object) -> SessionData:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from key_strategies import keys, text
 
 from jitwatch._model import CacheKey, FunctionStats, Miss, Snapshot, Stages
-from jitwatch._report.text import render, render_function
+from jitwatch._report.recording.text import render, render_function
 
 PARAMS = {f"layer{i}": {"b": leaf((256,)), "w": leaf((784, 256))} for i in range(6)}
 WIDER = {**PARAMS, "layer5": {"b": leaf((256,)), "w": leaf((784, 257))}}
@@ -190,7 +190,7 @@ def test_failure_without_details_is_counted() -> None:
 
 def test_jax_is_not_imported() -> None:
     code = (
-        "import sys; sys.path[:0] = sys.argv[1:]; import jitwatch._report.text as t; assert 'rich' not in sys.modules;"
+        "import sys; sys.path[:0] = sys.argv[1:]; import jitwatch._report.recording.text as t; assert 'rich' not in sys.modules;"
         "from builders import snapshot; t.render(snapshot()); assert 'jax' not in sys.modules"
     )
 

@@ -1,0 +1,1 @@
+"""What programs call. Public JAX only."""

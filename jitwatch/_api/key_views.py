@@ -1,0 +1,133 @@
+"""A look inside the keys of a function: the programs that JAX made for them, on demand, without counting."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from typing import Any
+
+from jitwatch._capture.events import stages
+from jitwatch._capture.hook.watch import Entry, Watch
+from jitwatch._capture.keys import key_maker
+from jitwatch._errors import JitwatchError
+from jitwatch._model import CacheKey, KeyStats, Stages
+
+
+class KeyView:
+    """One known key: its counts, and its program while JAX keeps it in the dispatch cache."""
+
+    def __init__(self, stats: KeyStats, watch: Watch) -> None:
+        self.stats, self._watch = stats, watch
+
+    def __repr__(self) -> str:
+        from jitwatch._words.key_text import key_line
+
+        return f"<key {self.number}: {key_line(self.key, 100)}; {self.hits} hits, {self.compiles} compiles>"
+
+    @property
+    def number(self) -> int:
+        """Counts the keys of the function, from 1, in the order of their first miss."""
+        return self.stats.number
+
+    @property
+    def key(self) -> CacheKey:
+        """The description of the key."""
+        return self.stats.key
+
+    @property
+    def hits(self) -> int:
+        """Calls with this key that the dispatch cache served."""
+        return self.stats.hits
+
+    @property
+    def misses(self) -> int:
+        """Calls with this key that it did not serve."""
+        return self.stats.misses
+
+    @property
+    def compiles(self) -> int:
+        """XLA compilations run for this key, loads from the persistent cache not among them."""
+        return self.stats.stages.compiles
+
+    @property
+    def stages(self) -> Stages:
+        """Stages run for this key."""
+        return self.stats.stages
+
+    def jaxpr(self) -> str:
+        """The traced program as text. JAX has it in its tracing cache, so nothing is traced again."""
+        return self._quietly(lambda: str(self._traced().jaxpr))
+
+    def stablehlo(self) -> str:
+        """The lowered program as text; lowers again, uncounted."""
+        return self._quietly(lambda: self._traced().lower().as_text())
+
+    def hlo(self) -> str:
+        """The compiled program as text, of the very executable that serves the key."""
+        return "\n\n".join(module.to_string() for module in self._entry().executable.hlo_modules())
+
+    def cost_analysis(self) -> dict[str, float]:
+        """XLA's estimates for the executable, such as `flops` and `bytes accessed`."""
+        cost = self._entry().executable.cost_analysis()
+        return dict(cost[0] if isinstance(cost, (list, tuple)) else cost)
+
+    def memory_analysis(self) -> Any:
+        """XLA's account of the executable's memory, sizes in bytes."""
+        return self._entry().executable.get_compiled_memory_stats()
+
+    def _entry(self) -> Entry:
+        record = self._watch.record.keys.get(self.key)
+        counter = None if record is None else record.entry()
+        if counter is None:
+            raise JitwatchError(
+                f"Key {self.number} of {self._watch.record.name} has no entry in JAX's dispatch cache now: it was "
+                "evicted or cleared, or the call never got one. Call the function with these arguments again first."
+            )
+        return counter.entry  # type: ignore[no-any-return]
+
+    def _traced(self) -> Any:
+        call = self._entry().call
+        if key_maker.context_now() != self.key.context:
+            raise JitwatchError(
+                f"Key {self.number} of {self._watch.record.name} belongs to the context {dict(self.key.context)}, and "
+                f"now it is {dict(key_maker.context_now())}. Ask again under the same settings."
+            )
+        args, kwargs = self._watch.key_maker.abstract_arguments(call)
+        return self._watch.inner.trace(*args, **kwargs)
+
+    @staticmethod
+    def _quietly(look: Callable[[], str]) -> str:
+        frame = stages.Frame("inspect", None)
+        stages.push(frame)
+        try:
+            return look()
+        finally:
+            stages.pop(frame)
+
+
+def key_views(watch: Watch) -> list[KeyView]:
+    """A view of each known key, oldest first."""
+    return [KeyView(stats, watch) for stats in watch.record.stats().keys]
+
+
+def diff_keys(views: list[KeyView], first: int, second: int) -> str:
+    """Two keys by number: what differs, side by side, and the unified difference of their jaxprs."""
+    from jitwatch._words.key_text import differing_lines
+
+    by_number = {view.number: view for view in views}
+    missing = [number for number in (first, second) if number not in by_number]
+    if missing:
+        known = ", ".join(map(str, by_number)) or "none"
+        raise JitwatchError(f"There is no key {missing[0]}; known keys are: {known}.")
+    one, other = by_number[first], by_number[second]
+    lines = differing_lines(one.key, other.key)
+    width = max((len(where) for where, _, _ in lines), default=0)
+    text = [f"key {first} and key {second}:"]
+    text += [f"  {where:{width}}  {before}  ->  {after}" for where, before, after in lines] or ["  equal"]
+    try:
+        program, other_program = one.jaxpr().splitlines(), other.jaxpr().splitlines()
+    except JitwatchError as error:
+        return "\n".join([*text, "", str(error)])
+    names = f"jaxpr of key {first}", f"jaxpr of key {second}"
+    difference = list(difflib.unified_diff(program, other_program, *names, lineterm="", n=1))
+    return "\n".join([*text, "", *(difference or ["The two keys have the same jaxpr."])])

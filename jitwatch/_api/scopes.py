@@ -1,0 +1,84 @@
+"""What a program asks for: everything so far, or everything within a `with` block, as data or as text."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from jitwatch._errors import JitwatchError
+from jitwatch._model import Snapshot
+from jitwatch._policy import churn
+from jitwatch._record.difference import snapshot_difference
+from jitwatch._record.recorder import RECORDER
+
+
+def snapshot() -> Snapshot:
+    """Everything recorded in this process since the start or the last `reset()`, as plain data."""
+    return RECORDER.snapshot()
+
+
+def reset() -> None:
+    """Count from zero again. JAX's caches stay as they are, so a key that was compiled before goes on to hit.
+
+    Warnings begin anew too: what was said before is said again if it happens again.
+    """
+    RECORDER.reset()
+    churn.forget()
+
+
+def report(data: Snapshot | None = None, *, color: bool | None = None, width: int | None = None) -> str:
+    """All watched functions as text, the one that lost most seconds to compilation first.
+
+    Args:
+        data: What to report; everything so far if left out.
+        color: Whether to colour the text; if left out, only where standard output is a terminal and `NO_COLOR` is not
+            set.
+        width: In columns; if left out, that of the terminal.
+    """
+    from jitwatch._report.recording.text import render
+
+    if color is None:
+        color = sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    return render(snapshot() if data is None else data, color=color, width=width)
+
+
+class Recording:
+    """What happened in one `with jitwatch.recording()` block, on all threads; still growing until the block ends."""
+
+    def __init__(self) -> None:
+        self._before = RECORDER.live_snapshot()
+        self._after: Snapshot | None = None
+
+    def snapshot(self) -> Snapshot:
+        """The block's own counts as plain data."""
+        return snapshot_difference(self._after or RECORDER.live_snapshot(), self._before)
+
+    def report(self, *, color: bool | None = None, width: int | None = None) -> str:
+        """The block's own counts as text."""
+        return report(self.snapshot(), color=color, width=width)
+
+    def compiles(self, name: str | None = None) -> int:
+        """XLA compilations in the block: of all watched functions, or of those with this name.
+
+        Raises:
+            JitwatchError: No watched function has the name.
+        """
+        functions = self.snapshot().functions
+        if name is not None:
+            known = sorted({function.name for function in functions})
+            functions = tuple(function for function in functions if function.name == name)
+            if not functions:
+                raise JitwatchError(f"No watched function is named {name!r}; there are: {', '.join(known) or 'none'}.")
+        return sum(function.stages.compiles for function in functions)
+
+
+@contextmanager
+def recording() -> Iterator[Recording]:
+    """Count a block on its own; blocks may nest and overlap, and none changes the counts of another."""
+    scope = Recording()
+    try:
+        yield scope
+    finally:
+        scope._after = RECORDER.live_snapshot()

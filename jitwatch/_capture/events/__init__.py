@@ -1,0 +1,1 @@
+"""What JAX's events say: whose stage ran, for what, and with which program."""

@@ -1,0 +1,1 @@
+"""What a function object is: its name, definition, what it brings along, and who calls it."""

@@ -1,0 +1,127 @@
+"""The Python body that JAX traces, with a count of its executions around the user's function."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import time
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from jitwatch import _faults
+from jitwatch._capture import jax_internals
+from jitwatch._capture.events import stages
+
+
+class Body:
+    """Stands for a function towards JAX: same name, signature, source, equality and hash, and it counts traces.
+
+    It holds the function weakly, as JAX's caches do; whoever holds a Body for calling holds the function too. Two
+    watched jits of one function get the same Body, so that they share JAX's caches as two plain ones do.
+    """
+
+    def __init__(self, fun: Callable[..., Any], name: str) -> None:
+        self._fun = weakref.ref(fun)
+        self._hash: int | None = None
+        self._records: weakref.WeakSet[Any] = weakref.WeakSet()
+        self.program = jax_internals.program_name(fun, name)
+        """The name of the traced program, which JAX before 0.9 does not look for inside a partial."""
+        for attribute in ("__name__", "__module__", "__qualname__", "__doc__"):
+            if hasattr(fun, attribute):
+                setattr(self, attribute, getattr(fun, attribute))
+        if self.program == name:
+            self.__name__ = name
+
+    @property
+    def __wrapped__(self) -> Callable[..., Any]:
+        return _innermost(self.function())
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        try:
+            return inspect.signature(self.function())
+        except ValueError:
+            raise AttributeError("__signature__") from None
+
+    def function(self) -> Callable[..., Any]:
+        """The user's function."""
+        fun = self._fun()
+        if fun is None:
+            raise ReferenceError(f"the jitted function {self.program} no longer exists")
+        return fun
+
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        function = self.function()
+        frame = _faults.contain("the begin of a trace", self._begin, default=None)
+        if frame is None:
+            return function(*args, **kwargs)
+        start = time.perf_counter()
+        try:
+            stages.before_trace(self)
+            return function(*args, **kwargs)
+        finally:
+            _faults.contain("the end of a trace", self._end, frame, time.perf_counter() - start, default=None)
+
+    def _begin(self) -> stages.Frame | None:
+        if jax_internals.trace_state_clean():  # not a trace: `debug_nans` looks for the operation that made the NaN
+            return None
+        frame = stages.Frame("body", None, self)
+        stages.push(frame)
+        return frame
+
+    def _end(self, frame: stages.Frame, seconds: float) -> None:
+        stages.pop(frame)
+        if not frame.stopped:
+            stages.body_ran(self, seconds)
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        return isinstance(other, Body) and self._fun() is not None and bool(self._fun() == other._fun())
+
+    def __hash__(self) -> int:
+        if self._hash is None:  # only when JAX asks, so that what is not hashable fails where it does without jitwatch
+            self._hash = hash(self.function())
+        return self._hash
+
+    def __repr__(self) -> str:
+        return repr(self._fun())
+
+    def add_record(self, record: Any) -> None:
+        """Remember a function record whose jit traces this body."""
+        self._records.add(record)
+
+    def any_record(self) -> Any:
+        """One of the records whose jit traces this body, for a trace that no call of theirs explains."""
+        return next(iter(self._records), None)
+
+
+def _innermost(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function inside partials; JAX looks for the source line of a partial there."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return function
+
+
+_bodies: dict[int, tuple[weakref.ref[Any], Body]] = {}
+
+
+def body_of(fun: Callable[..., Any], name: str) -> Body:
+    """The one Body of a function, by identity, for as long as the function exists."""
+    number = id(fun)
+    known = _bodies.get(number)
+    if known is not None and known[0]() is fun:
+        return known[1]
+    body = Body(fun, name)
+    _bodies[number] = (
+        weakref.ref(fun, lambda gone: _faults.contain("forgetting a function", _forget, number, gone, default=None)),
+        body,
+    )
+    return body
+
+
+def _forget(number: int, gone: Any) -> None:
+    known = _bodies.get(number)
+    if known is not None and known[0] is gone:
+        del _bodies[number]

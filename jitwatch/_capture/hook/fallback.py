@@ -1,0 +1,58 @@
+"""Counting without the exact hook, for a JAX that lacks it: a Python wrapper, and the growth of JAX's dispatch cache.
+
+Reports call the counts approximate: misses without a new cache entry and without a stage are taken for hits, and every
+call computes its key.
+"""
+
+from __future__ import annotations
+
+import functools
+import weakref
+from typing import Any
+
+import jax
+
+from jitwatch import _faults
+from jitwatch._capture import jax_internals
+from jitwatch._capture.events import stages
+from jitwatch._capture.hook.watch import Watch, own_stages
+from jitwatch._model import Stages
+from jitwatch._policy import progress
+from jitwatch._policy.churn import Policy
+
+
+def wrapped(jitted: Any, options: dict[str, Any], policy: Policy) -> tuple[Any, Watch]:
+    """A Python function around the jitted one, and its watch."""
+    watch = Watch(jitted, options, policy, exact=False)
+
+    @functools.wraps(watch.fun)
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        if jax.config.jax_disable_jit:  # no cache is used, so nothing is counted, as with the exact hook
+            return watch.fun(*args, **kwargs)
+        size = jax_internals.dispatch_cache_size(watch.inner)
+        frame = _faults.contain("the begin of a call", watch.begin, args, kwargs, default=None)
+        if frame is None:
+            return watch.inner(*args, **kwargs)
+        try:
+            result = watch.inner(*args, **kwargs)
+        except BaseException as error:
+            _faults.contain("counting a failed call", watch.failed, frame, error, default=None)
+            raise
+        grown = jax_internals.dispatch_cache_size(watch.inner) > size
+        if grown or own_stages(frame) != Stages() or frame.kind == "nested":
+            _faults.contain("counting a miss", watch.end, frame, None, default=None)
+        else:
+            _faults.contain("counting a hit", _count_hit, watch, frame, default=None)
+        if frame.alerts:
+            watch.speak(frame)
+        return result
+
+    watch.function = weakref.ref(watch.inner)
+    watched.clear_cache = watch.inner.clear_cache  # type: ignore[attr-defined]
+    return watched, watch
+
+
+def _count_hit(watch: Watch, frame: stages.Frame) -> None:
+    stages.pop(frame)
+    progress.ANNOUNCER.ended(frame)
+    watch.record.record_of(None if frame.call is None else frame.call.key).hits.add_one()

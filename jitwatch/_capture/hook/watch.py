@@ -1,0 +1,328 @@
+"""Hooks a jitted function: every miss passes through here, every hit is counted in C on JAX's own fast path."""
+
+from __future__ import annotations
+
+import functools
+import re
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from jitwatch import _faults, _hub
+from jitwatch._capture import jax_internals
+from jitwatch._capture.events import stages
+from jitwatch._capture.functions import captured, definition, identity
+from jitwatch._capture.functions.call_site import innermost_user_line, running_test, user_frame
+from jitwatch._capture.hook.body import Body, body_of
+from jitwatch._capture.keys import key_maker
+from jitwatch._capture.keys.values import describe
+from jitwatch._model import CacheKey, Change, LoggedCall, Miss, Stages
+from jitwatch._policy import churn, progress, say
+from jitwatch._policy.churn import Policy
+from jitwatch._record.recorder import RECORDER, FunctionRecord, KeyRecord
+from jitwatch._record.sums import lost_s
+
+_ARGUMENT_IN_ERROR = re.compile(r"depends on the values? of the arguments? (.+?)[.\n]")
+
+
+class Entry:
+    """What it takes to lower a key's program again; lives exactly as long as JAX's cache entry for the key."""
+
+    def __init__(self, call: key_maker.Call, executable: Any) -> None:
+        self.call, self.executable = call, executable
+
+
+class Watch:
+    """The hook of one jitted function, and the record that it fills.
+
+    Jitted functions for which JAX shares one dispatch cache (same function, same options) share one record too.
+    """
+
+    def __init__(
+        self, jitted: Any, options: dict[str, Any], policy: Policy, *, exact: bool, count_hits: bool = True
+    ) -> None:
+        self._exact, self._count_hits = exact, count_hits
+        self.fun = jax_internals.jitted_function(jitted)
+        name = jax_internals.jitted_name(jitted)
+        self.body = body_of(self.fun, name)
+        self.key_maker = key_maker.KeyMaker(self.fun, *jax_internals.static_positions(jitted))
+        records = _RECORDS.setdefault(self.body, {})
+        cache = count_hits, jax_internals.dispatch_identity(jitted)
+        if cache not in records:
+            records[cache] = RECORDER.add_function(
+                name=name,
+                qualname=identity.qualified_name(self.fun, name),
+                bound=identity.bound_values(self.fun),
+                defined_at=jax_internals.source_of(self.fun),
+                options=_option_texts(options),
+                policy=policy,
+                approximate=not exact,
+                hits_counted=count_hits,
+            )
+            records[cache].in_use = weakref.ref(self.body)
+            records[cache].objects = identity.bound_objects(self.fun)
+        self.record: FunctionRecord = records[cache]
+        if policy.warn_compiles:  # of a function that is watched by name, not with all others
+            self.record.policy = policy
+        self.record.program = self.body.program
+        self.body.add_record(self.record)
+        self.record.compare_captured = functools.partial(_captured_differences, weakref.ref(self.fun))
+        self.inner = jax_internals.jit_again(jitted, self.body)
+        """The same function without the hook, for work ahead of time; it does not refer back to the hooked one."""
+        self.function: Callable[[], Any] = lambda: None
+        """The hooked function, while it exists."""
+        self._may_stand_for_another = definition.is_of_library(self.fun)
+
+    def ahead(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """JAX's `lower`, `trace` or `eval_shape`, with what it runs counted as work ahead of time."""
+        frame = _faults.contain("work ahead of time", self._begin_ahead, default=None)
+        try:
+            return getattr(self.inner, name)(*args, **kwargs)
+        finally:
+            if frame is not None:
+                _faults.contain("work ahead of time", self._end_ahead, frame, name, default=None)
+
+    def _begin_ahead(self) -> stages.Frame:
+        frame = stages.Frame("aot", self.record, self.body)
+        stages.push(frame)
+        return frame
+
+    def _end_ahead(self, frame: stages.Frame, name: str, caller: tuple[str, str] | None = None) -> None:
+        stages.pop(frame)
+        if name == "lower":
+            stages.lowered_ahead(self.record)
+        own = own_stages(frame)
+        if own != Stages():
+            miss = stages.new_miss(self.record, "aot", own, helpers=frame.helpers.stages())
+            if caller is not None:
+                miss = msgspec.structs.replace(miss, call_site=caller[0], library=caller[1])
+            self.record.add(miss, None)
+
+    def compile_lowered(self, lowered: Any, caller: tuple[str, str]) -> None:
+        """Compile a program that `ahead` lowered, on any thread, and count it for the caller's line and library."""
+        frame = self._begin_ahead()
+        try:
+            lowered.compile()
+        finally:
+            self._end_ahead(frame, "compile", caller)
+
+    def hook(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """JAX's `cache_miss` with the counting around it."""
+
+        def cache_miss(*args: Any, **kwargs: Any) -> Any:
+            frame = _faults.contain("the begin of a miss", self.begin, args, kwargs, default=None)
+            if frame is None:
+                return original(*args, **kwargs)
+            try:
+                result = original(*args, **kwargs)
+            except BaseException as error:
+                _faults.contain("counting a failed call", self.failed, frame, error, default=None)
+                raise
+            fastpath = _faults.contain("counting a miss", self.end, frame, result[1], default=result[1])
+            if frame.alerts:
+                self.speak(frame)
+            return (result[0], fastpath, *result[2:])
+
+        return cache_miss
+
+    def begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> stages.Frame:
+        """Before JAX handles a miss: its key, and a frame that collects the stages."""
+        frame = stages.Frame("call", self.record, self.body)
+        try:
+            if self._may_stand_for_another:
+                self._may_stand_for_another = False
+                found = definition.definition_among(self.record.name, (*args, *kwargs.values()))
+                self.record.defined_at = found or self.record.defined_at
+            call = frame.call = self.key_maker.call(args, kwargs)
+            if call.under_trace:
+                frame.kind = "nested"
+                stages.transformed(self.record)
+        except Exception as error:  # a fault only if JAX does not refuse the arguments as well
+            frame.key_error = error
+        stages.push(frame)
+        progress.ANNOUNCER.began(frame)
+        return frame
+
+    def end(self, frame: stages.Frame, fastpath: Any) -> Any:
+        """After JAX handled a miss: count it; returns the fast-path data to give to C++."""
+        stages.pop(frame)
+        progress.ANNOUNCER.ended(frame)
+        call = frame.call
+        if frame.key_error is not None:
+            _faults.record("the cache key", frame.key_error)
+            frame.key_error = None  # its traceback refers back to the frame, and to the arguments
+        key = frame.key = self.record.record_of(None if call is None else call.key)
+        own = own_stages(frame)
+        if self._was_hit_without_us(frame, key, own, fastpath):
+            key.hits.add_one()
+            self._log(call, key, None)
+        else:
+            self._number_executable(key, own, fastpath)
+            if own.traces:
+                key.captured = captured.values_of(self.fun)
+            self._count(frame, key, own, slow_path=self._exact and fastpath is None and frame.kind == "call")
+            programs = own.compiles + own.loads
+            key.declared = key.declared or stages.is_declaring() or (programs > 0 and self._is_expected(call))
+            test = running_test() if programs else ""
+            frame.alerts = churn.after_miss(self.record, key, programs=programs, seconds=lost_s(own), test=test)
+        key.seen, key.rebuild_pending = True, False
+        if fastpath is None or call is None:
+            return fastpath
+        if key.heal_pending:
+            key.heal_pending = False
+            self.heal()
+        return self._counted(fastpath, call, key)
+
+    def _is_expected(self, call: key_maker.Call | None) -> bool:
+        expect = self.record.policy.expect
+        return expect is not None and call is not None and expect.covers(call.key)
+
+    def failed(self, frame: stages.Frame, error: BaseException) -> None:
+        """After a call raised: count it, with the line and the argument that JAX names."""
+        stages.pop(frame)
+        progress.ANNOUNCER.ended(frame, error)
+        frame.key_error = None
+        key = self.record.record_of(None if frame.call is None else frame.call.key)
+        key.heal_pending = key.heal_pending or frame.stopped
+        self._count(
+            frame, key, own_stages(frame),
+            failed=type(error).__name__, failed_at=innermost_user_line(error.__traceback__),
+            failed_argument=_argument_named(error),
+        )  # fmt: skip
+
+    def speak(self, frame: stages.Frame) -> None:
+        """Say what a miss gave rise to. Where that raises, the call fails although it was computed."""
+        alerts, frame.alerts = frame.alerts, []
+        for alert in alerts:
+            try:
+                say.act(alert, self.record.policy.on_churn, _faults.contain("an alert", user_frame, default=None))
+            except BaseException:
+                frame.key.heal_pending = True
+                raise
+
+    def heal(self) -> None:
+        """Empty the dispatch cache, which is all that keeps a key on the slow path; nothing is compiled again."""
+        function = self.function()
+        if function is not None:
+            jax_internals.clear_dispatch_cache(function)
+            self.record.expect_rebuild()
+
+    def _count(self, frame: stages.Frame, key: KeyRecord, own: Stages, **details: Any) -> None:
+        miss = stages.new_miss(
+            self.record, frame.kind, own, key=key.number or None, helpers=frame.helpers.stages(), **details
+        )
+        self.record.add(miss, key)
+        self._log(frame.call, key, miss)
+
+    @staticmethod
+    def _was_hit_without_us(frame: stages.Frame, key: KeyRecord, own: Stages, fastpath: Any) -> bool:
+        """Whether the call missed only because jitwatch had emptied the dispatch cache, or kept it empty."""
+        led_around = key.rebuild_pending or (LOGGING.active and key.seen)
+        return bool(led_around) and frame.kind == "call" and fastpath is not None and own == Stages()
+
+    def _number_executable(self, key: KeyRecord, own: Stages, fastpath: Any) -> None:
+        with RECORDER.lock:
+            if own.compiles or own.loads:
+                self.record.executables += 1
+                key.executable = self.record.executables
+            elif key.executable is None and fastpath is not None:
+                executable = fastpath.xla_executable
+                entries = ((other, other.entry()) for other in self.record.keys.values())
+                key.executable = next(
+                    (other.executable for other, held in entries if held and held.entry.executable is executable), None
+                )
+
+    def _counted(self, fastpath: Any, call: key_maker.Call, key: KeyRecord) -> Any:
+        counter: Any = functools.partial(key.hits.call)
+        counter.entry = Entry(call, fastpath.xla_executable)
+        key.entry = weakref.ref(counter)
+        if LOGGING.active:  # no fast path, and so nothing of JAX's that would keep the entry
+            LOGGING.kept.append(counter)
+            return None
+        return jax_internals.count_hits(fastpath, counter) if self._count_hits else fastpath
+
+    def _log(self, call: key_maker.Call | None, key: KeyRecord, miss: Miss | None) -> None:
+        if LOGGING.active:
+            cache_key: CacheKey | None = None if call is None else call.key
+            _hub.publish(LoggedCall(self.record.name, self.record.id, cache_key, key.executable, miss))
+
+
+class _Logging:
+    """Whether a call log is open: inside one, every call comes to the hook."""
+
+    def __init__(self) -> None:
+        self.active = 0
+        self.kept: list[Any] = []
+
+
+LOGGING = _Logging()
+_RECORDS: weakref.WeakKeyDictionary[Body, dict[Any, FunctionRecord]] = weakref.WeakKeyDictionary()
+_HOOKED: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+"""Each hooked function, and the plain one that it was made from."""
+_WATCHES: weakref.WeakKeyDictionary[Any, Watch] = weakref.WeakKeyDictionary()
+
+
+def hooked(jitted: Any, options: dict[str, Any], policy: Policy, *, count_hits: bool = True) -> tuple[Any, Watch]:
+    """A PjitFunction like `jitted` whose misses, and hits if asked for, are counted, and its watch."""
+    watch = Watch(jitted, options, policy, exact=True, count_hits=count_hits)
+    cache_name = "jitwatch" if count_hits else "jitwatch, misses only"
+    result = jax_internals.with_hook(jitted, watch.inner, watch.hook, cache_name=cache_name)
+    watch.function = weakref.ref(result)
+    _HOOKED[result] = jitted
+    _WATCHES[result] = watch
+    return result, watch
+
+
+def watch_of(function: Any) -> Watch | None:
+    """The watch of a hooked function; None for any other."""
+    try:
+        return _WATCHES.get(function)
+    except TypeError:
+        return None
+
+
+def plain_of(function: Any) -> Any:
+    """The function that a hooked one was made from; a function that is not hooked itself."""
+    return _HOOKED.get(function, function)
+
+
+def empty_dispatch_caches() -> None:
+    """Make the next call with each known key come to the hook; it neither traces nor compiles, and counts as a hit."""
+    for function in tuple(_HOOKED):
+        jax_internals.clear_dispatch_cache(function)
+    for record in RECORDER.records():
+        record.expect_rebuild()
+
+
+def own_stages(frame: stages.Frame) -> Stages:
+    """The function's own stages in a frame.
+
+    JAX 0.9 and later send a trace event for a hit in the tracing cache too: without a run of the body it is none.
+    The time of a trace inside another one is part of the outer one's.
+    """
+    own = frame.own
+    if not own.traces or not frame.outermost:
+        own.trace_s = 0.0
+    return own.stages()
+
+
+def _option_texts(options: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    """The options that say something: some libraries pass every one, at its default."""
+    given = ((name, value) for name, value in sorted(options.items()) if value is not None and value is not False)
+    return tuple((name, describe(value)) for name, value in given)
+
+
+def _captured_differences(reference: Any, then: dict[Any, Any]) -> tuple[Change, ...]:
+    try:
+        fun = reference()
+        return () if fun is None else tuple(captured.differences(fun, then))
+    except Exception as error:
+        _faults.record("comparing captured values", error)
+        return ()
+
+
+def _argument_named(error: BaseException) -> str | None:
+    found = _ARGUMENT_IN_ERROR.search(str(error))
+    return found.group(1) if found else None

@@ -1,0 +1,69 @@
+"""What commands share: finding and reading data files, choosing functions, the text for a stream."""
+
+from __future__ import annotations
+
+import fnmatch
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+import msgspec
+
+selection = [
+    click.option("--include", multiple=True, metavar="GLOB", help="Report only functions whose name or file matches."),
+    click.option("--omit", multiple=True, metavar="GLOB", help="Leave out functions whose name or file matches."),
+]
+show_all = click.option("--show-all", is_flag=True, help="Do not cut long lists.")
+
+
+def options(options: Sequence[Callable[[Any], Any]]) -> Callable[[Any], Any]:
+    def add(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+def select(data: Any, include: Sequence[str], omit: Sequence[str]) -> Any:
+    """What of a snapshot matches the globs: functions and other programs by name, qualified name or file."""
+
+    def wanted(function: Any) -> bool:
+        names = (function.name, function.qualname, function.defined_at.rpartition(":")[0])
+        matches = [any(fnmatch.fnmatch(name, glob) for name in names for glob in globs) for globs in (include, omit)]
+        return (matches[0] or not include) and not matches[1]
+
+    functions, others = (tuple(filter(wanted, each)) for each in (data.functions, data.others))
+    return msgspec.structs.replace(data, functions=functions, others=others)
+
+
+def load(files: Sequence[str]) -> tuple[Any, list[str]]:
+    """What was recorded in files, or in those of the latest run; and sentences on what was left out."""
+    from jitwatch import _store
+    from jitwatch._store import runs
+
+    found = _store.find(files)
+    chosen = runs.Chosen(tuple(found), 0) if files else runs.latest_run(found)
+    loaded = runs.load(chosen.files)
+    for problem in (*loaded.unreadable, *loaded.recording.problems):
+        click.echo(f"jitwatch: {problem}", err=True)
+    notes = []
+    if chosen.left_out:
+        notes.append(
+            f"This is the latest run; data files of earlier runs left out: {chosen.left_out}. Name files to see them."
+        )
+    return loaded, notes
+
+
+def end(loaded: Any) -> None:
+    """Status 1 where a file could not be read at all, after what could be was shown."""
+    if loaded.unreadable:
+        sys.exit(1)
+
+
+files_argument = click.argument("files", nargs=-1, type=click.Path())
+
+
+def plural(count: int, noun: str) -> str:
+    return noun if count == 1 else noun + ("es" if noun.endswith("s") else "s")

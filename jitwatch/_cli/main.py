@@ -1,0 +1,62 @@
+"""The command `jitwatch`: the group of its commands, and how they end on an error."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from jitwatch import __version__
+from jitwatch._cli import comparing, debugging, reporting, running
+from jitwatch._errors import JitwatchError
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class _Commands(click.Group):
+    """A group whose commands answer a `JitwatchError` with one line and exit status 1, as they do a usage error."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            program = super().main(*args, **kwargs | {"standalone_mode": False})
+            # The watched program runs out here, where its exceptions are its own and none of click's.
+            return program() if callable(program) else program
+        except click.exceptions.Abort:
+            _fail("interrupted")
+        except click.ClickException as error:
+            error.show()
+            sys.exit(1)
+        except JitwatchError as error:
+            _fail(str(error))
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo(f"jitwatch: {message}", err=True)
+    sys.exit(1)
+
+
+@click.group(cls=_Commands, context_settings=CONTEXT)
+@click.version_option(__version__, prog_name="jitwatch")
+def main() -> None:
+    """Find out what JAX compiles in a program: what, how often, at whose line, and what it costs.
+
+    \b
+    Start here:
+      jitwatch run train.py --epochs 3     run a program and print the report at its end
+      jitwatch report                      print it again, from the data file
+      jitwatch json                        the same as JSON
+      jitwatch combine A B                 add up the data files of several machines
+      jitwatch diff A B                    what compiles more than before, and why
+      jitwatch check --budget FILE         does anything compile more than it may?
+      PYTHONPATH="$(jitwatch autostart)" JITWATCH=1 python train.py    watch a program that something else starts
+
+    Exit status: 0 if all went well, 1 for an error, 2 where a threshold failed; `run` passes on the program's own.
+    """
+
+
+for _command in (
+    running.run, reporting.report, reporting.json_command, reporting.combine, reporting.warm_up, running.autostart,
+    debugging.debug, comparing.diff, comparing.check,
+):  # fmt: skip
+    main.add_command(_command)

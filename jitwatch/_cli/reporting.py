@@ -1,0 +1,95 @@
+"""The commands that show, convert and add up data files."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+import msgspec
+
+from jitwatch._cli.loading import end, files_argument, load, options, plural, select, selection, show_all
+from jitwatch._errors import JitwatchError
+from jitwatch._report.recording.terminal import text_for
+
+
+@click.command()
+@options([*selection, show_all])
+@files_argument
+def report(files: tuple[str, ...], include: tuple[str, ...], omit: tuple[str, ...], show_all: bool) -> None:
+    """Print the report of data files, added up.
+
+    Without FILES: the files of the latest run in this folder, .jitwatch and .jitwatch.*, or where JITWATCH_FILE says.
+    """
+    loaded, notes = load(files)
+    data = select(loaded.recording.snapshot, include, omit)
+    click.echo(text_for(sys.stdout, show_all=show_all)(data, loaded.recording.processes))
+    for note in notes:
+        click.echo(note)
+    end(loaded)
+
+
+@click.command("json")
+@click.option("-o", "--output", metavar="FILE", help="Write to a file; to standard output if left out.")
+@options(selection)
+@files_argument
+def json_command(files: tuple[str, ...], output: str | None, include: tuple[str, ...], omit: tuple[str, ...]) -> None:
+    """Print the report of data files, added up, as JSON.
+
+    Without FILES: the files of the latest run in this folder. docs/json.md describes the form.
+    """
+    from jitwatch._report.recording import as_json
+    from jitwatch._run import output_files
+
+    loaded, notes = load(files)
+    text = as_json.render(select(loaded.recording.snapshot, include, omit), loaded.recording.processes)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        output_files.check_report_path(output)
+        output_files.write_report(output, text)
+    for note in notes:
+        click.echo(f"jitwatch: {note}", err=True)
+    end(loaded)
+
+
+@click.command()
+@click.option("-o", "--output", metavar="FILE", default="combined.jitwatch", show_default=True, help="A new file.")
+@click.argument("files", nargs=-1, required=True, type=click.Path())
+def combine(files: tuple[str, ...], output: str) -> None:
+    """Add up data files, of several processes or machines, in one new file.
+
+    FILES may be folders; then their .jitwatch and .jitwatch.* are taken. The files themselves stay as they are.
+    """
+    from jitwatch import _store
+
+    if os.path.exists(output):
+        raise JitwatchError(f"{output} exists; remove it or give another name with -o.")
+    loaded, _ = load(files)
+    _store.save(loaded.recording, output)
+    processes = len(loaded.recording.processes)
+    click.echo(f"{output}: {loaded.files} {plural(loaded.files, 'file')}, {processes} {plural(processes, 'process')}.")
+    end(loaded)
+
+
+@click.command("warm-up")
+@click.option("--function", "name", metavar="NAME", help="Only the functions of this name.")
+@files_argument
+def warm_up(files: tuple[str, ...], name: str | None) -> None:
+    """Print the calls in data files as Python source that declares them, for `warm_up` and `expect`.
+
+    Without FILES: the files of the latest run in this folder. docs/warm_up.md says how to use what is printed.
+    """
+    from jitwatch._report.recording.declarations import declarations
+    from jitwatch._words.safe_text import clean
+
+    loaded, notes = load(files)
+    data = loaded.recording.snapshot
+    functions = tuple(each for each in data.functions if name in (None, each.name, each.qualname))
+    if name is not None and not functions:
+        known = ", ".join(sorted({clean(each.name, 60) for each in data.functions})) or "none"
+        raise JitwatchError(f"no function is named {name!r}; recorded are: {known}.")
+    click.echo(declarations(msgspec.structs.replace(data, functions=functions)), nl=False)
+    for note in notes:
+        click.echo(f"jitwatch: {note}", err=True)
+    end(loaded)

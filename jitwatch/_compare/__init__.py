@@ -1,0 +1,1 @@
+"""Holds a recording against an earlier one, or against a budget. Pure."""

@@ -1,0 +1,1 @@
+"""Compares two keys, or two programs, and lists typed changes. Pure."""

@@ -1,0 +1,200 @@
+"""Says on standard error which call compiles for long, while it does.
+
+A thread of its own looks after the outermost call of each thread, from its miss until its program is compiled. It
+writes only where a stage is known to run: a miss that finds its program compiled executes it right away.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from jitwatch import _config, _faults
+from jitwatch._words.safe_text import clean, short_place
+
+if TYPE_CHECKING:
+    from jitwatch._capture.events.stages import Frame
+
+DEFAULT_S = 10.0
+"""Where standard error is a terminal."""
+_MAX_KEY = 80
+
+
+class _UnderWay:
+    """A call that JAX has in hand."""
+
+    __slots__ = ("due_s", "frame", "key", "start_s", "written")
+
+    def __init__(self, frame: Frame, key: Any, after_s: float) -> None:
+        self.frame, self.key = frame, key
+        self.start_s = time.monotonic()
+        self.due_s = self.start_s + after_s
+        self.written = False
+        """Whether a line was written of it, so that its end gets one too."""
+
+
+class Announcer:
+    """The calls that are under way on all threads, and the thread that looks after them."""
+
+    def __init__(self, after_s: float) -> None:
+        self.after_s = after_s
+        """When a call gets its first line; the next ones follow after twice, four times as long. Never, if 0."""
+        self.begin_in_child()
+
+    def begin_in_child(self) -> None:
+        """After a fork: the thread, and what it looked after, are the parent's."""
+        self._calls: dict[int, _UnderWay] = {}
+        self._condition = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._wakes_s = math.inf
+        """When the thread will look again."""
+
+    def began(self, frame: Frame) -> None:
+        """A call missed; it was pushed on its thread's stack."""
+        if not self.after_s:
+            return
+        thread = threading.get_ident()
+        outer = self._calls.get(thread)
+        if outer is not None and outer.frame in frame.stack:
+            return
+        with self._condition:
+            under_way = _UnderWay(frame, None if frame.call is None else frame.call.key, self.after_s)
+            self._calls[thread] = under_way
+            if self._thread is None:
+                self._start()
+            elif under_way.due_s < self._wakes_s:  # not for each call: that would cost more than the rest
+                self._wakes_s = under_way.due_s
+                self._condition.notify()
+
+    def ended(self, frame: Frame, error: BaseException | None = None) -> None:
+        """Its program is compiled, or the call came to its end; a second time without effect."""
+        if not self._calls:
+            return
+        with self._condition:
+            call = self._calls.get(threading.get_ident())
+            if call is None or call.frame is not frame:
+                return
+            del self._calls[threading.get_ident()]
+        if call.written:
+            _write(f"jitwatch: {_end_text(frame, error)} {_seconds_text(time.monotonic() - call.start_s)}")
+
+    def _start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="jitwatch progress", daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError:  # no new thread once the interpreter ends
+            self.after_s = 0.0
+
+    def _run(self) -> None:
+        while True:
+            self._wait()
+            self._announce_due()
+
+    def _wait(self) -> None:
+        """Sleep until a call may be due."""
+        with self._condition:
+            self._wakes_s = min((call.due_s for call in self._calls.values()), default=math.inf)
+            rest_s = self._wakes_s - time.monotonic()
+            self._condition.wait(None if rest_s == math.inf else min(max(rest_s, 0.0), threading.TIMEOUT_MAX))
+
+    def _announce_due(self) -> None:
+        with self._condition:
+            now_s = time.monotonic()
+            due = [call for call in self._calls.values() if call.due_s <= now_s]
+        for call in due:
+            try:
+                self._announce(call)
+            except Exception as error:
+                _faults.record("announcing a long compile", error)
+
+    def _announce(self, call: _UnderWay) -> None:
+        stage = running_stage(call.frame)
+        now_s = time.monotonic()
+        elapsed_s = now_s - call.start_s
+        call.due_s = now_s + (self.after_s if stage is None else elapsed_s)
+        if stage is None:
+            return
+        line = f"jitwatch: {stage} {_call_text(call)}, {_seconds_text(elapsed_s)} so far …"
+        with self._condition:
+            if call not in self._calls.values():
+                return
+            call.written = True
+        _write(line)
+
+
+def running_stage(frame: Frame) -> str | None:
+    """What JAX is at for a call; None where it may be executing the program, or is not known to have begun a stage."""
+    own = frame.own
+    if own.compiles or own.loads:
+        return None
+    if any(other.kind == "body" and other.body is frame.body for other in tuple(frame.stack)):
+        return "tracing"
+    if own.lowerings:
+        return "compiling"
+    return "lowering" if own.traces and frame.kind == "call" else None
+
+
+def _call_text(call: _UnderWay) -> str:
+    from jitwatch._words.key_text import key_line
+
+    record = call.frame.function
+    assert record is not None
+    key = "" if call.key is None else f" ({key_line(call.key, _MAX_KEY)})"
+    place = f" at {short_place(record.defined_at)}" if record.defined_at else ""
+    return f"{clean(record.name, 80)}{key}{place}"
+
+
+def _end_text(frame: Frame, error: BaseException | None) -> str:
+    assert frame.function is not None
+    name = clean(frame.function.name, 80)
+    if error is not None:
+        return f"{name} raised {clean(type(error).__name__, 80)} after"
+    done = "compiled" if frame.own.compiles else "loaded" if frame.own.loads else "traced"
+    return f"{done} {name} in"
+
+
+def _seconds_text(seconds: float) -> str:
+    return f"{seconds:,.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+
+
+def _write(line: str) -> None:
+    """Write a line to standard error as far as that takes it."""
+    try:
+        stream: Any = sys.stderr
+        standard: Any = sys.__stderr__
+        if stream is standard:
+            # Past its buffer: a thread that held that one's lock at the interpreter's end would make it abort.
+            os.write(stream.fileno(), f"{line}\n".encode(stream.encoding, "backslashreplace"))
+        else:
+            stream.write(f"{line}\n")
+            stream.flush()
+    except Exception:  # none, closed, or of the program's own making
+        pass
+
+
+ANNOUNCER = Announcer(0.0)
+
+
+def decide() -> None:
+    """Take up the option `progress_s`.
+
+    Raises:
+        JitwatchError: It is not valid.
+    """
+    after_s = _config.option("progress_s")
+    ANNOUNCER.after_s = (DEFAULT_S if _is_terminal(sys.stderr) else 0.0) if after_s is None else after_s
+
+
+def _is_terminal(stream: Any) -> bool:
+    try:
+        return bool(stream.isatty())
+    except Exception:  # none, closed, or of the program's own making
+        return False
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=ANNOUNCER.begin_in_child)

@@ -1,0 +1,1 @@
+"""The working parts of the pytest plugin, loaded when it is used."""

@@ -1,0 +1,79 @@
+"""What happened between two snapshots of one process: pure, from plain data to plain data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from jitwatch._model import CallSite, FunctionStats, KeyStats, Snapshot, Stages
+from jitwatch._record.sums import COUNTS
+
+
+def stages_difference(now: Stages, before: Stages) -> Stages:
+    """Stages run since `before`."""
+    names = Stages.__struct_fields__
+    return Stages(*(getattr(now, name) - getattr(before, name) for name in names))
+
+
+def key_difference(now: KeyStats, before: KeyStats) -> KeyStats:
+    """One key's counts since `before`."""
+    return msgspec.structs.replace(
+        now, **_counts(now, before), stages=stages_difference(now.stages, before.stages),
+        call_sites=_sites(now.call_sites, before.call_sites),
+    )  # fmt: skip
+
+
+def function_difference(now: FunctionStats, before: FunctionStats) -> FunctionStats:
+    """One function's counts since `before`, with the keys that were used since."""
+    earlier = {key.number: key for key in before.keys}
+    keys = (key_difference(key, earlier[key.number]) if key.number in earlier else key for key in now.keys)
+    return msgspec.structs.replace(
+        now, **_counts(now, before),
+        **{name: stages_difference(getattr(now, name), getattr(before, name))
+           for name in ("stages", "helpers", "aot", "backward")},
+        keys=tuple(key for key in keys if _used(key)),
+        dropped_keys=now.dropped_keys - before.dropped_keys,
+        call_sites=_sites(now.call_sites, before.call_sites),
+        last_failure=None if now.last_failure == before.last_failure else now.last_failure,
+    )  # fmt: skip
+
+
+def snapshot_difference(now: Snapshot, before: Snapshot) -> Snapshot:
+    """Everything since `before`; functions that exist and were not used stay, with zeros."""
+    last = before.misses[-1].number if before.misses else 0
+    others = _since(now.others, before.others)
+    return msgspec.structs.replace(
+        now,
+        functions=_since(now.functions, before.functions),
+        others=tuple(other for other in others if other.stages != Stages()),
+        misses=tuple(miss for miss in now.misses if miss.number > last),
+        dropped_misses=now.dropped_misses - before.dropped_misses,
+        dropped_functions=now.dropped_functions - before.dropped_functions,
+        faults=now.faults - before.faults,
+    )
+
+
+def _since(now: tuple[FunctionStats, ...], before: tuple[FunctionStats, ...]) -> tuple[FunctionStats, ...]:
+    earlier = {function.id: function for function in before}
+    return tuple(
+        function_difference(function, earlier[function.id]) if function.id in earlier else function for function in now
+    )
+
+
+def _counts(now: Any, before: Any) -> dict[str, int]:
+    return {name: getattr(now, name) - getattr(before, name) for name in COUNTS}
+
+
+def _used(key: KeyStats) -> bool:
+    return any(getattr(key, name) for name in COUNTS) or key.stages != Stages()
+
+
+def _sites(now: tuple[CallSite, ...], before: tuple[CallSite, ...]) -> tuple[CallSite, ...]:
+    earlier = {site.place: site for site in before}
+    sites = (
+        CallSite(site.place, site.misses - old.misses, site.lost_s - old.lost_s, site.library)
+        for site in now
+        for old in [earlier.get(site.place, CallSite(site.place, 0, 0.0))]
+    )
+    return tuple(site for site in sites if site.misses)

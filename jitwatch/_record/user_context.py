@@ -1,0 +1,128 @@
+"""What the program says of the moment, such as its training step; recorded with each miss.
+
+Imports no jax, and nothing of capture before the program itself has imported jax.
+"""
+
+from __future__ import annotations
+
+import reprlib
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from numbers import Number
+from typing import Any, Protocol, TypeVar
+
+from jitwatch import _faults
+from jitwatch._errors import JitwatchError
+from jitwatch._words.safe_text import clean
+
+MAX_NAMES = 8
+MAX_TEXT = 80
+
+F = TypeVar("F", bound=Callable[..., Any])
+Texts = dict[str, str]
+_Source = Callable[[], Mapping[str, Any]] | Texts
+
+_sources: ContextVar[tuple[_Source, ...]] = ContextVar("jitwatch context", default=())
+"""What the blocks around this code say, the outermost first."""
+
+
+class _Block(Protocol):
+    """For `with`, and as a decorator."""
+
+    def __enter__(self) -> None: ...
+    def __exit__(self, *error: Any) -> bool | None: ...
+    def __call__(self, function: F, /) -> F: ...
+
+
+def context(*callbacks: Callable[[], Mapping[str, Any]], **values: Any) -> _Block:
+    """Record values with each miss that happens in a `with` block, or in a decorated function.
+
+    The block is that of this thread or asyncio task. Blocks nest: a name that both give has the value of the inner one.
+    Nothing is done on a hit, and no value is kept: it is turned into text of at most 80 characters when the block
+    begins, an array into its type and shape, so that nothing waits for a device. A miss has at most 8 names; where
+    there are more, those of the outer blocks are left out.
+
+    Args:
+        *callbacks: Called without arguments on a miss, and on nothing else; each returns values by name. One that
+            raises is recorded as a fault, and the program goes on.
+        **values: By name; they win over those of the callbacks of the same block.
+
+    Raises:
+        JitwatchError: A positional argument is not callable, or a name is no Python identifier.
+    """
+    for callback in callbacks:
+        if not callable(callback):
+            raise JitwatchError(
+                f"jitwatch.context() was given {_text(callback)!r} without a name; give values by name, such as "
+                f"step=3, or a function without arguments that returns a mapping of them."
+            )
+    return _block((*callbacks, _texts(values)))
+
+
+@contextmanager
+def _block(sources: tuple[_Source, ...]) -> Iterator[None]:
+    token = _sources.set((*_sources.get(), *sources))
+    try:
+        yield
+    finally:
+        try:
+            _sources.reset(token)
+        except ValueError:  # a generator that is closed elsewhere than it began, where nothing was set
+            pass
+
+
+def current() -> tuple[tuple[str, str], ...]:
+    """Names and texts that hold here and now; the names that were given last come last."""
+    sources = _sources.get()
+    if not sources:
+        return ()
+    token = _sources.set(())  # a callback that misses itself must not be called for that
+    try:
+        found: Texts = {}
+        for source in sources:
+            for name, text in (_called(source) if callable(source) else source).items():
+                found.pop(name, None)
+                found[name] = text
+    finally:
+        _sources.reset(token)
+    return tuple(found.items())[-MAX_NAMES:]
+
+
+def _called(callback: Callable[[], Mapping[str, Any]]) -> Texts:
+    try:
+        return _texts(callback())
+    except Exception as error:
+        _faults.record("a callback given to jitwatch.context()", error)
+        return {}
+
+
+def _texts(values: Mapping[str, Any]) -> Texts:
+    if not isinstance(values, Mapping):
+        raise JitwatchError(
+            f"A callback given to jitwatch.context() returned {_text(values)!r}; return a mapping, such as "
+            f"{{'step': 3}}."
+        )
+    for name in values:
+        if not (isinstance(name, str) and name.isidentifier()):
+            raise JitwatchError(
+                f"jitwatch.context() was given the name {_text(name)!r}; a name is a Python identifier, such as 'step'."
+            )
+    return {clean(name, MAX_TEXT): _text(value) for name, value in values.items()}
+
+
+def _text(value: Any) -> str:
+    """One line, without waiting for a device, whatever the value's own methods do."""
+    try:
+        return clean(str(value) if isinstance(value, (str, Number)) else _description(value), MAX_TEXT)
+    except Exception:
+        return f"<{clean(type(value).__name__, MAX_TEXT - 2)}>"
+
+
+def _description(value: Any) -> str:
+    if sys.modules.get("jax") is None:  # then there is no array of JAX's, in the value or in its parts
+        return reprlib.repr(value)
+    from jitwatch._capture.keys.values import describe
+
+    return describe(value)

@@ -1,0 +1,1 @@
+"""Failures of tests, and a test session, as text."""

@@ -1,0 +1,1 @@
+"""One recording as text, as JSON, or as declarations."""

@@ -1,0 +1,264 @@
+"""The report as JSON, in the versioned form of docs/json.md, whose schema is made from these structs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from jitwatch._judge.judge import explanations, judge
+from jitwatch._model import (
+    CacheKey,
+    Change,
+    Explanation,
+    Finding,
+    FunctionStats,
+    KeyStats,
+    Miss,
+    Process,
+    Snapshot,
+    Stages,
+)
+from jitwatch._record.sums import lost_s
+from jitwatch._words.key_text import key_line
+from jitwatch._words.safe_text import clean, clean_place
+
+SCHEMA = "jitwatch-report/1"
+MAX_KEY_TEXT = 400
+MAX_MESSAGE = 2000
+MAX_ARGUMENTS = 100
+MAX_CONTEXT = 8
+
+
+class JsonStages(msgspec.Struct, frozen=True):
+    """How often each stage ran, for how long; `compiles` are real XLA compilations, `loads` persistent-cache hits."""
+
+    traces: int
+    lowerings: int
+    compiles: int
+    loads: int
+    trace_s: float
+    lower_s: float
+    compile_s: float
+    load_s: float
+
+
+class JsonMiss(msgspec.Struct, frozen=True):
+    """One miss in which at least one stage ran, or that failed."""
+
+    number: int
+    kind: str
+    """`call`, `nested`, `aot` or `backward`."""
+    key: int | None
+    causes: list[str]
+    where: list[str]
+    call_site: str
+    unix_s: float
+    stages: JsonStages
+    failed: str | None
+    failed_at: str | None
+    failed_argument: str | None
+    context: dict[str, str]
+    """What the program said of the moment with `jitwatch.context`; empty where it said nothing."""
+
+
+class JsonKey(msgspec.Struct, frozen=True):
+    """One cache key of a function."""
+
+    number: int
+    text: str
+    hits: int | None
+    misses: int
+    dispatch_only: int
+    nested: int
+    failures: int
+    stages: JsonStages
+    executable: int | None
+    slow_path: bool
+
+
+class JsonFinding(msgspec.Struct, frozen=True):
+    """What the user should know of a function's recompilations (docs/findings.md)."""
+
+    code: str
+    causes: list[str]
+    where: list[str]
+    call_site: str
+    compiles: int
+    """Compilations that the fix saves."""
+    lost_s: float
+    """Seconds that the fix saves."""
+    message: str
+    advice: str
+
+
+class JsonFunction(msgspec.Struct, frozen=True):
+    """A jitted function, or an eager operation and other programs by JAX's name of them."""
+
+    name: str
+    kind: str
+    """`jitted` for a watched function, `other` for eager operations and functions that were not watched."""
+    qualname: str
+    defined_at: str
+    options: dict[str, str]
+    traces: int
+    compiles: int
+    """XLA compilations asked for: real ones and loads from the persistent cache."""
+    lost_s: float
+    """Seconds spent on tracing, lowering, compiling and loading."""
+    hits: int | None
+    """None where hits were not counted."""
+    miss_count: int
+    dispatch_only: int
+    nested: int
+    failures: int
+    dropped_keys: int
+    approximate: bool
+    stages: JsonStages
+    helpers: JsonStages
+    misses: list[JsonMiss]
+    """The most recent ones, oldest first."""
+    keys: list[JsonKey]
+    findings: list[JsonFinding]
+
+
+class JsonProcess(msgspec.Struct, frozen=True):
+    """One process whose counts are in the report."""
+
+    host: str
+    pid: int
+    process_index: int | None
+    """Of a JAX program of several processes; null where JAX did not say."""
+    device_kind: str
+    """Empty where JAX had set up no device."""
+    jax_version: str
+    python_version: str
+    started_unix_s: float
+    argv: list[str]
+
+
+class JsonReport(msgspec.Struct, frozen=True):
+    """The whole report."""
+
+    schema: str
+    unix_s: float
+    jax_version: str
+    python_version: str
+    """Where processes had different ones, all of them, with commas; so for `jax_version`."""
+    lost_s: float
+    """Seconds of all functions together."""
+    processes: list[JsonProcess]
+    """Those whose counts are added up here; empty where the report is not of a data file or of `jitwatch run`."""
+    functions: list[JsonFunction]
+    """The most costly first. Each function object has an entry, so several can share a name and a `defined_at`."""
+    dropped_misses: int
+    dropped_functions: int
+    faults: int
+
+
+def render(snapshot: Snapshot, processes: Sequence[Process] = ()) -> str:
+    """The report of a snapshot, recorded in these processes, as JSON text."""
+    return msgspec.json.format(msgspec.json.encode(report(snapshot, processes)), indent=1).decode() + "\n"
+
+
+def report(snapshot: Snapshot, processes: Sequence[Process] = ()) -> JsonReport:
+    """The report of a snapshot as data, the most costly functions first."""
+    misses: dict[int, list[Miss]] = {}
+    for miss in snapshot.misses:
+        misses.setdefault(miss.function, []).append(miss)
+    findings = judge(snapshot)
+    kinds = [("jitted", function) for function in snapshot.functions] + [("other", each) for each in snapshot.others]
+    functions = [
+        _function(function, kind, misses.get(function.id, []), findings.get(function.id, []))
+        for kind, function in kinds
+    ]
+    return JsonReport(
+        schema=SCHEMA, unix_s=snapshot.unix_s, jax_version=clean(snapshot.jax_version),
+        python_version=clean(snapshot.python_version), lost_s=sum(function.lost_s for function in functions),
+        processes=[_process(process) for process in processes],
+        functions=sorted(functions, key=lambda function: (-function.lost_s, function.name)),
+        dropped_misses=snapshot.dropped_misses, dropped_functions=snapshot.dropped_functions, faults=snapshot.faults,
+    )  # fmt: skip
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of the report."""
+    made = msgspec.json.schema(JsonReport)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": SCHEMA, **made}
+
+
+def _process(process: Process) -> JsonProcess:
+    return JsonProcess(
+        host=clean(process.host), pid=process.pid, process_index=process.process_index,
+        device_kind=clean(process.device_kind), jax_version=clean(process.jax_version),
+        python_version=clean(process.python_version), started_unix_s=process.started_unix_s,
+        argv=[clean(argument) for argument in process.argv[:MAX_ARGUMENTS]],
+    )  # fmt: skip
+
+
+def _function(function: FunctionStats, kind: str, misses: list[Miss], findings: list[Finding]) -> JsonFunction:
+    ran = function.stages
+    why = explanations(function)
+    return JsonFunction(
+        name=clean(function.name), kind=kind, qualname=clean(function.qualname),
+        defined_at=clean_place(function.defined_at),
+        options={clean(name): clean(text) for name, text in function.options},
+        traces=ran.traces, compiles=ran.compiles + ran.loads, lost_s=lost_s(ran),
+        hits=function.hits if function.hits_counted else None, miss_count=function.misses,
+        dispatch_only=function.dispatch_only, nested=function.nested, failures=function.failures,
+        dropped_keys=function.dropped_keys, approximate=function.approximate, stages=_stages(ran),
+        helpers=_stages(function.helpers), misses=_misses(misses, why),
+        keys=[_key(key, hits_counted=function.hits_counted) for key in function.keys],
+        findings=[json_finding(finding) for finding in findings],
+    )  # fmt: skip
+
+
+def _counts(miss: Miss) -> bool:
+    return miss.stages != Stages() or miss.failed is not None
+
+
+def _misses(misses: list[Miss], why: dict[int, Explanation]) -> list[JsonMiss]:
+    """Each miss that counts, oldest first; the first of a key with its explanation."""
+    result, explained = [], set[int]()
+    for miss in filter(_counts, misses):
+        first = miss.key is not None and miss.key not in explained
+        explained.add(miss.key or 0)
+        result.append(_miss(miss, why[miss.key].changes if first and miss.key in why else ()))
+    return result
+
+
+def json_finding(finding: Finding) -> JsonFinding:
+    """A finding as it is in every JSON report."""
+    return JsonFinding(
+        code=finding.code, causes=[finding.cause], where=[clean(where) for where in finding.where],
+        call_site=clean_place(finding.call_site), compiles=finding.compiles, lost_s=finding.lost_s,
+        message=clean(finding.message, MAX_MESSAGE), advice=clean(finding.advice, MAX_MESSAGE),
+    )  # fmt: skip
+
+
+def _miss(miss: Miss, changes: tuple[Change, ...]) -> JsonMiss:
+    return JsonMiss(
+        number=miss.number, kind=miss.kind, key=miss.key, causes=list(dict.fromkeys(each.cause for each in changes)),
+        where=[clean(each.where) for each in changes], call_site=clean_place(miss.call_site),
+        unix_s=miss.unix_s, stages=_stages(miss.stages), failed=miss.failed and clean(miss.failed),
+        failed_at=miss.failed_at and clean_place(miss.failed_at),
+        failed_argument=miss.failed_argument and clean(miss.failed_argument),
+        context={clean(name): clean(text) for name, text in miss.context[:MAX_CONTEXT]},
+    )  # fmt: skip
+
+
+def _key(stats: KeyStats, *, hits_counted: bool) -> JsonKey:
+    return JsonKey(
+        number=stats.number, text=_key_text(stats.key), hits=stats.hits if hits_counted else None, misses=stats.misses,
+        dispatch_only=stats.dispatch_only, nested=stats.nested, failures=stats.failures, stages=_stages(stats.stages),
+        executable=stats.executable, slow_path=stats.slow_path,
+    )  # fmt: skip
+
+
+def _key_text(key: CacheKey) -> str:
+    return key_line(key, MAX_KEY_TEXT)
+
+
+def _stages(stages: Stages) -> JsonStages:
+    return JsonStages(*(getattr(stages, name) for name in JsonStages.__struct_fields__))

@@ -1,0 +1,19 @@
+"""The text report for a stream, coloured where that is a terminal."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+
+def text_for(stream: Any, *, show_all: bool = False) -> Callable[..., str]:
+    """What makes the text report for a stream, coloured where that is a terminal."""
+
+    def text(data: Any, processes: Any = ()) -> str:
+        from jitwatch._report.recording.text import render
+
+        color = bool(getattr(stream, "isatty", lambda: False)()) and not os.environ.get("NO_COLOR")
+        return render(data, color=color, show_all=show_all, processes=processes)
+
+    return text

@@ -1,0 +1,184 @@
+"""The report as text for terminals and logs: the answer first, then each function with its keys, then the notes.
+
+Laid out by rich, which is imported when used; all text goes in as `Text`, never as markup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from jitwatch._judge.judge import judge_function
+from jitwatch._model import FunctionStats, Miss, Process, Snapshot
+from jitwatch._report.parts.findings_text import findings_block
+from jitwatch._report.parts.printing import columns_of, printed
+from jitwatch._report.recording.function_text import function_block
+from jitwatch._report.summary import (
+    Cut,
+    FunctionRow,
+    Headline,
+    LineRow,
+    Summary,
+    cut_list,
+    function_row,
+    sort_findings,
+    summarize,
+)
+from jitwatch._words.quantity_text import count_text, seconds_text, times_text
+from jitwatch._words.safe_text import clean, short_place
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.text import Text
+
+_MAX_OTHERS = 8
+_MAX_PROGRAMS = 6
+_NOTHING_WATCHED = (
+    "No jitted function was watched: run the program with `jitwatch run`, call jitwatch.install() before functions are "
+    "jitted, or use @jitwatch.watched_jit in place of @jax.jit."
+)
+_NOTHING_CALLED = "No watched function was called yet."
+
+
+def render(
+    snapshot: Snapshot,
+    *,
+    color: bool = False,
+    width: int | None = None,
+    max_functions: int = 20,
+    max_keys: int = 10,
+    show_all: bool = False,
+    processes: Sequence[Process] = (),
+) -> str:
+    """Write the report of all functions, those that cost most first.
+
+    Args:
+        snapshot: What to report.
+        color: Whether to put in ANSI colours; without them the text is plain.
+        width: Columns; that of the terminal if None, or 100 without one.
+        max_functions: Functions to show; of the others the report says how many they are.
+        max_keys: Keys to show of each function, likewise.
+        show_all: Whether to show everything, whatever the bounds.
+        processes: Where it was recorded, for the last line.
+    """
+    bounds = {"max_functions": max_functions, "max_keys": max_keys, "max_others": _MAX_OTHERS}
+    summary = summarize(snapshot, **({} if show_all else bounds), with_inner=show_all)
+    columns = columns_of(width)
+    return printed(_report(summary, columns, processes), color=color, columns=columns)
+
+
+def render_function(
+    stats: FunctionStats, misses: Sequence[Miss] = (), *, color: bool = False, width: int | None = None,
+    max_keys: int = 10,
+) -> str:  # fmt: skip
+    """Write the report of one function with these misses, as `render` writes it among others."""
+    columns = columns_of(width)
+    block = [*function_block(function_row([stats], max_keys=max_keys, misses=misses), columns)]
+    block += findings_block(sort_findings(judge_function(stats)))
+    return printed(block, color=color, columns=columns)
+
+
+def _report(summary: Summary, columns: int, processes: Sequence[Process]) -> Iterable[RenderableType]:
+    from rich.text import Text
+
+    yield _headline(summary.headline, idle=summary.idle)
+    if summary.findings:
+        yield Text()
+        yield from findings_block(summary.findings)
+    for row in summary.functions.shown:
+        yield Text()
+        yield from function_block(row, columns)
+    if summary.functions.more:
+        yield Text()
+        yield Text(f"… {count_text(summary.functions.more, 'more function')}, with less time spent", style="dim")
+    if summary.others.shown:
+        yield Text()
+        yield from _others(summary.others, summary.headline.others_s)
+    notes = list(_notes(summary))
+    if notes:
+        yield Text()
+        yield from (Text(note, style="yellow") for note in notes)
+    yield Text()
+    if origin := ", ".join(_origin(summary, processes)):
+        yield Text(origin, style="dim")
+
+
+def _origin(summary: Summary, processes: Sequence[Process]) -> Iterable[str]:
+    if summary.jax_version:
+        yield f"JAX {clean(summary.jax_version, 40)}"
+        yield f"Python {clean(summary.python_version, 40)}"
+    yield from sorted({clean(process.device_kind, 40) for process in processes if process.device_kind})
+    if len(processes) > 1:
+        hosts = len({process.host for process in processes})
+        yield f"{len(processes):,} processes" + (f" on {hosts:,} hosts" if hosts > 1 else "")
+
+
+def _headline(headline: Headline, *, idle: int) -> Text:
+    from rich.text import Text
+
+    if not headline.functions:
+        return Text(_NOTHING_CALLED if idle else _NOTHING_WATCHED)
+    functions = count_text(headline.functions, "watched function")
+    if not headline.worst:
+        return Text(f"No time was spent on tracing, lowering or compiling {functions}.", style="bold")
+    text = Text(style="bold")
+    text.append(f"{seconds_text(headline.lost_s)} spent on tracing, lowering and compiling {functions}; ")
+    text.append(_recompiles(headline.recompiles))
+    if headline.functions > 1:
+        text.append(f" The most costly is {_described(headline.worst)}.")
+    if headline.others_s > headline.lost_s:
+        text.append(f" {seconds_text(headline.others_s)} more went into eager operations and the like, listed below.")
+    return text
+
+
+def _recompiles(recompiles: int) -> str:
+    return f"{count_text(recompiles, 'recompile')}." if recompiles else "nothing was compiled twice."
+
+
+def _described(worst: FunctionRow) -> str:
+    place = f" ({short_place(worst.defined_at, 60)})" if worst.defined_at else ""
+    recompiles = f", {count_text(worst.recompiles, 'recompile')}" if worst.recompiles else ""
+    return f"{clean(worst.name, 60)}{place}: {seconds_text(worst.lost_s)}{recompiles}"
+
+
+def _others(others: Cut[LineRow], others_s: float) -> Iterable[RenderableType]:
+    from rich.padding import Padding
+    from rich.table import Table
+    from rich.text import Text
+
+    title = "Compiled for no watched function (eager operations, functions jitted before watching)"
+    yield Text(f"{title}: {seconds_text(others_s)}", style="bold")
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(style="dim", justify="right", no_wrap=True)
+    table.add_column(overflow="fold")
+    for row in others.shown:
+        place = short_place(row.place, 80) or "no line of the program"
+        table.add_row(seconds_text(row.lost_s), Text(f"{place}  {_programs_text(row)}"))
+    if others.more:
+        table.add_row("", Text(f"… {count_text(others.more, 'more line')}", style="dim"))
+    yield Padding(table, (0, 0, 0, 2))
+
+
+def _programs_text(row: LineRow) -> str:
+    programs = cut_list(row.programs, _MAX_PROGRAMS)
+    texts = [f"{clean(name, 60)}{f' {times_text(count)}' if count > 1 else ''}" for name, count in programs.shown]
+    return ", ".join([*texts, f"… {count_text(programs.more, 'more program')}"] if programs.more else texts)
+
+
+def _notes(summary: Summary) -> Iterable[str]:
+    if summary.idle and summary.functions.shown:
+        yield f"{count_text(summary.idle, 'further watched function')} never called."
+    if summary.inner:
+        names = cut_list(summary.inner, _MAX_PROGRAMS)
+        more = f", … {count_text(names.more, 'more name')}" if names.more else ""
+        shown = ", ".join(clean(name, 60) for name in names.shown)
+        yield f"Called only inside others, whose time includes theirs: {shown}{more}."
+    if summary.dropped_functions:
+        dropped = count_text(summary.dropped_functions, "function")
+        yield f"{dropped} beyond the bound on watched functions: not in this report."
+    if summary.dropped_misses:
+        dropped = count_text(summary.dropped_misses, "older miss", "older misses")
+        yield f"{dropped} no longer kept one by one; the totals include them."
+    if summary.faults:
+        faults = count_text(summary.faults, "error")
+        yield f"{faults} inside jitwatch caught, so counts can be too low; the logger 'jitwatch' has the details."

@@ -1,0 +1,368 @@
+"""The one view model: from a snapshot to the rows that every renderer shows.
+
+Adds, sorts, groups and cuts; it words nothing, lays out nothing and computes no fact that the snapshot does not hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Generic, TypeVar
+
+import msgspec
+
+from jitwatch._judge.judge import judge
+from jitwatch._model import CacheKey, CallSite, Finding, FunctionStats, KeyStats, Miss, Snapshot, Stages
+from jitwatch._record.sums import any_ran, lost_s, sum_counts
+
+T = TypeVar("T")
+
+
+class Cut(msgspec.Struct, Generic[T], frozen=True):
+    """The head of a list, and how many entries follow it."""
+
+    shown: tuple[T, ...]
+    more: int
+
+
+class KeyRow(msgspec.Struct, frozen=True):
+    """One key of a row's function objects, and what happened with it."""
+
+    number: int
+    """Of the key within its function; for several objects counted anew, in order of first appearance."""
+    key: CacheKey
+    objects: int
+    """Function objects that met this key."""
+    hits: int
+    misses: int
+    dispatch_only: int
+    nested: int
+    failures: int
+    stages: Stages
+    lost_s: float
+    slow_path: bool
+    executable: int | None
+    """None where it is not known, and for a key of several objects."""
+    call_sites: tuple[CallSite, ...]
+
+
+class Moment(msgspec.Struct, frozen=True):
+    """When a miss ran a stage, in the program's own words."""
+
+    context: tuple[tuple[str, str], ...]
+    kind: str
+    """Of the miss."""
+    key: int | None
+    """As the row numbers its keys."""
+
+
+class FunctionRow(msgspec.Struct, frozen=True):
+    """All function objects of one name made at one definition line."""
+
+    name: str
+    qualname: str
+    defined_at: str
+    ids: tuple[int, ...]
+    options: tuple[tuple[str, str], ...]
+    """Of the first object."""
+    hits: int
+    hits_counted: bool
+    misses: int
+    dispatch_only: int
+    nested: int
+    failures: int
+    stages: Stages
+    helpers: Stages
+    aot: Stages
+    backward: Stages
+    lost_s: float
+    """Seconds in the function's own stages; helpers are not in it, as some of theirs lie inside a trace."""
+    recompiles: int
+    """Compiles beyond the first of the row, so that a function made again and again shows as what it is."""
+    keys: Cut[KeyRow]
+    slow_keys: tuple[int, ...]
+    """Numbers of the keys, shown or not, that never get an entry in the dispatch cache."""
+    shared: tuple[tuple[int, ...], ...]
+    """Numbers of the keys, shown or not, that one executable serves, for each executable with several."""
+    dropped_keys: int
+    call_sites: tuple[CallSite, ...]
+    moments: tuple[Moment, ...]
+    """Of the misses that ran a stage and have a context, the newest first."""
+    last_failure: Miss | None
+    approximate: bool
+
+    @property
+    def calls(self) -> int:
+        """Calls from outside any trace; nested ones are counted apart."""
+        return self.hits + self.misses
+
+    @property
+    def objects(self) -> int:
+        """How many function objects the row stands for."""
+        return len(self.ids)
+
+
+class LineRow(msgspec.Struct, frozen=True):
+    """A line of the user's, and the programs that were compiled there for no watched function."""
+
+    place: str
+    """Empty where no frame of the user's was found."""
+    lost_s: float
+    programs: tuple[tuple[str, int], ...]
+    """Names as JAX has them, and how often each was compiled."""
+
+
+class Headline(msgspec.Struct, frozen=True):
+    """The answer in numbers."""
+
+    lost_s: float
+    """In trace, lower, compile and load of the watched functions."""
+    others_s: float
+    """The same for programs of no watched function."""
+    functions: int
+    """Rows, shown or not."""
+    compiles: int
+    loads: int
+    recompiles: int
+    worst: FunctionRow | None
+    """The row with most seconds lost; None where no second was lost."""
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """What a report shows, in the order in which it is shown."""
+
+    headline: Headline
+    findings: tuple[Finding, ...]
+    """What to change, the most costly first."""
+    functions: Cut[FunctionRow]
+    others: Cut[LineRow]
+    """Eager operations and functions that were not watched, by the user's line."""
+    inner: tuple[str, ...]
+    """Names of the functions that ran only inside others and cost nothing of their own; put aside, they have no row."""
+    idle: int
+    """Functions that were not called, traced or compiled; they have no row."""
+    dropped_misses: int
+    dropped_functions: int
+    faults: int
+    unix_s: float
+    jax_version: str
+    python_version: str
+
+
+def summarize(
+    snapshot: Snapshot,
+    *,
+    max_functions: int | None = None,
+    max_keys: int | None = None,
+    max_others: int | None = None,
+    with_inner: bool = True,
+) -> Summary:
+    """Make the view model of a snapshot; a bound of None shows all.
+
+    Args:
+        snapshot: What to show.
+        max_functions: Rows of functions.
+        max_keys: Keys in each.
+        max_others: Lines of other programs.
+        with_inner: Whether functions that ran only inside others have rows as well.
+    """
+    used = [function for function in snapshot.functions if _was_used(function)]
+    misses: dict[int, list[Miss]] = {}
+    for miss in snapshot.misses:
+        misses.setdefault(miss.function, []).append(miss)
+    rows = sorted(
+        (
+            function_row(group, max_keys=max_keys, misses=[miss for one in group for miss in misses.get(one.id, ())])
+            for group in _groups(used)
+        ),
+        key=lambda row: (-row.lost_s, row.name, row.defined_at),
+    )
+    others = line_rows(snapshot.others)
+    inner = [] if with_inner else [row for row in rows if _is_inner(row)]
+    return Summary(
+        headline=_headline(rows, others),
+        findings=sort_findings(finding for each in judge(snapshot).values() for finding in each),
+        functions=cut_list([row for row in rows if row not in inner] if inner else rows, max_functions),
+        others=cut_list(others, max_others),
+        inner=tuple(sorted({row.name for row in inner})),
+        idle=len(snapshot.functions) - len(used),
+        dropped_misses=snapshot.dropped_misses,
+        dropped_functions=snapshot.dropped_functions,
+        faults=snapshot.faults,
+        unix_s=snapshot.unix_s,
+        jax_version=snapshot.jax_version,
+        python_version=snapshot.python_version,
+    )
+
+
+def sort_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The findings in the order in which they are shown."""
+    return tuple(sorted(findings, key=lambda finding: (-finding.lost_s, finding.function, finding.code)))
+
+
+def _is_inner(row: FunctionRow) -> bool:
+    """Whether a function did nothing but be traced inside others, whose time that is."""
+    silent = not (row.calls or row.failures or row.slow_keys or row.dropped_keys) and row.helpers == Stages()
+    return silent and msgspec.structs.replace(row.stages, traces=0) == Stages()
+
+
+def _was_used(function: FunctionStats) -> bool:
+    return bool(function.hits or function.misses or function.nested) or function.stages != Stages()
+
+
+def function_row(
+    objects: Sequence[FunctionStats], *, max_keys: int | None = None, misses: Sequence[Miss] = ()
+) -> FunctionRow:
+    """Add up function objects of one name and definition line, at least one of them, with these misses of theirs."""
+    first = objects[0]
+    stages = add_stages(one.stages for one in objects)
+    keys = sorted(_key_rows(objects), key=lambda row: (-row.lost_s, row.number))
+    return FunctionRow(
+        name=first.name,
+        qualname=first.qualname,
+        defined_at=first.defined_at,
+        ids=tuple(one.id for one in objects),
+        options=first.options,
+        **sum_counts(objects),
+        hits_counted=any(one.hits_counted for one in objects),
+        stages=stages,
+        helpers=add_stages(one.helpers for one in objects),
+        aot=add_stages(one.aot for one in objects),
+        backward=add_stages(one.backward for one in objects),
+        lost_s=lost_s(stages),
+        recompiles=max(stages.compiles - max(one.processes for one in objects), 0),
+        keys=cut_list(keys, max_keys),
+        slow_keys=tuple(sorted(row.number for row in keys if row.slow_path)),
+        shared=_shared(keys),
+        dropped_keys=sum(one.dropped_keys for one in objects),
+        call_sites=_merged_call_sites(one.call_sites for one in objects),
+        moments=_moments(objects, misses),
+        last_failure=_latest_failure(objects),
+        approximate=any(one.approximate for one in objects),
+    )
+
+
+def add_stages(parts: Iterable[Stages]) -> Stages:
+    """Add counts and seconds, field by field."""
+    columns = zip(*(msgspec.structs.astuple(part) for part in parts), strict=True)
+    return Stages(*(sum(column) for column in columns))
+
+
+def cut_list(items: Sequence[T], limit: int | None) -> Cut[T]:
+    """Keep the first `limit` items and count the rest; None keeps all."""
+    shown = tuple(items if limit is None else items[: max(limit, 0)])
+    return Cut(shown, len(items) - len(shown))
+
+
+def line_rows(others: Sequence[FunctionStats]) -> list[LineRow]:
+    """Turn programs with their lines into lines with their programs, the most costly first."""
+    lines: dict[str, dict[str, tuple[int, float]]] = {}
+    for other in others:
+        nowhere = CallSite("", other.stages.compiles + other.stages.loads, lost_s(other.stages))
+        for site in other.call_sites or (nowhere,):
+            programs = lines.setdefault(site.place, {})
+            name = _program_name(other)
+            count, seconds = programs.get(name, (0, 0.0))
+            programs[name] = count + site.misses, seconds + site.lost_s
+    rows = (
+        LineRow(
+            place, sum(seconds for _, seconds in programs.values()),
+            tuple((name, count) for name, (count, _) in sorted(programs.items(), key=lambda item: -item[1][1])),
+        )
+        for place, programs in lines.items()
+    )  # fmt: skip
+    return sorted(rows, key=lambda row: (-row.lost_s, row.place))
+
+
+def _program_name(other: FunctionStats) -> str:
+    """With the definition, in short, of a function that is jitted without being watched."""
+    file = other.defined_at.replace("\\", "/").rpartition("/")[2]
+    return f"{other.name} ({file})" if file else other.name
+
+
+def _headline(rows: Sequence[FunctionRow], others: Sequence[LineRow]) -> Headline:
+    return Headline(
+        lost_s=sum(row.lost_s for row in rows),
+        others_s=sum(other.lost_s for other in others),
+        functions=len(rows),
+        compiles=sum(row.stages.compiles for row in rows),
+        loads=sum(row.stages.loads for row in rows),
+        recompiles=sum(row.recompiles for row in rows),
+        worst=rows[0] if rows and rows[0].lost_s > 0 else None,
+    )
+
+
+def _groups(functions: Iterable[FunctionStats]) -> list[list[FunctionStats]]:
+    """Gather the objects made at one line. Where the line is not known, each object stands alone."""
+    groups: dict[tuple[str, str, str, int], list[FunctionStats]] = {}
+    for function in functions:
+        alone = 0 if function.defined_at else function.id
+        place = function.name, function.qualname, function.defined_at, alone
+        groups.setdefault(place, []).append(function)
+    return list(groups.values())
+
+
+def _key_rows(objects: Sequence[FunctionStats]) -> list[KeyRow]:
+    rows: dict[int, list[KeyStats]] = {}
+    numbers = _key_numbers(objects)
+    for one in objects:
+        for stats in one.keys:
+            rows.setdefault(numbers[one.id, stats.number], []).append(stats)
+    return [_key_row(group, number=number) for number, group in rows.items()]
+
+
+def _key_numbers(objects: Sequence[FunctionStats]) -> dict[tuple[int, int], int]:
+    """The number in the row of each object's keys, by the object's id and its own number of the key."""
+    if len(objects) == 1:
+        return {(objects[0].id, stats.number): stats.number for stats in objects[0].keys}
+    numbers: dict[CacheKey, int] = {}
+    return {
+        (one.id, stats.number): numbers.setdefault(stats.key, len(numbers) + 1) for one in objects for stats in one.keys
+    }
+
+
+def _moments(objects: Sequence[FunctionStats], misses: Sequence[Miss]) -> tuple[Moment, ...]:
+    told = [miss for miss in misses if miss.context and any_ran(miss.stages)]
+    numbers = _key_numbers(objects) if told else {}
+    return tuple(
+        Moment(miss.context, miss.kind, None if miss.key is None else numbers.get((miss.function, miss.key)))
+        for miss in sorted(told, key=lambda miss: -miss.number)
+    )
+
+
+def _key_row(group: Sequence[KeyStats], *, number: int) -> KeyRow:
+    stages = add_stages(stats.stages for stats in group)
+    return KeyRow(
+        number=number,
+        key=group[0].key,
+        objects=len(group),
+        **sum_counts(group),
+        stages=stages,
+        lost_s=lost_s(stages),
+        slow_path=any(stats.slow_path for stats in group),
+        executable=group[0].executable if len(group) == 1 else None,
+        call_sites=_merged_call_sites(stats.call_sites for stats in group),
+    )
+
+
+def _shared(rows: Iterable[KeyRow]) -> tuple[tuple[int, ...], ...]:
+    served: dict[int, list[int]] = {}
+    for row in rows:
+        if row.executable is not None:
+            served.setdefault(row.executable, []).append(row.number)
+    return tuple(sorted(tuple(sorted(numbers)) for numbers in served.values() if len(numbers) > 1))
+
+
+def _merged_call_sites(lists: Iterable[Iterable[CallSite]]) -> tuple[CallSite, ...]:
+    merged: dict[str, CallSite] = {}
+    for sites in lists:
+        for site in sites:
+            known = merged.get(site.place, CallSite(site.place, 0, 0.0))
+            merged[site.place] = CallSite(
+                site.place, known.misses + site.misses, known.lost_s + site.lost_s, site.library
+            )
+    return tuple(sorted(merged.values(), key=lambda site: (-site.misses, site.place)))
+
+
+def _latest_failure(objects: Iterable[FunctionStats]) -> Miss | None:
+    failures = [one.last_failure for one in objects if one.last_failure is not None]
+    return max(failures, key=lambda miss: miss.unix_s, default=None)

@@ -1,0 +1,193 @@
+"""Watches this process from its start to its end: the data file, the reports, and the processes that it starts."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from jitwatch import _config, _faults, _hub
+from jitwatch._api import install
+from jitwatch._errors import JitwatchError
+from jitwatch._model import Miss, Process, Snapshot
+from jitwatch._run import output_files, script
+
+AUTOSTART = os.path.join(os.path.dirname(os.path.abspath(__file__)), "autostart")
+"""The folder whose `sitecustomize` begins to watch where the environment asks for it."""
+CHILD = "JITWATCH_CHILD"
+"""The environment variable by which the processes that a watched one starts know how to be watched."""
+
+
+class Watching(msgspec.Struct, frozen=True):
+    """How a process is watched; what it hands on to the processes that it starts."""
+
+    data_file: str
+    """Absolute, since the program may change its folder."""
+    run: str
+    count_hits: bool = True
+
+
+class Reports(msgspec.Struct, frozen=True):
+    """What is written at the end of the process that began a run."""
+
+    json_file: str | None = None
+    text: Callable[[Snapshot, tuple[Process, ...]], str] | None = None
+    """Makes the text for standard error; None for none."""
+    select: Callable[[Snapshot], Snapshot] | None = None
+    """Keeps of a snapshot what the user asked for."""
+
+
+class _Devices:
+    """JAX's process index and kind of device, noted when JAX has set them up for something that it compiled."""
+
+    def __init__(self) -> None:
+        self._known: tuple[int | None, str] = (None, "")
+        self._unsubscribe = _hub.subscribe(self._on_event)
+
+    def __call__(self) -> tuple[int | None, str]:
+        """As far as known; never asks JAX, which may be at its end or not have begun."""
+        return self._known
+
+    def _on_event(self, event: Any) -> None:
+        if isinstance(event, Miss) and event.stages.compiles + event.stages.loads:
+            from jitwatch._capture.jax_internals import devices_if_set_up
+
+            self._known = devices_if_set_up()
+            if self._known[1]:
+                self._unsubscribe()
+
+
+class _Session:
+    """One watched process."""
+
+    def __init__(self, watching: Watching, reports: Reports | None) -> None:
+        from jitwatch._store import Writer
+
+        self._watching, self._reports, self._pid = watching, reports, os.getpid()
+        self._finished = False
+        self._writer = Writer(watching.data_file, devices=_Devices(), run=watching.run)
+        install.install(count_hits=watching.count_hits)
+        atexit.register(self.finish)
+        if reports is not None:
+            self._take_sigterm()
+        self._finish_with_multiprocessing()
+
+    def finish(self) -> None:
+        """Complete the data file, and write the reports; once, and in the process that began."""
+        if self._finished:
+            return
+        self._finished = True
+        try:
+            self._writer.close()
+            if self._reports is not None and os.getpid() == self._pid:
+                self._write_reports(self._reports)
+        except Exception as error:
+            _faults.record("the end of the run", error)
+        script.remain_interrupted()
+
+    def _write_reports(self, reports: Reports) -> None:
+        if reports.text is None and reports.json_file is None:
+            return
+        data, processes = self._recorded()
+        if reports.select is not None:
+            data = reports.select(data)
+        if reports.json_file is not None:
+            from jitwatch._report.recording import as_json
+
+            output_files.write_report(reports.json_file, as_json.render(data, processes))
+        if reports.text is not None:
+            stream = sys.stderr if sys.stderr is not None and not sys.stderr.closed else sys.__stderr__
+            if stream is not None:
+                print(reports.text(data, processes), file=stream, flush=True)
+
+    def _recorded(self) -> tuple[Snapshot, tuple[Process, ...]]:
+        """What this process recorded, and with it what those did that it started, as far as their files are there."""
+        from jitwatch._api import scopes
+        from jitwatch._store import runs
+
+        data, process = scopes.snapshot(), self._writer.process
+        own = () if process is None else (process,)
+        try:
+            others = runs.of_run(self._watching.data_file, self._watching.run, but=self._writer.path)
+            if others:
+                return runs.with_others(data, own, others)
+        except Exception as error:
+            _faults.record("adding up the processes of the run", error)
+        return data, own
+
+    def _finish_with_multiprocessing(self) -> None:
+        """Finish in a process of `multiprocessing`, which may end by `os._exit`, without `atexit`."""
+        util: Any = sys.modules.get("multiprocessing.util")
+        if self._reports is None and util is not None:
+            util.Finalize(self, self.finish, exitpriority=0)
+            # `multiprocessing` drops this one if it comes before the process runs its own function, and runs that:
+            util.register_after_fork(self, lambda session: util.Finalize(session, session.finish, exitpriority=0))
+
+    def _take_sigterm(self) -> None:
+        """Finish before a SIGTERM ends the process, where the program leaves it to the system."""
+        try:
+            if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+                signal.signal(signal.SIGTERM, self._on_sigterm)
+        except ValueError:  # not the main thread
+            pass
+
+    def _on_sigterm(self, number: int, _: Any) -> None:
+        if os.getpid() == self._pid:  # one that was forked from it ends at once, as without jitwatch
+            self.finish()
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+
+_session: _Session | None = None
+
+
+def begin(data_file: str | None, *, count_hits: bool, reports: Reports) -> None:
+    """Watch this process from here to its end, and those that it starts.
+
+    Args:
+        data_file: Where to; if None, what `JITWATCH_FILE` names, else `.jitwatch` in the current folder.
+        count_hits: Whether to count hits too.
+        reports: What to write at the end.
+
+    Raises:
+        JitwatchError: The data file cannot be written there.
+    """
+    path = os.path.abspath(data_file or os.environ.get("JITWATCH_FILE") or ".jitwatch")
+    output_files.check_writable(path)
+    watching = Watching(path, secrets.token_hex(8), count_hits)
+    _begin(watching, reports)
+    os.environ[CHILD] = msgspec.json.encode(watching).decode()
+    os.environ["PYTHONPATH"] = python_path()
+
+
+def begin_by_environment() -> None:
+    """Watch this process as its environment says: as a child of a watched one, or for `JITWATCH=1`."""
+    from jitwatch._report.recording.terminal import text_for
+
+    try:
+        if _session is not None or _config.option("mode") == "off":
+            return
+        if CHILD in os.environ:
+            _begin(msgspec.json.decode(os.environ[CHILD], type=Watching), None)
+        else:
+            begin(None, count_hits=True, reports=Reports(text=text_for(sys.stderr)))
+    except (JitwatchError, msgspec.MsgspecError) as error:
+        print(f"jitwatch: the program runs unwatched: {error}", file=sys.stderr)
+
+
+def _begin(watching: Watching, reports: Reports | None) -> None:
+    global _session
+    if _session is None:
+        _session = _Session(watching, reports)
+
+
+def python_path() -> str:
+    """The value of PYTHONPATH by which the Python programs that are started with it find jitwatch's `sitecustomize`."""
+    folders = [folder for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder]
+    return os.pathsep.join([AUTOSTART, *(folder for folder in folders if folder != AUTOSTART)])

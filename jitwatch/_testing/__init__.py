@@ -1,0 +1,1 @@
+"""What assertions of tests count, cost and may compile. No JAX."""
