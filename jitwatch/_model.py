@@ -163,6 +163,50 @@ class Stages(msgspec.Struct, frozen=True, omit_defaults=True):
     load_s: Seconds = 0.0
 
 
+EQUALITIES = (
+    "identical", "target", "placement", "no_op", "precision", "constants", "sizes", "dtype", "different",
+)  # fmt: skip
+"""How far two programs are the same, the closest first.
+
+`identical`: nothing in the computation asked for another program. `target`: the same module for other devices or with
+other compile options. The others name what has to be left aside, with all before it, for the texts to be equal.
+"""
+
+
+class Program(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One StableHLO module as JAX hands it to XLA, told by its fingerprint."""
+
+    id: str
+    """Equal exactly for identical programs: same module, compile options, devices and host callbacks."""
+    target: str = ""
+    """Digest of devices, backend and compile options."""
+    steps: tuple[str, ...] = ()
+    """Digest of the text as it is, and after each step from `placement` to `dtype` of `EQUALITIES`; empty where it was
+    not compared with another, or not kept."""
+    size_bytes: Count = 0
+    """Of the text; 0 where it was not taken."""
+    comparable: bool = True
+    """Whether the text says the same as the program also elsewhere: no host callback, no kernel with a payload."""
+
+
+class Build(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A program that a function was given, compiled or loaded from the persistent cache, for one key in one way."""
+
+    first: Count
+    """Number of the miss that brought it."""
+    program: str = ""
+    """Its `Program.id`; empty where this JAX does not let it be told."""
+    key: Count | None = None
+    kind: str = "call"
+    """As in `Miss`."""
+    count: Count = 1
+    """How often it was compiled or loaded in this way."""
+    lost_s: Seconds = 0.0
+    """In all stages, each time together."""
+    call_site: str = ""
+    library: str = ""
+
+
 class Miss(msgspec.Struct, frozen=True):
     """One call, or one use ahead of time, that the dispatch cache did not serve."""
 
@@ -194,6 +238,8 @@ class Miss(msgspec.Struct, frozen=True):
     """Why the persistent compilation cache did not answer, where it is on and a compilation ran."""
     context: tuple[tuple[str, str], ...] = ()
     """What the program said of the moment with `jitwatch.context`, by name."""
+    program: str = ""
+    """`Program.id` of what was compiled or loaded for the function itself; empty if nothing was, or if it is not known."""
 
 
 class LoggedCall(msgspec.Struct, frozen=True):
@@ -239,6 +285,8 @@ class KeyStats(msgspec.Struct, frozen=True):
     call_sites: tuple[CallSite, ...]
     declared: bool = False
     """Whether the function's author declared the key, by `warm_up` or `expect`: then its program is no waste."""
+    outlived: Count = 0
+    """How many programs that the function was given later were there when this key was last seen used again."""
 
 
 class FunctionStats(msgspec.Struct, frozen=True):
@@ -278,6 +326,8 @@ class FunctionStats(msgspec.Struct, frozen=True):
     """Plain values from outside that the body read when it was traced, and that are others now."""
     bound: str = ""
     """What the function object brings along: closure values, arguments of a partial, the object of a bound method."""
+    builds: tuple[Build, ...] = ()
+    """The programs that it was given, in the order of their first."""
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -295,6 +345,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     unix_s: Seconds
     jax_version: str
     python_version: str
+    programs: tuple[Program, ...] = ()
+    """Those that builds and misses refer to, each once."""
 
 
 class Process(msgspec.Struct, frozen=True):
