@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jitwatch import testing
     from jitwatch._api.call_log import call_log
+    from jitwatch._api.freezing import freeze, no_compiles, unfreeze
     from jitwatch._api.install import install, uninstall, watching
     from jitwatch._api.scopes import Recording, recording, report, reset, snapshot
     from jitwatch._api.watched import WatchedFunction, watched_jit
-    from jitwatch._capture.events.guard import freeze, no_compiles, unfreeze
     from jitwatch._errors import (
         CacheChurnWarning,
         ContextChurnWarning,
@@ -40,9 +40,9 @@ _HOMES = {
     "call_log": "jitwatch._api.call_log",
     "WatchedFunction": "jitwatch._api.watched",
     "watched_jit": "jitwatch._api.watched",
-    "freeze": "jitwatch._capture.events.guard",
-    "no_compiles": "jitwatch._capture.events.guard",
-    "unfreeze": "jitwatch._capture.events.guard",
+    "freeze": "jitwatch._api.freezing",
+    "no_compiles": "jitwatch._api.freezing",
+    "unfreeze": "jitwatch._api.freezing",
     "CacheChurnWarning": "jitwatch._errors",
     "ContextChurnWarning": "jitwatch._errors",
     "DtypeChurnWarning": "jitwatch._errors",

@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from jitwatch import _state
 from jitwatch._errors import JitwatchError
 
 T = TypeVar("T")
 
 _logger = logging.getLogger("jitwatch")
-_lock = threading.Lock()
-_counts: dict[str, int] = {}
+
+
+class Faults:
+    """How often something of jitwatch's own failed, by place."""
+
+    def __init__(self) -> None:
+        self._lock = _state.Lock()
+        self._counts: dict[str, int] = {}
+
+    def add(self, where: str) -> bool:
+        """One more; returns whether it is the first there."""
+        with self._lock:
+            self._counts[where] = self._counts.get(where, 0) + 1
+            return self._counts[where] == 1
+
+    def count(self) -> int:
+        """All of them."""
+        with self._lock:
+            return sum(self._counts.values())
 
 
 def record(where: str, error: BaseException) -> None:
     """Count a fault at `where`, and log its first occurrence there with the traceback."""
-    with _lock:
-        _counts[where] = _counts.get(where, 0) + 1
-        first = _counts[where] == 1
-    if first:
+    if _state.part(Faults).add(where):
         try:
             _logger.error(
                 "jitwatch failed in %s; the program goes on, counts may be incomplete from here.", where, exc_info=error
@@ -46,5 +60,4 @@ def contain(where: str, function: Callable[..., T], *args: Any, default: T) -> T
 
 def count() -> int:
     """Faults so far in this process."""
-    with _lock:
-        return sum(_counts.values())
+    return _state.part(Faults).count()

@@ -239,7 +239,7 @@ class Miss(msgspec.Struct, frozen=True):
     context: tuple[tuple[str, str], ...] = ()
     """What the program said of the moment with `jitwatch.context`, by name."""
     program: str = ""
-    """`Program.id` of what was compiled or loaded for the function itself; empty if nothing was, or if it is not known."""
+    """`Program.id` of what was compiled or loaded for the function itself; empty if nothing was, or it is not known."""
 
 
 class LoggedCall(msgspec.Struct, frozen=True):

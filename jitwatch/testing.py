@@ -18,7 +18,7 @@ from jitwatch import _config
 from jitwatch._api.install import watching
 from jitwatch._errors import JitwatchError
 from jitwatch._policy.reasons import programs
-from jitwatch._record.recorder import RECORDER
+from jitwatch._record.recorder import recorder
 from jitwatch._report.assertions.assertion_text import (
     Bounds,
     Failure,
@@ -201,10 +201,10 @@ class _Block:
 
     def __init__(self, verb: str, function: Any, bounds: Bounds, eager: bool, this_thread: bool) -> None:
         _refuse_where_off()
-        from jitwatch._api import watched
+        from jitwatch._api.start import begin
         from jitwatch._capture.hook import target
 
-        watched.begin()
+        begin()
         self._verb, self._bounds = verb, bounds
         self._target = None if function is None else target.Target(function)
         if verb == "traced" and self._target is not None and self._target.is_unwatched:
@@ -250,7 +250,7 @@ class _Block:
 
     def _known(self) -> list[Any]:
         """The records of the function that the assertion is about."""
-        return [] if self._target is None else [each for each in RECORDER.records() if self._target.covers(each)]
+        return [] if self._target is None else [each for each in recorder().records() if self._target.covers(each)]
 
     def _notes(self) -> Iterator[str]:
         counting = self._counting
@@ -268,7 +268,7 @@ class _Block:
                 " find one are hits. Call jax.clear_caches() before the block, or jit a new function."
             )
         elif not known:
-            yield never_called_note(self._target.name, [each.name for each in RECORDER.records()])
+            yield never_called_note(self._target.name, [each.name for each in recorder().records()])
 
 
 def _refuse_where_off() -> None:

@@ -9,16 +9,17 @@ from builders import failed_miss, key, leaf, stages
 
 from jitwatch._model import CacheKey, Miss
 from jitwatch._policy.churn import Policy
-from jitwatch._record.recorder import RECORDER, FunctionRecord, KeyRecord, Recorder
+from jitwatch._record.function_record import FunctionRecord, KeyRecord
+from jitwatch._record.recorder import Recorder, recorder
 
 
-def add_function(name: str = "step", recorder: Recorder = RECORDER, **changes: Any) -> FunctionRecord:
+def add_function(name: str = "step", ledger: Recorder | None = None, **changes: Any) -> FunctionRecord:
     """A watched function that was never called."""
     description: dict[str, Any] = {
         "name": name, "qualname": name, "defined_at": "train.py:41", "options": (), "policy": Policy(max_keys=100),
         "approximate": False, "hits_counted": True,
     }  # fmt: skip
-    return recorder.add_function(**description | changes)
+    return (ledger or recorder()).add_function(**description | changes)
 
 
 def sized_key(size: int) -> CacheKey:
@@ -30,7 +31,7 @@ def add_miss(function: FunctionRecord, of: CacheKey, **changes: Any) -> KeyRecor
     """One call that compiled, unless told otherwise."""
     record = function.record_of(of)
     details: dict[str, Any] = {
-        "number": function.recorder.next_number(), "function": function.id, "key": record.number or None,
+        "number": function.ledger.next_number(), "function": function.id, "key": record.number or None,
         "stages": stages(compile_s=0.125), "unix_s": time.time(), "failed": None, "failed_at": None,
         "failed_argument": None,
     }  # fmt: skip

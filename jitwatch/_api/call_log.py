@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import itertools
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from jitwatch import _hub
-from jitwatch._capture.hook.watch import LOGGING, empty_dispatch_caches
+from jitwatch._capture.hook.registry import empty_dispatch_caches, log_switch
 from jitwatch._model import LoggedCall, Stages
-
-_lock = threading.Lock()
 
 
 @contextmanager
@@ -49,9 +46,10 @@ def call_log(write: Callable[[str], Any] | None = None) -> Iterator[list[str]]:
 
 
 def _switch(change: int) -> None:
-    with _lock:
-        LOGGING.active += change
-        LOGGING.kept.clear()
+    switch = log_switch()
+    with switch.lock:
+        switch.active += change
+        switch.kept.clear()
         empty_dispatch_caches()
 
 

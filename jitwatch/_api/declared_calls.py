@@ -10,8 +10,8 @@ import jax
 import msgspec
 import numpy as np
 
-from jitwatch._capture.keys.key_maker import x64_at_start
-from jitwatch._capture.keys.trees import STATICS
+from jitwatch._capture.keys.trace_context import x64_at_start
+from jitwatch._capture.keys.trees import statics
 from jitwatch._errors import JitwatchError
 from jitwatch._model import CacheKey, Leaf, Static
 from jitwatch._policy.declared import ANY, Declared, Entry, declared, dtype_name, is_array_like
@@ -75,7 +75,7 @@ class DeclaredFunction:
     @staticmethod
     def static_of(value: Any) -> Static:
         """The record of a static value, or of what may turn out to stand for a traced one."""
-        return STATICS.static(value)
+        return statics().static(value)
 
 
 def _names(signature: inspect.Signature | None) -> frozenset[str] | None:

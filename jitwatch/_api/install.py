@@ -3,22 +3,57 @@
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import wrapt
 
-from jitwatch import _faults
+from jitwatch import _faults, _state
 
-_lock = threading.RLock()
-_patch: Any = None
-_installed = False
-_blocks = 0
-"""Blocks of `watching()` that are under way, on all threads."""
-_count_hits = False
-_hook_registered = False
+
+class _Installation:
+    """Who wants all functions watched, and the patch that does it."""
+
+    def __init__(self) -> None:
+        self.lock = _state.Lock()
+        self.installed = False
+        self.blocks = 0
+        """Blocks of `watching()` that are under way, on all threads."""
+        self._patch: Any = None
+        self._count_hits = False
+        self._hook_registered = False
+
+    def begin(self, *, count_hits: bool) -> None:
+        """Put the patch in place, or see to that when jax is imported; the lock is held."""
+        if self._patch is None:
+            self._count_hits = count_hits
+            if sys.modules.get("jax") is not None:
+                self.apply()
+            elif not self._hook_registered:
+                self._hook_registered = True
+                wrapt.register_post_import_hook(self.apply, "jax")
+
+    def end(self) -> None:
+        """Take the patch away if nobody wants it any more; the lock is held."""
+        if self._patch is not None and not self.installed and not self.blocks:
+            patch, self._patch = self._patch, None
+            _faults.contain("the end of watching", patch.remove, default=None)
+
+    def apply(self, _: Any = None) -> None:
+        """Put the patch in place if somebody wants it; jax is imported."""
+        with self.lock:
+            if self._patch is None and (self.installed or self.blocks):
+                self._patch = _faults.contain("watching all functions", self._make_patch, default=None)
+
+    def _make_patch(self) -> Any:
+        from jitwatch._api.start import begin
+        from jitwatch._capture.hook.patching import Patch
+        from jitwatch._policy.policy import policy_of_all
+
+        policy = policy_of_all()
+        begin()
+        return Patch(policy, count_hits=self._count_hits)
 
 
 def install(*, count_hits: bool = False) -> None:
@@ -31,23 +66,23 @@ def install(*, count_hits: bool = False) -> None:
     Args:
         count_hits: Count hits too, for each key; some 150 to 200 ns a call.
     """
-    global _installed
-    with _lock:
-        if not _installed:
-            _installed = True
+    installation = _state.part(_Installation)
+    with installation.lock:
+        if not installation.installed:
+            installation.installed = True
             try:
-                _begin(count_hits=count_hits)
+                installation.begin(count_hits=count_hits)
             except BaseException:  # a setting that is not valid
-                _installed = False
+                installation.installed = False
                 raise
 
 
 def uninstall() -> None:
     """Put JAX's own `jax.jit` back; functions that were jitted meanwhile stay watched."""
-    global _installed
-    with _lock:
-        _installed = False
-        _end()
+    installation = _state.part(_Installation)
+    with installation.lock:
+        installation.installed = False
+        installation.end()
 
 
 @contextmanager
@@ -57,50 +92,17 @@ def watching(*, count_hits: bool = False) -> Iterator[None]:
     Args:
         count_hits: As for `install`.
     """
-    global _blocks
-    with _lock:
-        _blocks += 1
+    installation = _state.part(_Installation)
+    with installation.lock:
+        installation.blocks += 1
         try:
-            _begin(count_hits=count_hits)
+            installation.begin(count_hits=count_hits)
         except BaseException:
-            _blocks -= 1
+            installation.blocks -= 1
             raise
     try:
         yield
     finally:
-        with _lock:
-            _blocks -= 1
-            _end()
-
-
-def _begin(*, count_hits: bool) -> None:
-    """Put the patch in place, or see to that when jax is imported; the lock is held."""
-    global _count_hits, _hook_registered
-    if _patch is None:
-        _count_hits = count_hits
-        if sys.modules.get("jax") is not None:
-            _apply()
-        elif not _hook_registered:
-            _hook_registered = True
-            wrapt.register_post_import_hook(_apply, "jax")
-
-
-def _end() -> None:
-    """Take the patch away if nobody wants it any more; the lock is held."""
-    global _patch
-    if _patch is not None and not _installed and not _blocks:
-        patch, _patch = _patch, None
-        _faults.contain("the end of watching", patch.remove, default=None)
-
-
-def _apply(_: Any = None) -> None:
-    global _patch
-    with _lock:
-        if _patch is None and (_installed or _blocks):
-            _patch = _faults.contain("watching all functions", _make_patch, default=None)
-
-
-def _make_patch() -> Any:
-    from jitwatch._capture.hook.patching import Patch
-
-    return Patch(count_hits=_count_hits)
+        with installation.lock:
+            installation.blocks -= 1
+            installation.end()

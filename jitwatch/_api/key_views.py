@@ -6,9 +6,9 @@ import difflib
 from collections.abc import Callable
 from typing import Any
 
-from jitwatch._capture.events import stages
+from jitwatch._capture.events.frames import Frame, pop, push
 from jitwatch._capture.hook.watch import Entry, Watch
-from jitwatch._capture.keys import key_maker
+from jitwatch._capture.keys import trace_context
 from jitwatch._errors import JitwatchError
 from jitwatch._model import CacheKey, KeyStats, Stages
 
@@ -87,22 +87,22 @@ class KeyView:
 
     def _traced(self) -> Any:
         call = self._entry().call
-        if key_maker.context_now() != self.key.context:
+        if trace_context.context_now() != self.key.context:
             raise JitwatchError(
                 f"Key {self.number} of {self._watch.record.name} belongs to the context {dict(self.key.context)}, and "
-                f"now it is {dict(key_maker.context_now())}. Ask again under the same settings."
+                f"now it is {dict(trace_context.context_now())}. Ask again under the same settings."
             )
         args, kwargs = self._watch.key_maker.abstract_arguments(call)
         return self._watch.inner.trace(*args, **kwargs)
 
     @staticmethod
     def _quietly(look: Callable[[], str]) -> str:
-        frame = stages.Frame("inspect", None)
-        stages.push(frame)
+        frame = Frame("inspect", None)
+        push(frame)
         try:
             return look()
         finally:
-            stages.pop(frame)
+            pop(frame)
 
 
 def key_views(watch: Watch) -> list[KeyView]:

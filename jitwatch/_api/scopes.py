@@ -7,16 +7,16 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from jitwatch import _state
 from jitwatch._errors import JitwatchError
 from jitwatch._model import Snapshot
-from jitwatch._policy import churn
 from jitwatch._record.difference import snapshot_difference
-from jitwatch._record.recorder import RECORDER
+from jitwatch._record.recorder import recorder
 
 
 def snapshot() -> Snapshot:
     """Everything recorded in this process since the start or the last `reset()`, as plain data."""
-    return RECORDER.snapshot()
+    return recorder().snapshot()
 
 
 def reset() -> None:
@@ -24,8 +24,7 @@ def reset() -> None:
 
     Warnings begin anew too: what was said before is said again if it happens again.
     """
-    RECORDER.reset()
-    churn.forget()
+    _state.current().reset()
 
 
 def report(data: Snapshot | None = None, *, color: bool | None = None, width: int | None = None) -> str:
@@ -48,12 +47,12 @@ class Recording:
     """What happened in one `with jitwatch.recording()` block, on all threads; still growing until the block ends."""
 
     def __init__(self) -> None:
-        self._before = RECORDER.live_snapshot()
+        self._before = recorder().live_snapshot()
         self._after: Snapshot | None = None
 
     def snapshot(self) -> Snapshot:
         """The block's own counts as plain data."""
-        return snapshot_difference(self._after or RECORDER.live_snapshot(), self._before)
+        return snapshot_difference(self._after or recorder().live_snapshot(), self._before)
 
     def report(self, *, color: bool | None = None, width: int | None = None) -> str:
         """The block's own counts as text."""
@@ -81,4 +80,4 @@ def recording() -> Iterator[Recording]:
     try:
         yield scope
     finally:
-        scope._after = RECORDER.live_snapshot()
+        scope._after = recorder().live_snapshot()

@@ -14,7 +14,7 @@ import numpy as np
 
 from jitwatch._api.declared_calls import REAL, DeclaredFunction
 from jitwatch._capture import jax_internals
-from jitwatch._capture.events import stages
+from jitwatch._capture.events import frames
 from jitwatch._capture.functions.call_site import call_site, caller_library
 from jitwatch._capture.hook.watch import Watch
 from jitwatch._capture.keys.key_maker import KeyMaker
@@ -91,7 +91,7 @@ class Plan:
 
     def _make(self, function: Any, call: _Call) -> None:
         args, kwargs = self._changed(call, lambda leaf, donated: _with_data(leaf, copy=donated))
-        with stages.declaring():
+        with frames.declaring():
             jax.block_until_ready(function(*args, **kwargs))
 
     def _lowered(self, call: _Call) -> Any:

@@ -2,42 +2,31 @@
 
 from __future__ import annotations
 
-import atexit
-import copyreg
 import functools
 import inspect
-import os
-import sys
-import uuid
 import warnings
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
-import jax
 import msgspec
 
-import jitwatch
 from jitwatch import _config, _faults
 from jitwatch._api.declared_calls import declared_for
-from jitwatch._api.key_views import KeyView, diff_keys, key_views
+from jitwatch._api.key_views import KeyView
+from jitwatch._api.methods import add_methods
+from jitwatch._api.pickling import is_watched
+from jitwatch._api.start import begin
 from jitwatch._capture import jax_internals
-from jitwatch._capture.events import stages
 from jitwatch._capture.hook import fallback
-from jitwatch._capture.hook.watch import Watch, hooked, plain_of
-from jitwatch._capture.keys import key_maker
-from jitwatch._errors import JitwatchError
-from jitwatch._judge.judge import is_stuck, judge_function
+from jitwatch._capture.hook.watch import hooked
 from jitwatch._model import CacheInfo, CacheKey, Finding, FunctionStats
-from jitwatch._policy import progress
-from jitwatch._policy.churn import Policy, policy_of
 from jitwatch._policy.declared import Entry
-from jitwatch._policy.say import Action, honour_warning_options
-from jitwatch._record.recorder import RECORDER
+from jitwatch._policy.policy import Policy, policy_of
+from jitwatch._policy.say import Action
 
 P = ParamSpec("P")
 R = TypeVar("R")
-_FUNCTIONS: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
 
 
 class WatchedFunction(Protocol[P, R]):
@@ -204,197 +193,5 @@ def watch_jitted(jitted: Any, options: dict[str, Any], policy: Policy, own: dict
         result, watch = fallback.wrapped(jitted, options, policy)
     if own.get("expect") is not None:
         watch.record.policy = msgspec.structs.replace(policy, expect=declared_for(watch, own["expect"]))
-    _add_methods(result, watch, options, own)
+    add_methods(result, watch, options, own)
     return result
-
-
-def watch_plainly(jitted: Any, options: dict[str, Any], policy: Policy, *, count_hits: bool) -> Any:
-    """The hooked form of a jitted function without methods on top, or itself where this JAX has no exact hook."""
-    if is_watched(jitted) or plain_of(jitted) is not jitted or not jax_internals.exact_hook_available():
-        return jitted
-    begin()
-    try:
-        return hooked(jitted, options, policy, count_hits=count_hits)[0]
-    except TypeError:  # no weak reference to the function: JAX cannot cache it either, and says so when it is called
-        return jitted
-
-
-@functools.cache
-def begin() -> None:
-    """What happens once, before the first function is watched."""
-    progress.decide()
-    RECORDER.jax_version = jax.__version__
-    jax_internals.exclude_from_tracebacks(os.path.dirname(jitwatch.__file__))
-    key_maker.remember_initial_context()
-    stages.listen()
-    honour_warning_options()
-    atexit.register(RECORDER.keep_stale)  # registered after JAX's own, so it runs before JAX clears its caches
-    copyreg.pickle(jax_internals.PjitFunction, _reduce)
-
-
-_METHODS = (
-    "cache_info", "cache_stats", "cache_report", "cache_keys", "cache_key", "diff_keys", "check", "heal",
-    "warm_up",
-)  # fmt: skip
-
-
-def _add_methods(function: Any, watch: Watch, options: dict[str, Any], own: dict[str, Any]) -> None:
-    """Put jitwatch's methods on the function object, and JAX's own with their stages attributed."""
-    methods = _Methods(watch, weakref.ref(function))
-    for name in _METHODS:
-        setattr(function, name, getattr(methods, name))
-    function._jitwatch = _Recipe(function, watch.fun, options | own)
-    function.__dict__ = _OwnAttributes(function.__dict__)
-    for name in ("lower", "trace", "eval_shape"):
-        setattr(function, name, _ahead(watch, name))
-
-
-class _OwnAttributes(dict[str, Any]):
-    """Attributes of a watched function, some of which must not go with the others into a wrapper.
-
-    `functools.wraps` and `jax.jit` copy the attributes of the function that they wrap by `dict.update`. With `lower`
-    among them, `lower` of the wrapper would lower the wrapped function.
-    """
-
-    hidden = ("lower", "trace", "eval_shape", "_fun", "_jitwatch")
-
-    def __iter__(self) -> Iterator[str]:  # without it `dict.update` copies in C
-        return (name for name in super().__iter__() if name not in self.hidden)
-
-    def keys(self) -> Any:
-        """The names that a wrapper may copy."""
-        return list(self)
-
-
-class _Methods:
-    """The methods of one watched function; bound, they go with it into any wrapper that copies its attributes."""
-
-    def __init__(self, watch: Watch, function: Callable[[], Any]) -> None:
-        self._watch, self._function = watch, function
-
-    def cache_info(self) -> CacheInfo:
-        """Counts since the start or the last `jitwatch.reset()`."""
-        stats = self._watch.record.stats()
-        ran = stats.stages
-        return CacheInfo(
-            stats.hits, stats.misses, len(stats.keys), ran.traces, ran.lowerings, ran.compiles, ran.loads,
-            stats.dispatch_only, stats.nested, stats.failures,
-        )  # fmt: skip
-
-    def cache_stats(self) -> FunctionStats:
-        """Everything recorded of this function, as plain data."""
-        return self._watch.record.stats()
-
-    def cache_report(self, *, color: bool | None = None, width: int | None = None) -> str:
-        """This function's cache as text."""
-        from jitwatch._report.recording.text import render_function
-
-        misses = RECORDER.misses_of(self._watch.record.id)
-        return render_function(self.cache_stats(), misses, color=bool(color), width=width)
-
-    def cache_keys(self) -> list[KeyView]:
-        """The known keys with their counts, oldest first, and a way to look at the program of each."""
-        return key_views(self._watch)
-
-    def cache_key(self, /, *args: Any, **kwargs: Any) -> CacheKey:
-        """The key of a call with these arguments, without calling."""
-        return self._watch.key_maker.call(args, kwargs).key
-
-    def diff_keys(self, first: int, second: int) -> str:
-        """Two keys by number, side by side, and the difference of their programs."""
-        return diff_keys(self.cache_keys(), first, second)
-
-    def check(self) -> list[Finding]:
-        """What is wrong with this function's recompilations, and with outside values that its programs keep."""
-        return judge_function(self.cache_stats())
-
-    def heal(self) -> int:
-        """Put keys that are stuck on JAX's slow path back on the fast one, without compiling; how many there were."""
-        stuck = [key for key in self._watch.record.stats().keys if is_stuck(key)]
-        self._watch.heal()
-        return len(stuck)
-
-    def warm_up(
-        self, /, specs: Entry | Iterable[Entry], *, like: Any = None, threads: int = 1, run: bool = True,
-        progress: bool | None = None,
-    ) -> int:  # fmt: skip
-        """Compile declared calls ahead, and make each once; see `jitwatch.WatchedFunction.warm_up`."""
-        from jitwatch._api.warm_up import warm_up
-
-        return warm_up(
-            self._watch, self._function(), specs, like=like, threads=threads, run=run, progress=progress
-        )  # fmt: skip
-
-    def __reduce__(self) -> Any:
-        function = self._function()
-        if function is None:
-            raise JitwatchError("the watched function of these methods no longer exists")
-        return (_methods_of, (function,))
-
-
-def _methods_of(function: Any) -> Any:
-    return function.cache_info.__self__
-
-
-def _ahead(watch: Watch, name: str) -> Any:
-    """JAX's `lower`, `trace` or `eval_shape` of one watched function."""
-
-    def ahead(*args: Any, **kwargs: Any) -> Any:
-        return watch.ahead(name, args, kwargs)
-
-    ahead.__name__ = ahead.__qualname__ = name
-    ahead.__doc__ = getattr(jax_internals.PjitFunction, name).__doc__
-    return jax_internals.api_boundary(ahead)
-
-
-class _Recipe:
-    """How to get a watched function back from a pickle or a copy: itself here, one like it in another process."""
-
-    def __init__(self, function: Any, fun: Any, options: dict[str, Any]) -> None:
-        self._function = weakref.ref(function)
-        self._arguments = (fun, options)
-        self._token = uuid.uuid4().hex
-        _FUNCTIONS[self._token] = function
-
-    def is_for(self, function: Any) -> bool:
-        """Whether this recipe is the function's own, not one copied with the attributes of another."""
-        return self._function() is function
-
-    def reduce(self) -> Any:
-        """By name where the name leads back to the function, as for any Python function; else by its parts."""
-        function = self._function()
-        module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", "")
-        by_name = _lookup(module, name) is function and not (module == "__main__" and _pickles_by_value())
-        return name if by_name else (_rebuild, (self._token, *self._arguments))
-
-
-def is_watched(function: Any) -> bool:
-    """Whether a function is itself what `watched_jit` returned, not something that copied its attributes."""
-    recipe = getattr(function, "_jitwatch", None)
-    return isinstance(recipe, _Recipe) and recipe.is_for(function)
-
-
-def _reduce(function: Any) -> Any:
-    """How pickle and copy take a PjitFunction apart: one that is not watched as without jitwatch."""
-    return function._jitwatch.reduce() if is_watched(function) else object.__reduce_ex__(plain_of(function), 4)
-
-
-def _lookup(module: Any, qualname: str) -> Any:
-    try:
-        return functools.reduce(getattr, qualname.split("."), sys.modules[module])
-    except (AttributeError, KeyError):
-        return None
-
-
-def _pickles_by_value() -> bool:
-    """Whether the pickler at work is one that writes the functions of `__main__` by value."""
-    frame: Any = sys._getframe(1)
-    while frame is not None:
-        if str(frame.f_globals.get("__name__", "")).partition(".")[0] in ("cloudpickle", "dill"):
-            return True
-        frame = frame.f_back
-    return False
-
-
-def _rebuild(token: str, fun: Any, options: dict[str, Any]) -> Any:
-    return _FUNCTIONS.get(token) or watched_jit(fun, **options)

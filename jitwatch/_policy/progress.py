@@ -13,11 +13,11 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from jitwatch import _config, _faults
+from jitwatch import _config, _faults, _state
 from jitwatch._words.safe_text import clean, short_place
 
 if TYPE_CHECKING:
-    from jitwatch._capture.events.stages import Frame
+    from jitwatch._capture.events.frames import Frame
 
 DEFAULT_S = 10.0
 """Where standard error is a terminal."""
@@ -40,7 +40,7 @@ class _UnderWay:
 class Announcer:
     """The calls that are under way on all threads, and the thread that looks after them."""
 
-    def __init__(self, after_s: float) -> None:
+    def __init__(self, after_s: float = 0.0) -> None:
         self.after_s = after_s
         """When a call gets its first line; the next ones follow after twice, four times as long. Never, if 0."""
         self.begin_in_child()
@@ -62,7 +62,7 @@ class Announcer:
         if outer is not None and outer.frame in frame.stack:
             return
         with self._condition:
-            under_way = _UnderWay(frame, None if frame.call is None else frame.call.key, self.after_s)
+            under_way = _UnderWay(frame, frame.cache_key(), self.after_s)
             self._calls[thread] = under_way
             if self._thread is None:
                 self._start()
@@ -112,7 +112,7 @@ class Announcer:
                 _faults.record("announcing a long compile", error)
 
     def _announce(self, call: _UnderWay) -> None:
-        stage = running_stage(call.frame)
+        stage = call.frame.running_stage()
         now_s = time.monotonic()
         elapsed_s = now_s - call.start_s
         call.due_s = now_s + (self.after_s if stage is None else elapsed_s)
@@ -124,18 +124,6 @@ class Announcer:
                 return
             call.written = True
         _write(line)
-
-
-def running_stage(frame: Frame) -> str | None:
-    """What JAX is at for a call; None where it may be executing the program, or is not known to have begun a stage."""
-    own = frame.own
-    if own.compiles or own.loads:
-        return None
-    if any(other.kind == "body" and other.body is frame.body for other in tuple(frame.stack)):
-        return "tracing"
-    if own.lowerings:
-        return "compiling"
-    return "lowering" if own.traces and frame.kind == "call" else None
 
 
 def _call_text(call: _UnderWay) -> str:
@@ -176,7 +164,9 @@ def _write(line: str) -> None:
         pass
 
 
-ANNOUNCER = Announcer(0.0)
+def announcer() -> Announcer:
+    """The announcer of the state in force."""
+    return _state.part(Announcer)
 
 
 def decide() -> None:
@@ -186,7 +176,7 @@ def decide() -> None:
         JitwatchError: It is not valid.
     """
     after_s = _config.option("progress_s")
-    ANNOUNCER.after_s = (DEFAULT_S if _is_terminal(sys.stderr) else 0.0) if after_s is None else after_s
+    announcer().after_s = (DEFAULT_S if _is_terminal(sys.stderr) else 0.0) if after_s is None else after_s
 
 
 def _is_terminal(stream: Any) -> bool:
@@ -194,7 +184,3 @@ def _is_terminal(stream: Any) -> bool:
         return bool(stream.isatty())
     except Exception:  # none, closed, or of the program's own making
         return False
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=ANNOUNCER.begin_in_child)

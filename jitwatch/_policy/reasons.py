@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator
 from jitwatch._explain.explain import explain
 from jitwatch._judge.judge import option_changes
 from jitwatch._model import CacheKey, Change, Explanation, Stages
-from jitwatch._record.recorder import RECORDER, FunctionRecord, KeyRecord, Tally
+from jitwatch._record.function_record import FunctionRecord, KeyRecord
+from jitwatch._record.recorder import recorder
+from jitwatch._record.tallies import Tally
 
 Counts = Callable[[Stages | Tally], int]
 """What is asked about: programs, or traces."""
@@ -78,7 +80,7 @@ def _earlier(
     record: FunctionRecord, key: CacheKey, done: Stages | None, counts: Counts, transform: tuple[str, ...] | None = None
 ) -> Iterator[KeyRecord]:
     """The keys that had what is asked about, before what was just done; of one transform, or of any."""
-    with RECORDER.lock:
+    with recorder().lock:
         known = list(record.numbered)
     for each in known:
         own = counts(done) if done is not None and each.key == key else 0
@@ -93,7 +95,7 @@ def _same_definition(record: FunctionRecord) -> list[FunctionRecord]:
     place = record.name, record.qualname, record.defined_at
     return [
         other
-        for other in RECORDER.records()
+        for other in recorder().records()
         if other is not record and (other.name, other.qualname, other.defined_at) == place
     ]
 

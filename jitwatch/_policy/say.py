@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 import sys
-import threading
 import time
 import warnings
 from collections import Counter, deque
@@ -15,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from jitwatch import _faults, _hub
+from jitwatch import _faults, _hub, _state
 from jitwatch._errors import WARNINGS, JitwatchError, RecompilationError, RecompilationWarning
 from jitwatch._model import Alert
 
@@ -44,10 +43,10 @@ class Voice:
     """What was said so far, over the whole process."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self.forget()
+        self._lock = _state.Lock()
+        self.reset()
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Begin as if nothing had been said."""
         self._levels: dict[Hashable, int] = {}
         self._counts: Counter[Hashable] = Counter()
@@ -89,7 +88,9 @@ class Voice:
             return count
 
 
-VOICE = Voice()
+def voice() -> Voice:
+    """The voice of the state in force."""
+    return _state.part(Voice)
 
 
 def act(alert: Alert, action: Action, frame: FrameType | None) -> None:
@@ -116,9 +117,9 @@ def act(alert: Alert, action: Action, frame: FrameType | None) -> None:
 def _warning(alert: Alert) -> RecompilationWarning | None:
     """The warning of an alert, which goes to the log as well; None if it was said, or too much was."""
     topic = (alert.kind, alert.function, alert.defined_at, alert.cause)
-    if not (alert.kind == "churn" or VOICE.is_new(topic, VOICE.count(topic))) or not VOICE.may_speak():
+    if not (alert.kind == "churn" or voice().is_new(topic, voice().count(topic))) or not voice().may_speak():
         return None
-    held_back = VOICE.take_held_back()
+    held_back = voice().take_held_back()
     more = f"\n  {held_back} more such warnings were held back; jitwatch.report() has all." if held_back else ""
     warning = WARNINGS.get(alert.cause, RecompilationWarning)(alert.message + more)
     warning.alert = alert

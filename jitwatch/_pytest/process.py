@@ -22,7 +22,7 @@ from jitwatch import _config, _faults, _hub, _store
 from jitwatch._api import install, scopes
 from jitwatch._errors import JitwatchError
 from jitwatch._model import Finding, FunctionStats, Miss, Process, Recording, Snapshot, Stages
-from jitwatch._record.recorder import RECORDER
+from jitwatch._record.recorder import recorder
 from jitwatch._record.sums import COUNTS, lost_s, programs_of
 from jitwatch._store.files import host_name
 from jitwatch._testing.costs import Cost, Handed, PhaseCost
@@ -103,7 +103,7 @@ class WatchedTest:
         data = self.snapshot()
         if name is None:
             return jitted_functions(data)
-        known = sorted({one for record in RECORDER.records() for one in (record.name, record.qualname)})
+        known = sorted({one for record in recorder().records() for one in (record.name, record.qualname)})
         if name not in known:
             raise JitwatchError(
                 f"Nothing named {name!r} was called or compiled so far; there are: {', '.join(known) or 'none'}."
@@ -291,7 +291,7 @@ def recording_of(text: str) -> Recording:
 
 
 def _is_known(name: str) -> bool:
-    return any(name in (record.name, record.qualname) for record in RECORDER.records())
+    return any(name in (record.name, record.qualname) for record in recorder().records())
 
 
 def _was_used(function: FunctionStats) -> bool:

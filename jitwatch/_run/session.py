@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from jitwatch import _config, _faults, _hub
+from jitwatch import _config, _faults, _hub, _state
 from jitwatch._api import install
 from jitwatch._errors import JitwatchError
 from jitwatch._model import Miss, Process, Snapshot
@@ -144,7 +144,11 @@ class _Session:
         os.kill(os.getpid(), number)
 
 
-_session: _Session | None = None
+class _Running:
+    """The session of this process."""
+
+    def __init__(self) -> None:
+        self.session: _Session | None = None
 
 
 def begin(data_file: str | None, *, count_hits: bool, reports: Reports) -> None:
@@ -171,7 +175,7 @@ def begin_by_environment() -> None:
     from jitwatch._report.recording.terminal import text_for
 
     try:
-        if _session is not None or _config.option("mode") == "off":
+        if _state.part(_Running).session is not None or _config.option("mode") == "off":
             return
         if CHILD in os.environ:
             _begin(msgspec.json.decode(os.environ[CHILD], type=Watching), None)
@@ -182,9 +186,9 @@ def begin_by_environment() -> None:
 
 
 def _begin(watching: Watching, reports: Reports | None) -> None:
-    global _session
-    if _session is None:
-        _session = _Session(watching, reports)
+    running = _state.part(_Running)
+    if running.session is None:
+        running.session = _Session(watching, reports)
 
 
 def python_path() -> str:

@@ -14,10 +14,11 @@ from typing import Any
 
 import msgspec
 
-from jitwatch import _faults, _hub
+from jitwatch import _faults, _hub, _state
 from jitwatch._model import FunctionStats, Miss, Process, Stages
 from jitwatch._record.difference import function_difference
-from jitwatch._record.recorder import RECORDER, FunctionRecord, KeyRecord
+from jitwatch._record.function_record import FunctionRecord, KeyRecord
+from jitwatch._record.recorder import recorder
 from jitwatch._store.files import host_name, parallel_name
 from jitwatch._store.lines import (
     FORMAT,
@@ -82,13 +83,13 @@ class Writer:
         """
         self._base_path = Path(os.path.abspath(path))
         self._interval_s, self._devices, self._run = interval_s, devices, run
-        self._lock = threading.RLock()
+        self._lock = _state.Lock()
         self._closed = False
         self._begin(self._base_path, {}, {})
         with self._lock:
             self._guarded(self._open)
         self._unsubscribe = _hub.subscribe(self._on_event)
-        _writers.add(self)
+        _state.part(_Writers).open.add(self)
 
     def _begin(self, path: Path, written: dict[int, _Written], base: dict[int, FunctionStats]) -> None:
         self.path = path
@@ -123,7 +124,7 @@ class Writer:
                 os.close(self._file)
                 self._file = None
         self._unsubscribe()
-        _writers.discard(self)
+        _state.part(_Writers).open.discard(self)
 
     def _guarded(self, write: Callable[[], None]) -> None:
         """Write, unless that failed before; the lock is held."""
@@ -175,7 +176,7 @@ class Writer:
             except Exception as error:
                 _faults.record("asking for the devices", error)
         process = Process(
-            host_name(), os.getpid(), index, RECORDER.jax_version, platform.python_version(), kind,
+            host_name(), os.getpid(), index, recorder().jax_version, platform.python_version(), kind,
             self._started_unix_s, tuple(sys.orig_argv), self._run,
         )  # fmt: skip
         if process != self._process:
@@ -189,7 +190,7 @@ class Writer:
                     self._guarded(lambda: self._on_miss(event))
 
     def _on_miss(self, miss: Miss) -> None:
-        record = RECORDER.find(miss.function)
+        record = recorder().find(miss.function)
         if record is None:
             return
         if self._timer is None:  # not before jax runs: a program that forks without it must stay free of threads
@@ -218,7 +219,7 @@ class Writer:
         self._last_counts_s = time.monotonic()
         if self._file is not None:
             self._add_process()
-        records = RECORDER.records()
+        records = recorder().records()
         for record in records:
             changed = self._changed(record)
             if changed is None:
@@ -231,7 +232,7 @@ class Writer:
         if self._lines.pending or (final and self._file is not None):
             self._lines.add(
                 TotalsLine(
-                    time.time(), RECORDER.jax_version, platform.python_version(), _faults.count(), self._left_out,
+                    time.time(), recorder().jax_version, platform.python_version(), _faults.count(), self._left_out,
                     self._functions_left_out, final,
                 )
             )  # fmt: skip
@@ -242,7 +243,7 @@ class Writer:
         written = self._written.get(record.id)
         if written is None:
             written = self._written[record.id] = _Written(0, {})
-        with RECORDER.lock:
+        with recorder().lock:
             activity, keys = record.activity(), [(key, key.activity()) for key in record.numbered]
         changed = [(key, grown) for key, grown in keys if written.keys.get(key.number, 0) != grown]
         if not changed and written.activity == activity:
@@ -273,7 +274,7 @@ class Writer:
         if written.described is None:
             written.described = set()
             self._entries += 1
-            self._lines.describe_function(stats, other=RECORDER.is_other(record.id))
+            self._lines.describe_function(stats, other=recorder().is_other(record.id))
         for key in stats.keys:
             if key.number not in written.described and not full:
                 written.described.add(key.number)
@@ -302,11 +303,13 @@ class Writer:
                 except Exception as error:
                     _faults.record("writing counts", error)
 
-    def _begin_in_child(self) -> None:
+    def begin_in_child(self) -> None:
         """After a fork: leave the parent's file alone; the counts so far are the parent's too."""
+        if self._closed:
+            return
         if self._file is not None:
             os.close(self._file)
-        records = RECORDER.records()
+        records = recorder().records()
         written = {
             record.id: _Written(record.activity(), {key.number: key.activity() for key in record.numbered})
             for record in records
@@ -324,36 +327,13 @@ def _close_with_multiprocessing(writer: Writer) -> None:
     Finalize(writer, writer.close, exitpriority=0)
 
 
-_writers: weakref.WeakSet[Writer] = weakref.WeakSet()
-_held: list[Writer] = []
-"""Writers that wait, with the recorder, while the process forks."""
+class _Writers:
+    """The writers that are open."""
 
+    def __init__(self) -> None:
+        self.open: weakref.WeakSet[Writer] = weakref.WeakSet()
 
-def _before_fork() -> None:
-    for writer in tuple(_writers):
-        writer._lock.acquire()
-        _held.append(writer)
-    if _held:
-        RECORDER.lock.acquire()
-
-
-def _after_fork(*, in_child: bool) -> None:
-    if _held:
-        RECORDER.lock.release()
-    while _held:
-        writer = _held.pop()
-        try:
-            if in_child and not writer._closed:
-                writer._begin_in_child()
-        except Exception as error:
-            _faults.record("starting a file after a fork", error)
-        finally:
-            writer._lock.release()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(
-        before=_before_fork,
-        after_in_parent=lambda: _after_fork(in_child=False),
-        after_in_child=lambda: _after_fork(in_child=True),
-    )
+    def begin_in_child(self) -> None:
+        """After a fork: each goes on in a file of this process."""
+        for writer in tuple(self.open):
+            _faults.contain("starting a file after a fork", writer.begin_in_child, default=None)

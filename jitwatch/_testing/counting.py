@@ -11,7 +11,8 @@ from jitwatch._judge.judge import CODES, eager_cause
 from jitwatch._judge.remedies import advice_for
 from jitwatch._model import CacheKey, Change, Miss
 from jitwatch._policy.reasons import is_again, programs, reason, traces
-from jitwatch._record.recorder import RECORDER, FunctionRecord
+from jitwatch._record.function_record import FunctionRecord
+from jitwatch._record.recorder import recorder
 from jitwatch._report.assertions.assertion_text import MAX_LISTED, Event
 
 
@@ -50,7 +51,7 @@ class Counting:
     def __call__(self, event: Any) -> None:
         """Count one miss, if it is one that matters here."""
         try:
-            record = RECORDER.find(event.function) if isinstance(event, Miss) else None
+            record = recorder().find(event.function) if isinstance(event, Miss) else None
             if record is not None and self._is_meant(record):
                 with self._lock:
                     if self._open:
@@ -62,11 +63,11 @@ class Counting:
     def _is_meant(self, record: FunctionRecord) -> bool:
         if self._covers is not None:
             return self._covers(record)
-        return self._eager or bool(record.defined_at) or not RECORDER.is_other(record.id)
+        return self._eager or bool(record.defined_at) or not recorder().is_other(record.id)
 
     def _take(self, miss: Miss, record: FunctionRecord) -> None:
         number = traces(miss.stages) if self.what == "traced" else programs(miss.stages)
-        if self.what == "traced" and RECORDER.is_other(record.id):
+        if self.what == "traced" and recorder().is_other(record.id):
             if record.defined_at and record not in self.untold:
                 self.untold.append(record)
             return
@@ -88,7 +89,7 @@ class Counting:
         changes = reason(record, key, done=miss.stages, counts=counts).changes
         changes = _with_persistent(changes, miss)
         cause = changes[0].cause if changes else ""
-        is_eager = RECORDER.is_other(record.id) and not record.defined_at
+        is_eager = recorder().is_other(record.id) and not record.defined_at
         if is_eager and cause in ("shape", "static_value", "static_identity"):
             cause = eager_cause(record.name, changes)
         advice = advice_for(cause, record.stats(), changes) if cause in CODES else ""
@@ -100,7 +101,7 @@ class Counting:
 
 
 def _key_of(record: FunctionRecord, miss: Miss) -> CacheKey | None:
-    with RECORDER.lock:
+    with recorder().lock:
         known = 0 < (miss.key or 0) <= len(record.numbered)
         return record.numbered[miss.key - 1].key if known and miss.key else None
 

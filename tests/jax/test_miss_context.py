@@ -16,7 +16,7 @@ import pytest
 
 import jitwatch
 from jitwatch import context, watched_jit
-from jitwatch._record.recorder import RECORDER
+from jitwatch._record.recorder import recorder
 from jitwatch._record.user_context import current
 from jitwatch._report.recording.as_json import render
 from jitwatch._store import Writer, load
@@ -24,7 +24,7 @@ from jitwatch._store import Writer, load
 
 def contexts(function: Any) -> list[dict[str, str]]:
     """Of each miss of a watched function, oldest first."""
-    return [dict(miss.context) for miss in RECORDER.misses_of(function.cache_stats().id)]
+    return [dict(miss.context) for miss in recorder().misses_of(function.cache_stats().id)]
 
 
 def test_each_miss_has_the_values_of_its_block() -> None:
@@ -65,7 +65,7 @@ def test_failed_nested_and_ahead_of_time_misses_have_it_too() -> None:
     with context(step=3):
         f.lower(jnp.ones(2))
 
-    misses = RECORDER.misses_of(f.cache_stats().id)
+    misses = recorder().misses_of(f.cache_stats().id)
     assert {(miss.kind, dict(miss.context)["step"]) for miss in misses} >= {
         ("call", "1"), ("nested", "2"), ("aot", "3"),
     }  # fmt: skip

@@ -15,7 +15,7 @@ from fresh_functions import fails, make, plain, sizes, vector
 
 import jitwatch
 from jitwatch import JitwatchError, watched_jit
-from jitwatch._record.recorder import RECORDER
+from jitwatch._record.recorder import recorder
 from jitwatch.testing import assert_compiles, assert_no_recompiles, assert_traces
 
 KINDS = {
@@ -313,8 +313,8 @@ def test_function_compiled_unseen_is_no_function_never_called() -> None:
     f = make(jax.jit)
     x = vector()
     f(x)
-    for record in [each for each in RECORDER.records() if each.in_use() is f.__wrapped__]:
-        RECORDER._others.pop(next(key for key, other in RECORDER._others.items() if other is record))
+    for record in [each for each in recorder().records() if each.in_use() is f.__wrapped__]:
+        recorder()._others.pop(next(key for key, other in recorder()._others.items() if other is record))
 
     assert "It has a program from before the block" in fails(assert_compiles(f, exactly=1), lambda: f(x))
 

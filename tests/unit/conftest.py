@@ -19,7 +19,7 @@ NEVER_S = 1000.0
 def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     """A fresh recorder, which data files are written from."""
     fresh = Recorder()
-    monkeypatch.setattr(writer, "RECORDER", fresh)
+    monkeypatch.setattr(writer, "recorder()", fresh)
     return fresh
 
 

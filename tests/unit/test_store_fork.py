@@ -36,7 +36,7 @@ def in_child(work: Callable[[], None]) -> None:
 
 def test_a_forked_process_has_a_file_of_its_own(make_writer: Any, recorder: Recorder, tmp_path: Path) -> None:
     one = make_writer(interval_s=0.02)
-    step = add_function(recorder=recorder)
+    step = add_function(ledger=recorder)
     add_hits(add_miss(step, sized_key(1)), 5)
     before = one.path.read_bytes()
 
@@ -63,7 +63,7 @@ def test_a_forked_process_in_which_nothing_is_jitted_leaves_no_file(
     make_writer: Any, recorder: Recorder, tmp_path: Path
 ) -> None:
     one = make_writer()
-    add_miss(add_function(recorder=recorder), sized_key(1))
+    add_miss(add_function(ledger=recorder), sized_key(1))
 
     in_child(one.close)
 
@@ -88,7 +88,7 @@ def test_a_file_that_cannot_be_started_after_a_fork_is_a_fault(
 
 def test_a_child_of_multiprocessing_closes_its_file(make_writer: Any, recorder: Recorder, tmp_path: Path) -> None:
     one = make_writer()
-    record = add_miss(add_function(recorder=recorder), sized_key(1))
+    record = add_miss(add_function(ledger=recorder), sized_key(1))
 
     child = multiprocessing.get_context("fork").Process(target=add_hits, args=(record, 7))
     child.start()

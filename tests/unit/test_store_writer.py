@@ -34,7 +34,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 def test_a_miss_is_in_the_file_before_the_call_returns(make_writer: Any, recorder: Recorder) -> None:
     path = make_writer().path
-    step = add_function(recorder=recorder)
+    step = add_function(ledger=recorder)
 
     for size in range(5):
         add_miss(step, sized_key(size))
@@ -46,7 +46,7 @@ def test_a_miss_is_in_the_file_before_the_call_returns(make_writer: Any, recorde
 def test_a_closed_file_holds_everything(make_writer: Any, recorder: Recorder) -> None:
     recorder.jax_version = "0.10.2"
     one = make_writer()
-    step, idle, other = add_function(recorder=recorder), add_function("idle", recorder), recorder.other("add")
+    step, idle, other = add_function(ledger=recorder), add_function("idle", recorder), recorder.other("add")
     for size in range(3):
         add_hits(add_miss(step, sized_key(size)), size)
     add_miss(step, sized_key(0), stages=Stages())
@@ -66,7 +66,7 @@ def test_a_closed_file_holds_everything(make_writer: Any, recorder: Recorder) ->
 
 def test_repeats_that_run_no_stage_are_counted_and_not_written(make_writer: Any, recorder: Recorder) -> None:
     one = make_writer()
-    step = add_function(recorder=recorder)
+    step = add_function(ledger=recorder)
     add_miss(step, sized_key(1))
     size = one.path.stat().st_size
 
@@ -81,14 +81,14 @@ def test_repeats_that_run_no_stage_are_counted_and_not_written(make_writer: Any,
 
 def test_the_first_miss_of_a_key_is_written_even_without_a_stage(make_writer: Any, recorder: Recorder) -> None:
     path = make_writer().path
-    add_miss(add_function(recorder=recorder), sized_key(1), stages=Stages())
+    add_miss(add_function(ledger=recorder), sized_key(1), stages=Stages())
 
     assert functions(path)[0].keys[0].key == sized_key(1)
 
 
 def test_hits_are_updated_while_nothing_misses(make_writer: Any, recorder: Recorder) -> None:
     path = make_writer(interval_s=0.02).path
-    record = add_miss(add_function(recorder=recorder), sized_key(1))
+    record = add_miss(add_function(ledger=recorder), sized_key(1))
     add_hits(record, 7)
 
     wait_for(lambda: functions(path)[0].hits == 7)
@@ -100,7 +100,7 @@ def test_hits_are_updated_while_nothing_misses(make_writer: Any, recorder: Recor
 
 def test_a_miss_brings_along_the_counts_that_are_due(make_writer: Any, recorder: Recorder) -> None:
     one = make_writer()
-    step, loss = add_function(recorder=recorder), add_function("loss", recorder)
+    step, loss = add_function(ledger=recorder), add_function("loss", recorder)
     add_hits(add_miss(step, sized_key(1)), 7)
 
     one._last_counts_s -= 2000
@@ -157,7 +157,7 @@ def test_a_path_that_cannot_be_written_is_one_fault(make_writer: Any, recorder: 
     before = _faults.count()
 
     one = make_writer("absent/.jitwatch")
-    add_miss(add_function(recorder=recorder), sized_key(1))
+    add_miss(add_function(ledger=recorder), sized_key(1))
     one.close()
 
     assert one.error == f"{one.path} cannot be written: No such file or directory."
@@ -168,7 +168,7 @@ def test_a_full_disk_ends_the_file_and_not_the_program(
     make_writer: Any, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = make_writer()
-    step = add_function(recorder=recorder)
+    step = add_function(ledger=recorder)
     add_miss(step, sized_key(1))
     before, real = _faults.count(), os.write
 
@@ -197,7 +197,7 @@ def test_a_write_that_is_interrupted_tears_no_other_line(
     make_writer: Any, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = make_writer()
-    step = add_function(recorder=recorder)
+    step = add_function(ledger=recorder)
     add_miss(step, sized_key(1))
     real = os.write
 
@@ -225,7 +225,7 @@ def test_a_full_file_says_what_it_left_out(
 ) -> None:
     monkeypatch.setattr(writer, "MAX_ENTRIES", 4)
     one = make_writer()
-    step, late = add_function(recorder=recorder), add_function("late", recorder)
+    step, late = add_function(ledger=recorder), add_function("late", recorder)
     for size in range(4):
         add_hits(add_miss(step, sized_key(size)), 1)
     add_miss(late, sized_key(1))
@@ -240,7 +240,7 @@ def test_a_full_file_says_what_it_left_out(
 
 def test_functions_that_made_room_stay_in_the_file(make_writer: Any, recorder: Recorder) -> None:
     one = make_writer()
-    step = add_function(recorder=recorder)
+    step = add_function(ledger=recorder)
     add_miss(step, sized_key(1))
     del recorder.functions[step.id]
     add_miss(step, sized_key(2))
@@ -254,7 +254,7 @@ def test_parts_are_described_once_as_long_as_they_are_remembered(
     make_writer: Any, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = make_writer()
-    step = add_function(recorder=recorder)
+    step = add_function(ledger=recorder)
     params = {f"w{number}": leaf((number,)) for number in range(992)}
     add_miss(step, key({"params": params, "x": leaf((1,))}))
     size = one.path.stat().st_size
@@ -269,7 +269,7 @@ def test_parts_are_described_once_as_long_as_they_are_remembered(
 
 def test_threads_lose_nothing(make_writer: Any, recorder: Recorder) -> None:
     one = make_writer(interval_s=0.01)
-    step = add_function(recorder=recorder)
+    step = add_function(ledger=recorder)
 
     def work(thread: int) -> None:
         for number in range(50):
@@ -294,7 +294,7 @@ def test_no_thread_at_the_end_of_the_interpreter_is_no_fault(
     path, before = make_writer().path, _faults.count()
     monkeypatch.setattr(threading.Thread, "start", refuse)
 
-    add_miss(add_function(recorder=recorder), sized_key(1))
+    add_miss(add_function(ledger=recorder), sized_key(1))
 
     assert len(functions(path)) == 1
     assert _faults.count() == before
@@ -310,7 +310,7 @@ def test_a_program_that_has_not_used_jax_stays_free_of_threads(make_writer: Any)
 
 def test_files_of_one_folder_add_up(make_writer: Any, recorder: Recorder, tmp_path: Path) -> None:
     """Two writers of one process stand for two processes here; each sees everything."""
-    step = add_function(recorder=recorder)
+    step = add_function(ledger=recorder)
     writers = [make_writer(), make_writer()]
     add_hits(add_miss(step, sized_key(1)), 4)
     for each in writers:

@@ -1,29 +1,26 @@
 """Attributes each stage that JAX runs to the call, the helper or the eager operation that caused it.
 
-`jax.monitoring` says on the running thread that a stage ended and under which name. A stack for each thread, pushed
-only around misses, uses ahead of time and traced bodies, says whose it was. An event is never a trace by itself: JAX
-0.9 and later send the trace event for a hit in the tracing cache too. That the Python body ran is the only sure sign.
+`jax.monitoring` says on the running thread that a stage ended and under which name. A stack for each thread (`frames`)
+says whose it was. An event is never a trace by itself: JAX 0.9 and later send the trace event for a hit in the tracing
+cache too. That the Python body ran is the only sure sign.
 """
 
 from __future__ import annotations
 
-import threading
-import time
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 
-from jitwatch import _faults
+from jitwatch import _faults, _state
 from jitwatch._capture import jax_internals
-from jitwatch._capture.events import guard, persistent, unwatched
-from jitwatch._capture.functions.call_site import call_site, caller_library
-from jitwatch._model import Alert, CacheKey, Miss, Stages
-from jitwatch._policy import progress
-from jitwatch._record import user_context
-from jitwatch._record.recorder import RECORDER, FunctionRecord, Tally
+from jitwatch._capture.events import guard, unwatched
+from jitwatch._capture.events.frames import Compiling, TracedBody, thread_state
+from jitwatch._capture.events.misses import new_miss
+from jitwatch._capture.observer import observer
+from jitwatch._model import Stages
+from jitwatch._record.function_record import FunctionRecord
+from jitwatch._record.tallies import Tally
 
 _KINDS = {
     "/jax/core/compile/jaxpr_trace_duration": "trace",
@@ -33,101 +30,39 @@ _KINDS = {
 _PERSISTENT_HIT = "/jax/compilation_cache/cache_hits"
 
 
-class Frame:
-    """One watched thing that is under way on a thread."""
+class _LoweredAhead:
+    """Watched functions by the name of a program of theirs that was lowered ahead and may be compiled any time."""
 
-    def __init__(self, kind: str, function: FunctionRecord | None, body: Any = None) -> None:
-        self.kind = kind
-        """`call`, `nested`, `aot`, `body` (the traced Python body runs) or `inspect` (a look inside)."""
-        self.function = function
-        self.body = body
-        self.own, self.helpers = Tally(), Tally()
-        self.outermost = True
-        """Whether no traced body encloses this frame on its thread."""
-        self.key_error: Exception | None = None
-        self.call: Any = None
-        """The key of a call, as `keys.Call`; None where it cannot be told."""
-        self.key: Any = None
-        """The record of the key, at the end of a call."""
-        self.alerts: list[Alert] = []
-        """What the call gave rise to, to be said when all is counted."""
-        self.stopped = False
-        """Whether jitwatch itself ended the call with an exception."""
-        self.stack: list[Frame] = []
-        """The frames of its thread, once it is among them."""
-
-
-class _Compiling(NamedTuple):
-    """A program that is about to be compiled: its name, and the watched function and key that it is for."""
-
-    name: str
-    function: FunctionRecord | None
-    key: CacheKey | None
-
-
-class _ThreadState(threading.local):
     def __init__(self) -> None:
-        self.stack: list[Frame] = []
-        self.persistent_hit = False
-        self.traced: dict[str, float] = {}
-        self.transformed: dict[str, weakref.ref[FunctionRecord]] = {}
-        self.lowered: dict[str, Tally] = {}
-        self.declaring = False
-        self.compiling: _Compiling | None = None
-        self.stopped_at_xla = False
+        self.records: dict[str, weakref.ref[FunctionRecord]] = {}
 
 
-_thread = _ThreadState()
-_lowered_ahead: dict[str, weakref.ref[FunctionRecord]] = {}
-_registered = False
-_lock = threading.Lock()
+class _Listening:
+    """The registration of the listeners, one thread at a time."""
+
+    def __init__(self) -> None:
+        self._lock = _state.Lock()
+
+    def ensure(self) -> None:
+        """Register the listeners that JAX does not have: all at first, later those that a program has cleared."""
+        with self._lock:
+            if not jax_internals.has_listener("duration", _on_duration):
+                jax.monitoring.register_event_duration_secs_listener(_on_duration)
+            if not jax_internals.has_listener("event", _on_event):
+                jax.monitoring.register_event_listener(_on_event)
+            if not jax_internals.has_listener("scalar", _on_begin):
+                jax.monitoring.register_scalar_listener(_on_begin)
+            jax_internals.call_before_xla(_before_xla)
 
 
 def listen() -> None:
-    """Register the listeners, once for the process."""
-    global _registered
-    with _lock:
-        if not _registered:
-            jax.monitoring.register_event_duration_secs_listener(_on_duration)
-            jax.monitoring.register_event_listener(_on_event)
-            jax.monitoring.register_scalar_listener(_on_begin)
-            jax_internals.call_before_xla(_before_xla)
-            _registered = True
+    """See to it that JAX tells of its stages; `jax.monitoring.clear_event_listeners()` ends that."""
+    _state.part(_Listening).ensure()
 
 
-def push(frame: Frame) -> None:
-    """Begin a frame on this thread."""
-    stack = _thread.stack
-    frame.outermost = not any(other.kind == "body" for other in stack)
-    frame.stack = stack
-    stack.append(frame)
-
-
-def pop(frame: Frame) -> None:
-    """End a frame, and whatever an exception left above it."""
-    stack = _thread.stack
-    while stack and stack.pop() is not frame:
-        pass
-
-
-@contextmanager
-def declaring() -> Iterator[None]:
-    """Calls of this thread in the block are declared ones, so their programs are no waste."""
-    _thread.declaring = True
-    try:
-        yield
-    finally:
-        _thread.declaring = False
-
-
-def is_declaring() -> bool:
-    """Whether this thread makes declared calls."""
-    return _thread.declaring
-
-
-def body_ran(body: Any, seconds: float) -> None:
+def body_ran(body: TracedBody, seconds: float) -> None:
     """Count a trace for whoever traces `body` on this thread, or for the function if it is traced on its own."""
-    for frame in reversed(_thread.stack):
+    for frame in reversed(thread_state().stack):
         if frame.kind == "inspect":
             return
         if frame.body is body and frame.kind != "body":
@@ -140,18 +75,18 @@ def body_ran(body: Any, seconds: float) -> None:
 
 def transformed(record: FunctionRecord) -> None:
     """Remember that JAX may soon run a program of this name outside any call of it: a backward pass, `remat`."""
-    _thread.transformed[record.program] = weakref.ref(record)
-    _thread.traced.pop(record.program, None)  # by a program of that name which was never lowered
+    thread_state().transformed[record.program] = weakref.ref(record)
+    thread_state().traced.pop(record.program, None)  # by a program of that name which was never lowered
 
 
 def lowered_ahead(record: FunctionRecord) -> None:
     """Remember that someone may soon compile this function's lowered program, outside any call of it."""
-    _lowered_ahead[record.program] = weakref.ref(record)
+    _state.part(_LoweredAhead).records[record.program] = weakref.ref(record)
 
 
 def _on_event(event: str, **_: Any) -> None:
     if event == _PERSISTENT_HIT:
-        _thread.persistent_hit = True
+        thread_state().persistent_hit = True
 
 
 def _on_duration(event: str, duration_s: float, **details: Any) -> None:
@@ -164,17 +99,17 @@ def _on_duration(event: str, duration_s: float, **details: Any) -> None:
         _faults.record("monitoring", error)
 
 
-def before_trace(body: Any) -> None:
+def before_trace(body: TracedBody) -> None:
     """Let the guard stop a call before the function's Python body is traced for it."""
     begun = _faults.contain("the begin of a trace", _traced, body, default=None)
     if begun is not None:
-        _let_guard_see("trace", begun)
+        guard.ask("trace", begun)
 
 
-def _traced(body: Any) -> _Compiling | None:
+def _traced(body: TracedBody) -> Compiling | None:
     """What a trace of `body` is for; None unless it is for a call, of which a compilation follows."""
-    around = [frame for frame in _thread.stack[-2:-1] if frame.kind == "call" and frame.body is body]
-    return _Compiling(body.program, around[0].function, _key_of(around[0])) if around else None
+    around = [frame for frame in thread_state().stack[-2:-1] if frame.kind == "call" and frame.body is body]
+    return Compiling(body.program, around[0].function, around[0].cache_key()) if around else None
 
 
 def _on_begin(event: str, _: float, **details: Any) -> None:
@@ -183,42 +118,35 @@ def _on_begin(event: str, _: float, **details: Any) -> None:
     if kind in ("lower", "compile"):
         begun = _faults.contain("monitoring", _begun, kind, str(details.get("fun_name", "")), default=None)
         if begun is not None:
-            _let_guard_see(kind, begun)
+            guard.ask(kind, begun)
 
 
-def _begun(kind: str, program: str) -> _Compiling | None:
+def _begun(kind: str, program: str) -> Compiling | None:
     name = _without_jit(program)
-    frame = _thread.stack[-1] if _thread.stack else None
-    if any(other.kind == "inspect" for other in _thread.stack):
+    frame = thread_state().stack[-1] if thread_state().stack else None
+    if any(other.kind == "inspect" for other in thread_state().stack):
         begun = None
     elif frame is None:
-        begun = _Compiling(name, _owner(name, _thread.lowered.get(name)), None)
+        begun = Compiling(name, _owner(name, thread_state().lowered.get(name)), None)
     elif frame.kind != "body" and frame.function is not None and name in (frame.function.program, ""):
-        begun = _Compiling(name, frame.function, _key_of(frame))
+        begun = Compiling(name, frame.function, frame.cache_key())
     else:
-        begun = _Compiling(name, None, None)
+        begun = Compiling(name, None, None)
     if kind == "compile":
-        _thread.compiling = begun
+        thread_state().compiling = begun
     elif frame is None or frame.kind != "call" or begun is None or begun.function is None:
         return None  # it may be lowered and never compiled
     return begun
 
 
 def _before_xla() -> None:
-    if _thread.compiling is not None:
+    compiling = thread_state().compiling
+    if compiling is not None:
         try:
-            _let_guard_see("xla", _thread.compiling)
+            guard.ask("xla", compiling)
         except BaseException:
-            _thread.stopped_at_xla = True
+            thread_state().stopped_at_xla = True
             raise
-
-
-def _let_guard_see(stage: str, begun: _Compiling) -> None:
-    guard.before(stage, begun.name, _thread.stack, own=begun.function, key=begun.key)
-
-
-def _key_of(frame: Frame) -> CacheKey | None:
-    return None if frame.call is None else frame.call.key
 
 
 def _without_jit(program: str) -> str:
@@ -226,13 +154,13 @@ def _without_jit(program: str) -> str:
 
 
 def _attribute(kind: str, duration_s: float, program: str) -> None:
-    if kind == "compile" and _thread.stopped_at_xla:
-        _thread.stopped_at_xla = False
+    if kind == "compile" and thread_state().stopped_at_xla:
+        thread_state().stopped_at_xla = False
         return  # JAX sends the event though XLA did not run
-    if kind == "compile" and _thread.persistent_hit:
-        _thread.persistent_hit, kind = False, "load"
+    if kind == "compile" and thread_state().persistent_hit:
+        thread_state().persistent_hit, kind = False, "load"
     name = _without_jit(program)
-    frame = _thread.stack[-1] if _thread.stack else None
+    frame = thread_state().stack[-1] if thread_state().stack else None
     if frame is None:
         _attribute_outside(kind, duration_s, name)
     elif frame.kind == "inspect":
@@ -243,9 +171,9 @@ def _attribute(kind: str, duration_s: float, program: str) -> None:
         else:
             frame.own.add(_stage(kind, duration_s))
             if kind != "lower":
-                progress.ANNOUNCER.ended(frame)
+                observer().compiled(frame)
     elif kind != "trace":
-        cause = next((other for other in reversed(_thread.stack) if other.kind != "body"), None)
+        cause = next((other for other in reversed(thread_state().stack) if other.kind != "body"), None)
         if cause is None or (cause.kind != "inspect" and unwatched.running_function(name) is not None):
             _add_other(name, _stage(kind, duration_s))
         elif cause.kind != "inspect":
@@ -260,18 +188,18 @@ def _attribute_outside(kind: str, duration_s: float, name: str) -> None:
     compiled after a use of `lower` was lowered by it.
     """
     if kind == "trace":
-        _thread.traced[name] = duration_s
+        thread_state().traced[name] = duration_s
         return
     stages = Tally()
     if kind == "lower":
-        if name in _thread.traced:
-            stages.add(Stages(traces=1, trace_s=_thread.traced[name]))
-        _thread.traced.clear()
+        if name in thread_state().traced:
+            stages.add(Stages(traces=1, trace_s=thread_state().traced[name]))
+        thread_state().traced.clear()
         stages.add(_stage(kind, duration_s))
-        _thread.lowered[name] = stages
+        thread_state().lowered[name] = stages
         unwatched.lowered(name)
         return
-    lowered = _thread.lowered.pop(name, None)
+    lowered = thread_state().lowered.pop(name, None)
     stages.add(_stage(kind, duration_s))
     if lowered is not None:
         stages.add(lowered)
@@ -286,12 +214,14 @@ def _role(name: str, lowered: Tally | None) -> str:
     if lowered is not None and lowered.traces:
         return "call"
     # A backward pass may be only compiled too: JAX keeps lowerings.
-    return "aot" if lowered is None and name in _lowered_ahead else "backward"
+    return "aot" if lowered is None and name in _state.part(_LoweredAhead).records else "backward"
 
 
 def _owner(name: str, lowered: Tally | None) -> FunctionRecord | None:
     """The watched function that a program is compiled for outside any call, by what was lowered under its name."""
-    owners = {"aot": _lowered_ahead, "backward": _thread.transformed}.get(_role(name, lowered), {})
+    owners = {"aot": _state.part(_LoweredAhead).records, "backward": thread_state().transformed}.get(
+        _role(name, lowered), {}
+    )
     reference = owners.get(name)
     record = None if reference is None else reference()
     return None if record is None or unwatched.is_of_another(name, record) else record
@@ -300,23 +230,9 @@ def _owner(name: str, lowered: Tally | None) -> FunctionRecord | None:
 def _add_other(name: str, stages: Stages) -> None:
     record, cache_key, kind = unwatched.program_of(name)
     if record.defined_at and kind == "call":
-        _thread.transformed.pop(name, None)  # a backward pass of this name is now this function's
+        thread_state().transformed.pop(name, None)  # a backward pass of this name is now this function's
     key = record.record_of(cache_key) if kind == "call" else None
     record.add(new_miss(record, kind, stages, key=(key.number or None) if key else None), key)
-
-
-def new_miss(record: FunctionRecord, kind: str, stages: Stages, **details: Any) -> Miss:
-    """A miss of `record` on this thread, now."""
-    known = {
-        "key": None, "helpers": Stages(), "failed": None, "failed_at": None, "failed_argument": None,
-        "slow_path": False,
-    }  # fmt: skip
-    return Miss(
-        number=RECORDER.next_number(), function=record.id, kind=kind, stages=stages, call_site=call_site(),
-        unix_s=time.time(), thread=threading.get_ident(), library=caller_library(),
-        persistent=persistent.outcome(record.name, stages) if stages.compiles else "", context=user_context.current(),
-        **known | details,
-    )  # fmt: skip
 
 
 def _stage(kind: str, duration_s: float) -> Stages:

@@ -10,20 +10,32 @@ from typing import Any, NamedTuple
 
 import jax
 
-from jitwatch import _faults
+from jitwatch import _faults, _state
 from jitwatch._capture import jax_internals
+from jitwatch._capture.events.frames import TracedBody
 from jitwatch._capture.functions import identity
 from jitwatch._capture.keys import key_maker
 from jitwatch._model import CacheKey
-from jitwatch._record.recorder import RECORDER, FunctionRecord
+from jitwatch._record.function_record import FunctionRecord
+from jitwatch._record.recorder import recorder
 
 MAX_LOWERED = 10_000
 _OF_JAX = os.path.dirname(jax.__file__) + os.sep
-_makers: weakref.WeakKeyDictionary[Callable[..., Any], key_maker.KeyMaker] = weakref.WeakKeyDictionary()
-_tokens: weakref.WeakKeyDictionary[Callable[..., Any], int] = weakref.WeakKeyDictionary()
-_numbers = itertools.count(1)
-_lowered: dict[str, str] = {}
-"""Where the function is defined that was lowered last under a name; for those that are compiled ahead of time."""
+
+
+class _Known:
+    """What was seen of functions that are not watched."""
+
+    def __init__(self) -> None:
+        self.makers: weakref.WeakKeyDictionary[Callable[..., Any], key_maker.KeyMaker] = weakref.WeakKeyDictionary()
+        self.tokens: weakref.WeakKeyDictionary[Callable[..., Any], int] = weakref.WeakKeyDictionary()
+        self.numbers = itertools.count(1)
+        self.lowered: dict[str, str] = {}
+        """Where the function is defined that was lowered last under a name; for those compiled ahead of time."""
+
+
+def _known() -> _Known:
+    return _state.part(_Known)
 
 
 class Program(NamedTuple):
@@ -42,23 +54,24 @@ def program_of(name: str) -> Program:
 
 
 def _unknown(name: str) -> Program:
-    return Program(RECORDER.other(name), None, "call")
+    return Program(recorder().other(name), None, "call")
 
 
 def _program_of(name: str) -> Program | None:
     running = jax_internals.running_dispatch(name)
     if running is None:
         here = jax_internals.running_definition(name)
-        place = here or _lowered.get(name, "")
+        place = here or _known().lowered.get(name, "")
         kind = "backward" if here else "aot"
-        return Program(RECORDER.other(name, defined_at=place), None, kind) if _is_users(place) else None
+        return Program(recorder().other(name, defined_at=place), None, kind) if _is_users(place) else None
     key = key_of(name)
     fun = running.fun
     place = "" if fun is None or running.params is not None else definition_of(fun)
     if fun is None or not _is_users(place):
-        return Program(RECORDER.other(name), key, "call")
-    token = _tokens.get(fun) or _tokens.setdefault(fun, next(_numbers))
-    record = RECORDER.other(name, identity.qualified_name(fun, name), place, identity.bound_values(fun), token)
+        return Program(recorder().other(name), key, "call")
+    known = _known()
+    token = known.tokens.get(fun) or known.tokens.setdefault(fun, next(known.numbers))
+    record = recorder().other(name, identity.qualified_name(fun, name), place, identity.bound_values(fun), token)
     record.objects, record.in_use = identity.bound_objects(fun), weakref.ref(fun)
     return Program(record, key, "call")
 
@@ -69,11 +82,9 @@ def running_function(name: str) -> Callable[..., Any] | None:
 
 
 def _running_function(name: str) -> Callable[..., Any] | None:
-    from jitwatch._capture.hook.body import Body
-
     running = jax_internals.running_dispatch(name)
     fun = None if running is None or running.params is not None else running.fun
-    return None if fun is None or isinstance(fun, Body) or not _is_users(definition_of(fun)) else fun
+    return None if fun is None or isinstance(fun, TracedBody) or not _is_users(definition_of(fun)) else fun
 
 
 def is_of_another(name: str, record: FunctionRecord) -> bool:
@@ -87,9 +98,10 @@ def is_of_another(name: str, record: FunctionRecord) -> bool:
 def lowered(name: str) -> None:
     """Remember which function's program was lowered under a name, as nothing tells when it is compiled later."""
     place = _faults.contain("naming a program", jax_internals.running_definition, name, default="")
-    if len(_lowered) >= MAX_LOWERED:
-        _lowered.clear()
-    _lowered[name] = place
+    places = _known().lowered
+    if len(places) >= MAX_LOWERED:
+        places.clear()
+    places[name] = place
 
 
 def definition_of(fun: Any) -> str:
@@ -109,9 +121,10 @@ def key_of(name: str) -> CacheKey | None:
             return None
         if running.params is not None or running.fun is None:
             return key_maker.key_of_primitive(running.args, running.params or {})
-        maker = _makers.get(running.fun)
+        makers = _known().makers
+        maker = makers.get(running.fun)
         if maker is None:
-            maker = _makers[running.fun] = key_maker.KeyMaker(
+            maker = makers[running.fun] = key_maker.KeyMaker(
                 running.fun, running.static_argnums, running.static_argnames
             )
         return maker.call(running.args, running.kwargs).key

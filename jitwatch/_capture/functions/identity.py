@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jitwatch import _state
 from jitwatch._capture import jax_internals
 from jitwatch._capture.keys.values import compares_by_identity, describe
 
@@ -43,7 +44,7 @@ def bound_objects(fun: Callable[..., Any]) -> tuple[int, ...]:
     Their text may be that of others. Functions and arrays are not among them: whoever makes a function anew makes
     those anew with it.
     """
-    return tuple(_number_of(value) for value in _values(fun) if _is_told_by_itself(value))
+    return tuple(_state.part(_Objects).number(value) for value in _values(fun) if _is_told_by_itself(value))
 
 
 def _values(fun: Any) -> list[Any]:
@@ -66,27 +67,31 @@ def _is_told_by_itself(value: Any) -> bool:
     return compares_by_identity(value) and not isinstance(value, (jax.Array, np.ndarray))
 
 
-_objects: dict[int, tuple[weakref.ref[Any], int]] = {}
-_numbers = itertools.count(1)
+class _Objects:
+    """Numbers of objects, for as long as they live."""
 
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[weakref.ref[Any], int]] = {}
+        self._numbers = itertools.count(1)
 
-def _number_of(value: Any) -> int:
-    """The number of an object; 0 for one that cannot be told from those that come after it at its address."""
-    place = id(value)
-    known = _objects.get(place)
-    if known is not None and known[0]() is value:
-        return known[1]
-    try:
-        reference = weakref.ref(value, lambda gone: _forget(place, gone))
-    except TypeError:
-        return 0
-    _objects[place] = reference, next(_numbers)
-    return _objects[place][1]
+    def number(self, value: Any) -> int:
+        """The number of an object; 0 for one that cannot be told from those that come after it at its address."""
+        place = id(value)
+        known = self._known.get(place)
+        if known is not None and known[0]() is value:
+            return known[1]
+        try:
+            reference = weakref.ref(value, lambda gone: self._forget(place, gone))
+        except TypeError:
+            return 0
+        number = next(self._numbers)
+        self._known[place] = reference, number
+        return number
 
-
-def _forget(place: int, gone: Any) -> None:
-    if place in _objects and _objects[place][0] is gone:
-        del _objects[place]
+    def _forget(self, place: int, gone: Any) -> None:
+        known = self._known.get(place)
+        if known is not None and known[0] is gone:
+            self._known.pop(place, None)
 
 
 def _checksum(code: types.CodeType) -> int:

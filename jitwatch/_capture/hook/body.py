@@ -9,12 +9,13 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from jitwatch import _faults
+from jitwatch import _faults, _state
 from jitwatch._capture import jax_internals
 from jitwatch._capture.events import stages
+from jitwatch._capture.events.frames import Frame, TracedBody, pop, push
 
 
-class Body:
+class Body(TracedBody):
     """Stands for a function towards JAX: same name, signature, source, equality and hash, and it counts traces.
 
     It holds the function weakly, as JAX's caches do; whoever holds a Body for calling holds the function too. Two
@@ -53,27 +54,19 @@ class Body:
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         function = self.function()
-        frame = _faults.contain("the begin of a trace", self._begin, default=None)
-        if frame is None:
+        if not _faults.contain("the begin of a trace", _is_tracing, default=False):
             return function(*args, **kwargs)
+        frame = Frame("body", None, self)
         start = time.perf_counter()
         try:
+            push(frame)
             stages.before_trace(self)
             return function(*args, **kwargs)
         finally:
-            _faults.contain("the end of a trace", self._end, frame, time.perf_counter() - start, default=None)
-
-    def _begin(self) -> stages.Frame | None:
-        if jax_internals.trace_state_clean():  # not a trace: `debug_nans` looks for the operation that made the NaN
-            return None
-        frame = stages.Frame("body", None, self)
-        stages.push(frame)
-        return frame
-
-    def _end(self, frame: stages.Frame, seconds: float) -> None:
-        stages.pop(frame)
-        if not frame.stopped:
-            stages.body_ran(self, seconds)
+            pop(frame)
+            if not frame.stopped:
+                seconds = time.perf_counter() - start
+                _faults.contain("the end of a trace", stages.body_ran, self, seconds, default=None)
 
     def __eq__(self, other: object) -> bool:
         if self is other:
@@ -97,6 +90,11 @@ class Body:
         return next(iter(self._records), None)
 
 
+def _is_tracing() -> bool:
+    """Not so where `debug_nans` looks for the operation that made the NaN."""
+    return not jax_internals.trace_state_clean()
+
+
 def _innermost(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function inside partials; JAX looks for the source line of a partial there."""
     while isinstance(function, functools.partial):
@@ -104,24 +102,28 @@ def _innermost(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-_bodies: dict[int, tuple[weakref.ref[Any], Body]] = {}
+class _Bodies:
+    """The Body of each function, by the function's address."""
+
+    def __init__(self) -> None:
+        self.known: dict[int, tuple[weakref.ref[Any], Body]] = {}
+
+    def of(self, fun: Callable[..., Any], name: str) -> Body:
+        """The Body of a function."""
+        place = id(fun)
+        known = self.known.get(place)
+        if known is not None and known[0]() is fun:
+            return known[1]
+        body = Body(fun, name)
+        self.known[place] = weakref.ref(fun, lambda gone: self._forget(place, gone)), body
+        return body
+
+    def _forget(self, place: int, gone: Any) -> None:
+        known = self.known.get(place)
+        if known is not None and known[0] is gone:
+            self.known.pop(place, None)
 
 
 def body_of(fun: Callable[..., Any], name: str) -> Body:
     """The one Body of a function, by identity, for as long as the function exists."""
-    number = id(fun)
-    known = _bodies.get(number)
-    if known is not None and known[0]() is fun:
-        return known[1]
-    body = Body(fun, name)
-    _bodies[number] = (
-        weakref.ref(fun, lambda gone: _faults.contain("forgetting a function", _forget, number, gone, default=None)),
-        body,
-    )
-    return body
-
-
-def _forget(number: int, gone: Any) -> None:
-    known = _bodies.get(number)
-    if known is not None and known[0] is gone:
-        del _bodies[number]
+    return _state.part(_Bodies).of(fun, name)

@@ -14,14 +14,13 @@ import jax
 
 from jitwatch import _faults
 from jitwatch._capture import jax_internals
-from jitwatch._capture.events import stages
+from jitwatch._capture.events.frames import Frame, pop
 from jitwatch._capture.hook.watch import Watch, own_stages
+from jitwatch._capture.observer import observer
 from jitwatch._model import Stages
-from jitwatch._policy import progress
-from jitwatch._policy.churn import Policy
 
 
-def wrapped(jitted: Any, options: dict[str, Any], policy: Policy) -> tuple[Any, Watch]:
+def wrapped(jitted: Any, options: dict[str, Any], policy: Any) -> tuple[Any, Watch]:
     """A Python function around the jitted one, and its watch."""
     watch = Watch(jitted, options, policy, exact=False)
 
@@ -30,19 +29,23 @@ def wrapped(jitted: Any, options: dict[str, Any], policy: Policy) -> tuple[Any, 
         if jax.config.jax_disable_jit:  # no cache is used, so nothing is counted, as with the exact hook
             return watch.fun(*args, **kwargs)
         size = jax_internals.dispatch_cache_size(watch.inner)
-        frame = _faults.contain("the begin of a call", watch.begin, args, kwargs, default=None)
-        if frame is None:
-            return watch.inner(*args, **kwargs)
+        frame = Frame("call", watch.record, watch.body)
         try:
+            begun = _faults.contain("the begin of a call", watch.begin, frame, args, kwargs, default=False)
             result = watch.inner(*args, **kwargs)
+            grown = jax_internals.dispatch_cache_size(watch.inner) > size
+            if not begun:
+                return result
+            if grown or own_stages(frame) != Stages() or frame.kind == "nested":
+                _faults.contain("counting a miss", watch.end, frame, None, default=None)
+            else:
+                _faults.contain("counting a hit", _count_hit, watch, frame, default=None)
         except BaseException as error:
-            _faults.contain("counting a failed call", watch.failed, frame, error, default=None)
+            if frame.is_under_way():
+                _faults.contain("counting a failed call", watch.failed, frame, error, default=None)
             raise
-        grown = jax_internals.dispatch_cache_size(watch.inner) > size
-        if grown or own_stages(frame) != Stages() or frame.kind == "nested":
-            _faults.contain("counting a miss", watch.end, frame, None, default=None)
-        else:
-            _faults.contain("counting a hit", _count_hit, watch, frame, default=None)
+        finally:
+            pop(frame)
         if frame.alerts:
             watch.speak(frame)
         return result
@@ -52,7 +55,7 @@ def wrapped(jitted: Any, options: dict[str, Any], policy: Policy) -> tuple[Any, 
     return watched, watch
 
 
-def _count_hit(watch: Watch, frame: stages.Frame) -> None:
-    stages.pop(frame)
-    progress.ANNOUNCER.ended(frame)
+def _count_hit(watch: Watch, frame: Frame) -> None:
+    pop(frame)
+    observer().ended(frame)
     watch.record.record_of(None if frame.call is None else frame.call.key).hits.add_one()

@@ -10,21 +10,19 @@ from typing import Any
 import jax
 
 from jitwatch import _faults
-from jitwatch._api.watched import begin, watch_plainly
 from jitwatch._capture import jax_internals
-from jitwatch._capture.hook.watch import watch_of
-from jitwatch._policy.churn import policy_of_all
+from jitwatch._capture.hook.registry import watch_of
+from jitwatch._capture.hook.watch import hooked
 
 
 class Patch:
     """The replacement, while it is in place."""
 
-    def __init__(self, *, count_hits: bool) -> None:
-        self._policy = policy_of_all()
+    def __init__(self, policy: Any, *, count_hits: bool) -> None:
+        self._policy = policy
         self._count_hits = count_hits
         self._places: list[tuple[ModuleType, str]] = []
         self._in_place = True
-        begin()
         self.jit = self._make_jit()
         self._ahead = jax_internals.ahead_functions()
         jax_internals.set_ahead_functions({name: _counted_ahead(name, of) for name, of in self._ahead.items()})
@@ -64,6 +62,16 @@ class Patch:
 
     def _watch(self, jitted: Any, options: dict[str, Any]) -> Any:
         return watch_plainly(jitted, options, self._policy, count_hits=self._count_hits)
+
+
+def watch_plainly(jitted: Any, options: dict[str, Any], policy: Any, *, count_hits: bool) -> Any:
+    """The hooked form of a jitted function without methods on top, or itself where this JAX has no exact hook."""
+    if watch_of(jitted) is not None or not jax_internals.exact_hook_available():
+        return jitted
+    try:
+        return hooked(jitted, options, policy, count_hits=count_hits, by_name=False)[0]
+    except TypeError:  # no weak reference to the function: JAX cannot cache it either, and says so when it is called
+        return jitted
 
 
 def _counted_ahead(name: str, original: Any) -> Any:

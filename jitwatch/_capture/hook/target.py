@@ -11,9 +11,10 @@ import jax
 from jitwatch._capture import jax_internals
 from jitwatch._capture.events import unwatched
 from jitwatch._capture.functions import identity
-from jitwatch._capture.hook.watch import watch_of
+from jitwatch._capture.hook.registry import watch_of
 from jitwatch._policy.reasons import is_alike
-from jitwatch._record.recorder import RECORDER, FunctionRecord
+from jitwatch._record.function_record import FunctionRecord
+from jitwatch._record.recorder import recorder
 
 
 class Target:
@@ -86,7 +87,7 @@ def _innermost(function: Any) -> Any:
 
 
 def _is_other(record: FunctionRecord) -> bool:
-    return RECORDER.is_other(record.id)
+    return recorder().is_other(record.id)
 
 
 def is_jit_disabled() -> bool:

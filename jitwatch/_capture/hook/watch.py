@@ -13,15 +13,18 @@ import msgspec
 from jitwatch import _faults, _hub
 from jitwatch._capture import jax_internals
 from jitwatch._capture.events import stages
+from jitwatch._capture.events.frames import Frame, pop, push, thread_state
+from jitwatch._capture.events.misses import new_miss
 from jitwatch._capture.functions import captured, definition, identity
 from jitwatch._capture.functions.call_site import innermost_user_line, running_test, user_frame
-from jitwatch._capture.hook.body import Body, body_of
+from jitwatch._capture.hook.body import body_of
+from jitwatch._capture.hook.registry import log_switch, registry
 from jitwatch._capture.keys import key_maker
 from jitwatch._capture.keys.values import describe
+from jitwatch._capture.observer import observer
 from jitwatch._model import CacheKey, Change, LoggedCall, Miss, Stages
-from jitwatch._policy import churn, progress, say
-from jitwatch._policy.churn import Policy
-from jitwatch._record.recorder import RECORDER, FunctionRecord, KeyRecord
+from jitwatch._record.function_record import FunctionRecord, KeyRecord
+from jitwatch._record.recorder import recorder
 from jitwatch._record.sums import lost_s
 
 _ARGUMENT_IN_ERROR = re.compile(r"depends on the values? of the arguments? (.+?)[.\n]")
@@ -41,17 +44,20 @@ class Watch:
     """
 
     def __init__(
-        self, jitted: Any, options: dict[str, Any], policy: Policy, *, exact: bool, count_hits: bool = True
-    ) -> None:
+        self, jitted: Any, options: dict[str, Any], policy: Any, *, exact: bool, count_hits: bool = True,
+        by_name: bool = True,
+    ) -> None:  # fmt: skip
         self._exact, self._count_hits = exact, count_hits
+        self.plain = jitted
+        """The function that the hooked one was made from."""
         self.fun = jax_internals.jitted_function(jitted)
         name = jax_internals.jitted_name(jitted)
         self.body = body_of(self.fun, name)
         self.key_maker = key_maker.KeyMaker(self.fun, *jax_internals.static_positions(jitted))
-        records = _RECORDS.setdefault(self.body, {})
+        records = registry().records.setdefault(self.body, {})
         cache = count_hits, jax_internals.dispatch_identity(jitted)
         if cache not in records:
-            records[cache] = RECORDER.add_function(
+            records[cache] = recorder().add_function(
                 name=name,
                 qualname=identity.qualified_name(self.fun, name),
                 bound=identity.bound_values(self.fun),
@@ -64,7 +70,7 @@ class Watch:
             records[cache].in_use = weakref.ref(self.body)
             records[cache].objects = identity.bound_objects(self.fun)
         self.record: FunctionRecord = records[cache]
-        if policy.warn_compiles:  # of a function that is watched by name, not with all others
+        if by_name:
             self.record.policy = policy
         self.record.program = self.body.program
         self.body.add_record(self.record)
@@ -77,33 +83,29 @@ class Watch:
 
     def ahead(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """JAX's `lower`, `trace` or `eval_shape`, with what it runs counted as work ahead of time."""
-        frame = _faults.contain("work ahead of time", self._begin_ahead, default=None)
+        frame = Frame("aot", self.record, self.body)
         try:
+            push(frame)
             return getattr(self.inner, name)(*args, **kwargs)
         finally:
-            if frame is not None:
-                _faults.contain("work ahead of time", self._end_ahead, frame, name, default=None)
+            _faults.contain("work ahead of time", self._end_ahead, frame, name, default=None)
 
-    def _begin_ahead(self) -> stages.Frame:
-        frame = stages.Frame("aot", self.record, self.body)
-        stages.push(frame)
-        return frame
-
-    def _end_ahead(self, frame: stages.Frame, name: str, caller: tuple[str, str] | None = None) -> None:
-        stages.pop(frame)
+    def _end_ahead(self, frame: Frame, name: str, caller: tuple[str, str] | None = None) -> None:
+        pop(frame)
         if name == "lower":
             stages.lowered_ahead(self.record)
         own = own_stages(frame)
         if own != Stages():
-            miss = stages.new_miss(self.record, "aot", own, helpers=frame.helpers.stages())
+            miss = new_miss(self.record, "aot", own, helpers=frame.helpers.stages())
             if caller is not None:
                 miss = msgspec.structs.replace(miss, call_site=caller[0], library=caller[1])
             self.record.add(miss, None)
 
     def compile_lowered(self, lowered: Any, caller: tuple[str, str]) -> None:
         """Compile a program that `ahead` lowered, on any thread, and count it for the caller's line and library."""
-        frame = self._begin_ahead()
+        frame = Frame("aot", self.record, self.body)
         try:
+            push(frame)
             lowered.compile()
         finally:
             self._end_ahead(frame, "compile", caller)
@@ -112,24 +114,29 @@ class Watch:
         """JAX's `cache_miss` with the counting around it."""
 
         def cache_miss(*args: Any, **kwargs: Any) -> Any:
-            frame = _faults.contain("the begin of a miss", self.begin, args, kwargs, default=None)
-            if frame is None:
-                return original(*args, **kwargs)
-            try:
+            frame = Frame("call", self.record, self.body)
+            try:  # from here on, so that an interrupt at any moment leaves no frame behind
+                begun = _faults.contain("the begin of a miss", self.begin, frame, args, kwargs, default=False)
                 result = original(*args, **kwargs)
+                if not begun:
+                    return result
+                fastpath = _faults.contain("counting a miss", self.end, frame, result[1], default=result[1])
             except BaseException as error:
-                _faults.contain("counting a failed call", self.failed, frame, error, default=None)
+                if frame.is_under_way():
+                    _faults.contain("counting a failed call", self.failed, frame, error, default=None)
                 raise
-            fastpath = _faults.contain("counting a miss", self.end, frame, result[1], default=result[1])
+            finally:
+                pop(frame)
             if frame.alerts:
                 self.speak(frame)
             return (result[0], fastpath, *result[2:])
 
+        cache_miss.jitwatch_watch = self  # type: ignore[attr-defined]
         return cache_miss
 
-    def begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> stages.Frame:
-        """Before JAX handles a miss: its key, and a frame that collects the stages."""
-        frame = stages.Frame("call", self.record, self.body)
+    def begin(self, frame: Frame, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+        """Before JAX handles a miss: its key, and the frame that collects the stages."""
+        stages.listen()
         try:
             if self._may_stand_for_another:
                 self._may_stand_for_another = False
@@ -141,14 +148,14 @@ class Watch:
                 stages.transformed(self.record)
         except Exception as error:  # a fault only if JAX does not refuse the arguments as well
             frame.key_error = error
-        stages.push(frame)
-        progress.ANNOUNCER.began(frame)
-        return frame
+        push(frame)
+        observer().began(frame)
+        return True
 
-    def end(self, frame: stages.Frame, fastpath: Any) -> Any:
+    def end(self, frame: Frame, fastpath: Any) -> Any:
         """After JAX handled a miss: count it; returns the fast-path data to give to C++."""
-        stages.pop(frame)
-        progress.ANNOUNCER.ended(frame)
+        pop(frame)
+        observer().ended(frame)
         call = frame.call
         if frame.key_error is not None:
             _faults.record("the cache key", frame.key_error)
@@ -164,9 +171,13 @@ class Watch:
                 key.captured = captured.values_of(self.fun)
             self._count(frame, key, own, slow_path=self._exact and fastpath is None and frame.kind == "call")
             programs = own.compiles + own.loads
-            key.declared = key.declared or stages.is_declaring() or (programs > 0 and self._is_expected(call))
+            key.declared = (
+                key.declared
+                or thread_state().declaring
+                or (programs > 0 and call is not None and observer().is_expected(self.record, call.key))
+            )
             test = running_test() if programs else ""
-            frame.alerts = churn.after_miss(self.record, key, programs=programs, seconds=lost_s(own), test=test)
+            frame.alerts = observer().missed(self.record, key, programs=programs, seconds=lost_s(own), test=test)
         key.seen, key.rebuild_pending = True, False
         if fastpath is None or call is None:
             return fastpath
@@ -175,14 +186,10 @@ class Watch:
             self.heal()
         return self._counted(fastpath, call, key)
 
-    def _is_expected(self, call: key_maker.Call | None) -> bool:
-        expect = self.record.policy.expect
-        return expect is not None and call is not None and expect.covers(call.key)
-
-    def failed(self, frame: stages.Frame, error: BaseException) -> None:
+    def failed(self, frame: Frame, error: BaseException) -> None:
         """After a call raised: count it, with the line and the argument that JAX names."""
-        stages.pop(frame)
-        progress.ANNOUNCER.ended(frame, error)
+        pop(frame)
+        observer().ended(frame, error)
         frame.key_error = None
         key = self.record.record_of(None if frame.call is None else frame.call.key)
         key.heal_pending = key.heal_pending or frame.stopped
@@ -192,15 +199,14 @@ class Watch:
             failed_argument=_argument_named(error),
         )  # fmt: skip
 
-    def speak(self, frame: stages.Frame) -> None:
+    def speak(self, frame: Frame) -> None:
         """Say what a miss gave rise to. Where that raises, the call fails although it was computed."""
         alerts, frame.alerts = frame.alerts, []
-        for alert in alerts:
-            try:
-                say.act(alert, self.record.policy.on_churn, _faults.contain("an alert", user_frame, default=None))
-            except BaseException:
-                frame.key.heal_pending = True
-                raise
+        try:
+            observer().say(self.record, alerts, _faults.contain("an alert", user_frame, default=None))
+        except BaseException:
+            frame.key.heal_pending = True
+            raise
 
     def heal(self) -> None:
         """Empty the dispatch cache, which is all that keeps a key on the slow path; nothing is compiled again."""
@@ -209,21 +215,19 @@ class Watch:
             jax_internals.clear_dispatch_cache(function)
             self.record.expect_rebuild()
 
-    def _count(self, frame: stages.Frame, key: KeyRecord, own: Stages, **details: Any) -> None:
-        miss = stages.new_miss(
-            self.record, frame.kind, own, key=key.number or None, helpers=frame.helpers.stages(), **details
-        )
+    def _count(self, frame: Frame, key: KeyRecord, own: Stages, **details: Any) -> None:
+        miss = new_miss(self.record, frame.kind, own, key=key.number or None, helpers=frame.helpers.stages(), **details)
         self.record.add(miss, key)
         self._log(frame.call, key, miss)
 
     @staticmethod
-    def _was_hit_without_us(frame: stages.Frame, key: KeyRecord, own: Stages, fastpath: Any) -> bool:
+    def _was_hit_without_us(frame: Frame, key: KeyRecord, own: Stages, fastpath: Any) -> bool:
         """Whether the call missed only because jitwatch had emptied the dispatch cache, or kept it empty."""
-        led_around = key.rebuild_pending or (LOGGING.active and key.seen)
+        led_around = key.rebuild_pending or (log_switch().active and key.seen)
         return bool(led_around) and frame.kind == "call" and fastpath is not None and own == Stages()
 
     def _number_executable(self, key: KeyRecord, own: Stages, fastpath: Any) -> None:
-        with RECORDER.lock:
+        with recorder().lock:
             if own.compiles or own.loads:
                 self.record.executables += 1
                 key.executable = self.record.executables
@@ -238,65 +242,39 @@ class Watch:
         counter: Any = functools.partial(key.hits.call)
         counter.entry = Entry(call, fastpath.xla_executable)
         key.entry = weakref.ref(counter)
-        if LOGGING.active:  # no fast path, and so nothing of JAX's that would keep the entry
-            LOGGING.kept.append(counter)
+        if log_switch().active:  # no fast path, and so nothing of JAX's that would keep the entry
+            log_switch().kept.append(counter)
             return None
         return jax_internals.count_hits(fastpath, counter) if self._count_hits else fastpath
 
     def _log(self, call: key_maker.Call | None, key: KeyRecord, miss: Miss | None) -> None:
-        if LOGGING.active:
+        if log_switch().active:
             cache_key: CacheKey | None = None if call is None else call.key
             _hub.publish(LoggedCall(self.record.name, self.record.id, cache_key, key.executable, miss))
 
 
-class _Logging:
-    """Whether a call log is open: inside one, every call comes to the hook."""
+def hooked(
+    jitted: Any, options: dict[str, Any], policy: Any, *, count_hits: bool = True, by_name: bool = True
+) -> tuple[Any, Watch]:
+    """A PjitFunction like `jitted` whose misses, and hits if asked for, are counted, and its watch.
 
-    def __init__(self) -> None:
-        self.active = 0
-        self.kept: list[Any] = []
-
-
-LOGGING = _Logging()
-_RECORDS: weakref.WeakKeyDictionary[Body, dict[Any, FunctionRecord]] = weakref.WeakKeyDictionary()
-_HOOKED: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
-"""Each hooked function, and the plain one that it was made from."""
-_WATCHES: weakref.WeakKeyDictionary[Any, Watch] = weakref.WeakKeyDictionary()
-
-
-def hooked(jitted: Any, options: dict[str, Any], policy: Policy, *, count_hits: bool = True) -> tuple[Any, Watch]:
-    """A PjitFunction like `jitted` whose misses, and hits if asked for, are counted, and its watch."""
-    watch = Watch(jitted, options, policy, exact=True, count_hits=count_hits)
+    Args:
+        jitted: What `jax.jit` returned.
+        options: Of `jax.jit`, as they are shown.
+        policy: What the author asked for; capture hands it to policy and does not look into it.
+        count_hits: Whether to count hits.
+        by_name: Whether this function is watched for itself, and not with all others: then its policy goes for all
+            that share its record.
+    """
+    watch = Watch(jitted, options, policy, exact=True, count_hits=count_hits, by_name=by_name)
     cache_name = "jitwatch" if count_hits else "jitwatch, misses only"
     result = jax_internals.with_hook(jitted, watch.inner, watch.hook, cache_name=cache_name)
     watch.function = weakref.ref(result)
-    _HOOKED[result] = jitted
-    _WATCHES[result] = watch
+    registry().hooked.add(result)
     return result, watch
 
 
-def watch_of(function: Any) -> Watch | None:
-    """The watch of a hooked function; None for any other."""
-    try:
-        return _WATCHES.get(function)
-    except TypeError:
-        return None
-
-
-def plain_of(function: Any) -> Any:
-    """The function that a hooked one was made from; a function that is not hooked itself."""
-    return _HOOKED.get(function, function)
-
-
-def empty_dispatch_caches() -> None:
-    """Make the next call with each known key come to the hook; it neither traces nor compiles, and counts as a hit."""
-    for function in tuple(_HOOKED):
-        jax_internals.clear_dispatch_cache(function)
-    for record in RECORDER.records():
-        record.expect_rebuild()
-
-
-def own_stages(frame: stages.Frame) -> Stages:
+def own_stages(frame: Frame) -> Stages:
     """The function's own stages in a frame.
 
     JAX 0.9 and later send a trace event for a hit in the tracing cache too: without a run of the body it is none.

@@ -22,6 +22,7 @@ from jax._src import (
     core,
     dispatch,
     linear_util,
+    monitoring,
     pjit,
     source_info_util,
     traceback_util,
@@ -91,6 +92,11 @@ def with_hook(
 def api_boundary(function: Callable[..., Any]) -> Any:
     """`function` as an entry into JAX: what it raises has the traceback that `jax_traceback_filtering` asks for."""
     return traceback_util.api_boundary(function)
+
+
+def hook_of(function: Any) -> Any:
+    """What a PjitFunction calls when its fast path does not take a call; None for anything else."""
+    return function.__getstate__()["cache_miss"] if isinstance(function, PjitFunction) else None
 
 
 def is_jitted(function: Any) -> bool:
@@ -193,15 +199,43 @@ _XLA_FUNCTIONS = ("backend_compile_and_load", "backend_compile")  # the second b
 
 
 def call_before_xla(callback: Callable[[], None]) -> None:
-    """Call `callback` each time before JAX has XLA compile, when the persistent cache had no answer; it may raise."""
+    """Call `callback` each time before JAX has XLA compile, when the persistent cache had no answer; it may raise.
+
+    A second time for the same callback without effect.
+    """
 
     def compile_after(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         callback()
         return original(*args, **kwargs)
 
     for name in _XLA_FUNCTIONS:
-        if hasattr(compiler, name):
-            setattr(compiler, name, functools.partial(compile_after, getattr(compiler, name)))
+        original = getattr(compiler, name, None)
+        if original is not None and getattr(original, "jitwatch_callback", None) is not callback:
+            wrapped = functools.partial(compile_after, original)
+            wrapped.jitwatch_callback = callback  # type: ignore[attr-defined]
+            setattr(compiler, name, wrapped)
+
+
+_LISTENERS = {
+    "event": "_event_listeners", "duration": "_event_duration_secs_listeners", "scalar": "_scalar_listeners",
+}  # fmt: skip
+
+
+def has_listener(kind: str, listener: Callable[..., Any]) -> bool:
+    """Whether `jax.monitoring` has a listener of a kind: `event`, `duration` or `scalar`.
+
+    A program may clear them all. Where JAX does not let it be told, it has what was given to it once.
+    """
+    known = getattr(monitoring, _LISTENERS[kind], None)
+    if known is None:
+        known = _given[kind]
+        given = listener in known
+        known.append(listener)
+        return given
+    return listener in known
+
+
+_given: dict[str, list[Callable[..., Any]]] = {kind: [] for kind in _LISTENERS}
 
 
 def can_call_before_xla() -> bool:

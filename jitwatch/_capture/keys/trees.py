@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import jax
 
+from jitwatch import _state
 from jitwatch._capture import jax_internals
 from jitwatch._capture.keys import libraries, static_parts
 from jitwatch._capture.keys.static_parts import PRIMITIVES
@@ -16,16 +17,31 @@ from jitwatch._model import Static, Tree
 
 T = TypeVar("T")
 LEAF = Tree("*")
-STATICS = StaticTable()
-_intern: dict[Any, Any] = {}
 MAX_INTERNED = 200_000
+
+
+class _Shared:
+    """What trees and keys have in common."""
+
+    def __init__(self) -> None:
+        self.parts: dict[Any, Any] = {}
+        self.safe_trees: dict[Any, TreeInfo] = {}
+        """Of treedefs whose static parts are all names and numbers, so that they keep no object of the user's."""
+        self.kind_names: weakref.WeakKeyDictionary[type, str] = weakref.WeakKeyDictionary()
+        self.kinds_named: dict[str, int] = {}
+
+
+def statics() -> StaticTable:
+    """The table of static values of the state in force."""
+    return _state.part(StaticTable)
 
 
 def interned(value: T) -> T:
     """The first object equal to `value`, so that keys share their equal parts."""
-    if len(_intern) >= MAX_INTERNED:  # endless churn; only sharing is lost
-        _intern.clear()
-    known: T = _intern.setdefault(value, value)
+    parts = _state.part(_Shared).parts
+    if len(parts) >= MAX_INTERNED:  # endless churn; only sharing is lost
+        parts.clear()
+    known: T = parts.setdefault(value, value)
     return known
 
 
@@ -39,17 +55,14 @@ class TreeInfo(NamedTuple):
     """Index of each leaf that is a typed PRNG key, with its dtype."""
 
 
-# Treedefs whose static parts are all names and numbers, so that keeping them keeps no object of the user's alive.
-_safe_trees: dict[Any, TreeInfo] = {}
-
-
 def tree_of(treedef: Any, value: Any) -> TreeInfo:
     """The readable form of the treedef of `value`."""
-    known = _safe_trees.get(treedef)
+    trees = _state.part(_Shared).safe_trees
+    known = trees.get(treedef)
     if known is None:
         known, safe = read_tree(treedef, value)
-        if safe and len(_safe_trees) < MAX_INTERNED:
-            _safe_trees[treedef] = known
+        if safe and len(trees) < MAX_INTERNED:
+            trees[treedef] = known
     return known
 
 
@@ -102,16 +115,13 @@ def _leaf_paths(tree: Tree, path: str = "") -> Iterator[str]:
         yield from _leaf_paths(child, path + key)
 
 
-_kind_names: weakref.WeakKeyDictionary[type, str] = weakref.WeakKeyDictionary()
-_kinds_named: dict[str, int] = {}
-
-
 def _kind_name(kind: type) -> str:
     """The class of a node; `Name#2` for a second class of the same name, which JAX takes for another structure."""
-    name = _kind_names.get(kind)
+    shared = _state.part(_Shared)
+    name = shared.kind_names.get(kind)
     if name is None:
-        number = _kinds_named[kind.__qualname__] = _kinds_named.get(kind.__qualname__, 0) + 1
-        name = _kind_names[kind] = kind.__qualname__ if number == 1 else f"{kind.__qualname__}#{number}"
+        number = shared.kinds_named[kind.__qualname__] = shared.kinds_named.get(kind.__qualname__, 0) + 1
+        name = shared.kind_names[kind] = kind.__qualname__ if number == 1 else f"{kind.__qualname__}#{number}"
     return name
 
 
@@ -120,16 +130,16 @@ def _node_static(kind: type, aux: Any, keys: list[str]) -> tuple[Static | None, 
     if kind in (dict, list, tuple) or (aux is None and hasattr(kind, "_fields")):
         if kind is not dict or all(type(key) in PRIMITIVES for key in aux):
             return None, True
-        return STATICS.part(tuple(aux), "dict"), False
+        return statics().part(tuple(aux), "dict"), False
     if aux is None:
         return None, True
-    return STATICS.part(aux, _kind_name(kind), lambda: libraries.aux_parts(kind, aux, keys)), False
+    return statics().part(aux, _kind_name(kind), lambda: libraries.aux_parts(kind, aux, keys)), False
 
 
 def _child_key(kind: type, aux: Any, i: int, count: int, path: Any, depth: int, child: Any) -> str:
     """How the user reaches child `i` of a node; `path` is that of the child's first leaf."""
     if kind is dict:
-        return f"[{aux[i]!r}]" if type(aux[i]) in PRIMITIVES else f"[{STATICS.part(aux[i], 'dict key').text}]"
+        return f"[{aux[i]!r}]" if type(aux[i]) in PRIMITIVES else f"[{statics().part(aux[i], 'dict key').text}]"
     if kind in (list, tuple):
         return f"[{i}]"
     if hasattr(kind, "_fields"):

@@ -10,7 +10,6 @@ import enum
 import functools
 import itertools
 import re
-import threading
 import types
 import weakref
 import zlib
@@ -42,7 +41,6 @@ _PRIMITIVES = PRIMITIVES
 _FUNCTIONS = (types.FunctionType, types.MethodType, jax_internals.PjitFunction)
 _ADDRESS = re.compile(r"(?: at)? 0x[0-9a-fA-F]{6,}")
 _COLLECTIONS = (tuple, list, dict, frozenset, set)
-_tokens = itertools.count(1)
 
 
 def describe(value: Any, depth: int = 3) -> str:
@@ -193,8 +191,8 @@ class StaticTable:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
         self._known: dict[Any, Static] = {}
+        self._tokens = itertools.count(1)
         self._part_tokens: dict[Any, int] = {}
         self._shared: dict[Any, Any] = {}
 
@@ -214,17 +212,16 @@ class StaticTable:
 
     def _record(self, value: Any, scope: type | str, parts: Callable[[], Pairs] | None) -> Static:
         key: Any = (scope, value) if type(value) in _PRIMITIVES else _Reference(value, scope, self._forget)
-        with self._lock:
-            known = self._known.get(key)
-            if known is None:
-                if len(self._known) >= MAX_STATICS:  # endless churn; a value seen before only gets a new token
-                    self._known.clear()
-                known = Static(
-                    type(value).__qualname__, describe(value), next(_tokens), compares_by_identity(value),
-                    self._parts(value, _Budget(), MAX_DEPTH, parts),
-                )  # fmt: skip
-                self._known[key] = known
-            return known
+        known = self._known.get(key)  # no lock: this runs the user's `==`, and the building of a record their `repr`
+        if known is None:
+            if len(self._known) >= MAX_STATICS:  # endless churn; a value seen before only gets a new token
+                self._known.clear()
+            built = Static(
+                type(value).__qualname__, describe(value), next(self._tokens), compares_by_identity(value),
+                self._parts(value, _Budget(), MAX_DEPTH, parts),
+            )  # fmt: skip
+            known = self._known.setdefault(key, built)
+        return known
 
     def _parts(
         self, value: Any, budget: _Budget, depth: int, pairs: Callable[[], Pairs] | None = None
@@ -263,9 +260,7 @@ class StaticTable:
         if len(self._part_tokens) >= MAX_STATICS:
             self._part_tokens.clear()
         token = self._part_tokens.get(key)
-        if token is None:
-            token = self._part_tokens[key] = next(_tokens)
-        return token
+        return self._part_tokens.setdefault(key, next(self._tokens)) if token is None else token
 
     def _share(self, value: Any) -> Any:
         if len(self._shared) >= MAX_STATICS:
@@ -273,9 +268,8 @@ class StaticTable:
         return self._shared.setdefault(value, value)
 
     def _forget(self, key: Any) -> None:
-        with self._lock:
-            self._known.pop(key, None)
-            self._part_tokens.pop(key, None)
+        self._known.pop(key, None)
+        self._part_tokens.pop(key, None)
 
     def __len__(self) -> int:
         return len(self._known)

@@ -1,0 +1,90 @@
+"""`freeze`, `unfreeze` and `no_compiles`: after warm-up, a program should only hit JAX's caches."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from jitwatch._api.start import begin
+from jitwatch._capture.hook.registry import watch_of
+from jitwatch._errors import JitwatchError
+from jitwatch._policy import say
+from jitwatch._policy.bans import Ban, bans
+from jitwatch._policy.bans import this_thread as number_of_this_thread
+from jitwatch._record.recorder import recorder
+
+_FROZEN = "after jitwatch.freeze()"
+
+
+def freeze(
+    *functions: Any, action: say.Action = "raise", allow_loads: bool = True, eager: bool = True,
+    this_thread: bool = False,
+) -> None:  # fmt: skip
+    """Forbid compilation from now on: after warm-up, a program should only hit JAX's caches.
+
+    What would compile raises `RecompilationError`, before XLA runs, with the user's line, the difference to the nearest
+    key that has a program, and the fix. Calls that compile nothing go on as before: NumPy in place of JAX arrays,
+    callbacks, `grad` and `vmap` that were compiled. A stopped call can be repeated after `unfreeze()`.
+
+    Args:
+        *functions: Watched functions, or names of what was called or compiled so far; everything in the process if left
+            out.
+        action: `raise`; `warn`, which lets it compile; or a function that is called with an `Alert` before XLA runs,
+            and may raise.
+        allow_loads: Whether a program may come from the persistent compilation cache.
+        eager: Whether eager operations, and functions that are not watched, are forbidden to compile too.
+        this_thread: Whether to forbid it on the calling thread only.
+
+    Raises:
+        JitwatchError: A function is not watched, nothing has the name, or the action is none of these.
+    """
+    bans().add(_ban(_FROZEN, functions, action, allow_loads, eager, this_thread))
+
+
+def unfreeze() -> None:
+    """End every `freeze()`; `no_compiles` blocks stay in force."""
+    bans().remove_rule(_FROZEN)
+
+
+@contextmanager
+def no_compiles(
+    *functions: Any, action: say.Action = "raise", allow_loads: bool = True, eager: bool = True,
+    this_thread: bool = False,
+) -> Iterator[None]:  # fmt: skip
+    """Forbid compilation while the block runs, as `freeze` does; the arguments are the same."""
+    ban = _ban("within jitwatch.no_compiles()", functions, action, allow_loads, eager, this_thread)
+    bans().add(ban)
+    try:
+        yield
+    finally:
+        bans().remove(ban)
+
+
+def _ban(
+    rule: str, functions: Sequence[Any], action: say.Action, allow_loads: bool, eager: bool, this_thread: bool
+) -> Ban:
+    say.check_action(action, "action")
+    begin()
+    thread = number_of_this_thread() if this_thread else None
+    return Ban(rule, frozenset(map(_name_of, functions)), thread, action, allow_loads, eager)
+
+
+def _name_of(function: Any) -> str | int:
+    if isinstance(function, str):
+        known = {name for record in recorder().records() for name in (record.name, record.qualname)}
+        if function not in known:
+            raise JitwatchError(f"Nothing named {function!r} was called or compiled so far; {_near(function, known)}.")
+        return function
+    watch = watch_of(function)
+    if watch is None:
+        raise JitwatchError(f"{function!r} is not a watched function; give one made by watched_jit, or a name.")
+    return watch.record.id
+
+
+def _near(name: str, known: set[str]) -> str:
+    near = difflib.get_close_matches(name, sorted(known), 3)
+    if near:
+        return f"did you mean {' or '.join(map(repr, near))}?"[:-1] + "?"
+    return f"there are: {', '.join(sorted(known)[:20]) or 'none'}"

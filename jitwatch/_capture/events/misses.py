@@ -1,0 +1,28 @@
+"""Makes the record of a miss on the running thread."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+from jitwatch._capture.events import persistent
+from jitwatch._capture.functions.call_site import call_site, caller_library
+from jitwatch._model import Miss, Stages
+from jitwatch._record import user_context
+from jitwatch._record.function_record import FunctionRecord
+from jitwatch._record.recorder import recorder
+
+
+def new_miss(record: FunctionRecord, kind: str, stages: Stages, **details: Any) -> Miss:
+    """A miss of `record` on this thread, now."""
+    known = {
+        "key": None, "helpers": Stages(), "failed": None, "failed_at": None, "failed_argument": None,
+        "slow_path": False,
+    }  # fmt: skip
+    return Miss(
+        number=recorder().next_number(), function=record.id, kind=kind, stages=stages, call_site=call_site(),
+        unix_s=time.time(), thread=threading.get_ident(), library=caller_library(),
+        persistent=persistent.outcome(record.name, stages) if stages.compiles else "", context=user_context.current(),
+        **known | details,
+    )  # fmt: skip

@@ -1,0 +1,67 @@
+"""Which functions are hooked, and which records they fill. Keeps none of them alive."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from jitwatch import _state
+from jitwatch._capture import jax_internals
+from jitwatch._capture.hook.body import Body
+from jitwatch._record.function_record import FunctionRecord
+from jitwatch._record.recorder import recorder
+
+if TYPE_CHECKING:
+    from jitwatch._capture.hook.watch import Watch
+
+
+class Registry:
+    """The hooked functions of the process, and the records of each traced body by what shares one dispatch cache."""
+
+    def __init__(self) -> None:
+        self.hooked: weakref.WeakSet[Any] = weakref.WeakSet()
+        self.records: weakref.WeakKeyDictionary[Body, dict[Any, FunctionRecord]] = weakref.WeakKeyDictionary()
+
+
+class LogSwitch:
+    """Whether a call log is open: inside one, every call comes to the hook."""
+
+    def __init__(self) -> None:
+        self.lock = _state.Lock()
+        self.active = 0
+        self.kept: list[Any] = []
+        """What stands for JAX's own cache entries, of which there are none meanwhile."""
+
+
+def registry() -> Registry:
+    """The registry of the state in force."""
+    return _state.part(Registry)
+
+
+def log_switch() -> LogSwitch:
+    """The switch of the state in force."""
+    return _state.part(LogSwitch)
+
+
+def watch_of(function: Any) -> Watch | None:
+    """The watch of a hooked function; None for any other.
+
+    It hangs on the hook inside the function, so that a cycle through the user's function is one that Python can free.
+    """
+    hook = jax_internals.hook_of(function)
+    watch: Watch | None = getattr(hook, "jitwatch_watch", None)
+    return watch if watch is not None and watch.function() is function else None
+
+
+def plain_of(function: Any) -> Any:
+    """The function that a hooked one was made from; a function that is not hooked itself."""
+    watch = watch_of(function)
+    return function if watch is None else watch.plain
+
+
+def empty_dispatch_caches() -> None:
+    """Make the next call with each known key come to the hook; it neither traces nor compiles, and counts as a hit."""
+    for function in tuple(registry().hooked):
+        jax_internals.clear_dispatch_cache(function)
+    for record in recorder().records():
+        record.expect_rebuild()

@@ -1,0 +1,88 @@
+"""One array or number of a call as JAX's dispatch cache compares it."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import jax
+import numpy as np
+
+from jitwatch import _state
+from jitwatch._capture import jax_internals
+from jitwatch._capture.keys.shardings import sharding_text
+from jitwatch._capture.keys.trees import MAX_INTERNED, interned
+from jitwatch._model import Leaf
+
+_WIDE = tuple(map(np.dtype, ("int64", "uint64", "float64", "complex128")))
+
+
+def leaves_of(values: list[Any], prng: dict[int, str]) -> list[Leaf]:
+    shardings: dict[int, str] = {}
+    return [_leaf(value, prng.get(i), shardings) for i, value in enumerate(values)]
+
+
+def _leaf(value: Any, prng: str | None, shardings: dict[int, str]) -> Leaf:
+    if type(value) is jax_internals.ArrayImpl:
+        shape, dtype, weak, committed, sharding, layout = jax_internals.array_parts(value)
+        text = shardings.get(id(sharding))
+        if text is None:
+            text = shardings[id(sharding)] = sharding_text(sharding)
+        raw = (shape, dtype, weak, committed, text, layout, prng)
+        return _state.part(_Known).leaves.get(raw) or _array_leaf(raw)
+    if isinstance(value, jax.core.Tracer):
+        aval = value.aval
+        weak = bool(getattr(aval, "weak_type", False))
+        shape, dtype = tuple(getattr(aval, "shape", ())), str(getattr(aval, "dtype", aval))
+        return interned(Leaf(shape, dtype, weak, "tracer", False, None, None))
+    try:
+        shape, dtype, weak = jax_internals.value_signature(value)
+    except Exception:  # not an array type; JAX raises its own error when it is called
+        return interned(Leaf((), type(value).__qualname__, False, "python", False, None, None))
+    return interned(Leaf(shape, _dtype_text(dtype), weak, "python" if weak else "numpy", False, None, None))
+
+
+def abstract_of(leaf: Leaf, sharding: Any) -> Any:
+    if leaf.dtype.startswith("key<"):
+        return jax_internals.key_data_like(leaf.dtype, leaf.shape)
+    weak = leaf.weak_type and leaf.dtype != "bool"  # a Python bool has no weak aval, only a weak dispatch key
+    dtype = np.dtype(leaf.dtype)
+    if dtype in _WIDE and not jax.config.jax_enable_x64:  # without data, JAX would take it for its narrow kin
+        return jax_internals.wide_array(leaf.shape, dtype, sharding)
+    return jax.ShapeDtypeStruct(leaf.shape, dtype, sharding=sharding, weak_type=weak)
+
+
+class _Known:
+    """Leaves of arrays by what JAX compares."""
+
+    def __init__(self) -> None:
+        self.leaves: dict[Any, Leaf] = {}
+
+
+def _array_leaf(raw: Any) -> Leaf:
+    shape, dtype, weak, committed, sharding, layout, prng = raw
+    if prng is not None:  # JAX sees the key's data, the user sees the key
+        shape, dtype = shape[: len(shape) - 1], prng
+    leaf: Leaf = interned(
+        Leaf(tuple(shape), _dtype_text(dtype), weak, "jax", committed, sharding, str(layout) if layout else None)
+    )
+    known = _state.part(_Known).leaves
+    if len(known) >= MAX_INTERNED:
+        known.clear()
+    known[raw] = leaf
+    return leaf
+
+
+@functools.lru_cache(maxsize=1024)
+def _dtype_text(dtype: Any) -> str:
+    return str(dtype)
+
+
+def transform_of(leaves: list[Any]) -> tuple[str, ...]:
+    """The kinds of tracer among the leaves, innermost value last: `('JVPTracer', 'DynamicJaxprTracer')`."""
+    kinds: dict[str, None] = {}
+    for leaf in leaves:
+        while isinstance(leaf, jax.core.Tracer):
+            kinds[type(leaf).__name__] = None
+            leaf = jax_internals.tracer_value(leaf)
+    return tuple(kinds)

@@ -1,0 +1,65 @@
+"""The text of what the user is told while the program runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jitwatch._explain.explain import change_text
+from jitwatch._judge.judge import CODES
+from jitwatch._judge.remedies import advice_for
+from jitwatch._model import Alert, CacheKey, Finding, FunctionStats
+from jitwatch._policy.reasons import reason
+from jitwatch._record.function_record import FunctionRecord
+from jitwatch._record.recorder import recorder
+
+MAX_SHOWN = 6
+
+
+def churn_alert(finding: Finding, stats: Sequence[FunctionStats]) -> Alert:
+    calls = sum(function.hits + function.misses for function in stats)
+    place = f"{finding.function} ({finding.defined_at})" if finding.defined_at else finding.function
+    times = "once" if finding.compiles == 1 else f"{finding.compiles} times"
+    differences = finding.message.partition(f" ({finding.cause}). ")[2]
+    first = f"{place} compiled {times} more than needed in {calls} calls, {finding.lost_s:.3g} s ({finding.cause})."
+    if finding.cause == "stuck":
+        first = f"{place} is called slowly for ever: JAX's fast path is closed to a key whose first call raised."
+    return Alert(
+        "churn", finding.code, finding.cause, finding.function, finding.defined_at, finding.call_site, (),
+        finding.compiles, _text(first, differences, finding.advice, finding.code),
+    )  # fmt: skip
+
+
+def _text(first: str, differences: str, advice: str, code: str) -> str:
+    lines = [first, *([f"  {differences}"] if differences else []), *([f"  fix: {advice}"] if advice else [])]
+    return "\n".join(lines) + (f" [{code}; docs/findings.md#{code.lower()}]" if code else "")
+
+
+def forbidden(kind: str, record: FunctionRecord, key: CacheKey | None, rule: str, place: str, count: int) -> Alert:
+    """The alert on a compilation that a rule does not allow, made before XLA runs.
+
+    Args:
+        kind: As in `Alert`.
+        record: The function, or the record of an eager operation.
+        key: Of the call; None where it cannot be told.
+        rule: What forbids it, to stand after "must not compile".
+        place: The user's line.
+        count: Compilations in excess, this one included.
+    """
+    found = reason(record, key).changes
+    cause = found[0].cause if found else "first"
+    is_eager = recorder().is_other(record.id) and not record.defined_at
+    if is_eager and cause in ("shape", "static_value"):
+        cause = "eager_shape"
+    name = f"{record.name} ({record.defined_at})" if record.defined_at else record.name
+    what = f"{name}, an eager operation or a function that is not watched," if is_eager else name
+    first = f"{what} must not compile {rule}{f', called at {place}' if place else ''} ({cause})."
+    shown = [change_text(change) for change in found[:MAX_SHOWN]]
+    shown += [f"and {len(found) - MAX_SHOWN} more"] if len(found) > MAX_SHOWN else []
+    differences = "; ".join(shown) or "It was not compiled before."
+    advice = [advice_for(cause, record.stats(), found)] if cause in CODES else []
+    advice.append("If the call is as it should be, make it once before, so that its program is there.")
+    code = CODES.get(cause, "")
+    return Alert(
+        kind, code, cause, record.name, record.defined_at, place, found, count,
+        _text(first, differences, " ".join(advice), code),
+    )  # fmt: skip

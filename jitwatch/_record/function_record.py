@@ -1,0 +1,198 @@
+"""The live counts of one function and of its keys."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+from jitwatch import _hub, _state
+from jitwatch._model import CacheKey, CallSite, Change, FunctionStats, KeyStats, Miss
+from jitwatch._record.difference import function_difference
+from jitwatch._record.sums import any_ran, lost_s
+from jitwatch._record.tallies import HitCounter, Tally
+
+MAX_CALL_SITES = 100
+MAX_OTHER_KEYS = 1_000
+
+
+class KeyRecord:
+    """The live counts of one key."""
+
+    def __init__(self, number: int, key: CacheKey | None, unix_s: float) -> None:
+        self.number, self.key = number, key
+        self.hits = HitCounter()
+        self.misses = self.dispatch_only = self.nested = self.failures = 0
+        self.tally = Tally()
+        self.first_unix_s = self.last_miss_unix_s = unix_s
+        self.slow_path = False
+        self.executable: int | None = None
+        self.call_sites: dict[str, tuple[int, float, str]] = {}
+        """Misses from each line, and seconds in their stages."""
+        self.captured: dict[Any, Any] = {}
+        """Plain values from outside that the body read when this key was traced."""
+        self.declared = False
+        """Whether a declared call made it: a warm-up, or one that `expect` covers."""
+        self.seen = False
+        """Whether a call with this key came to its end."""
+        self.rebuild_pending = False
+        """Whether jitwatch itself emptied the dispatch cache, so that the next dispatch-only miss counts as a hit."""
+        self.heal_pending = False
+        """Whether jitwatch stopped a call of this key, after which JAX closes its fast path to the key."""
+        self.entry: Any = lambda: None
+        """Weak reference to what JAX's cache entry for this key holds."""
+
+    def activity(self) -> int:
+        """A number that grows with everything that is counted."""
+        return self.hits.value() + self.misses + self.nested + self.failures + self.tally.activity()
+
+    def stats(self) -> KeyStats:
+        """The counts as plain data."""
+        assert self.key is not None
+        return KeyStats(
+            self.number, self.key, self.hits.value(), self.misses, self.dispatch_only, self.nested, self.failures,
+            self.tally.stages(), self.first_unix_s, self.last_miss_unix_s, self.slow_path, self.executable,
+            _sites(self.call_sites), self.declared,
+        )  # fmt: skip
+
+
+class Ledger(Protocol):
+    """What the records of all functions share."""
+
+    lock: _state.Lock
+    baseline: dict[int, FunctionStats]
+    """Counts at the last reset, by the function's number."""
+
+    def keep(self, miss: Miss) -> None:
+        """Put a miss on the list of the most recent ones; the lock is held."""
+
+
+class FunctionRecord:
+    """The live counts of one jitted function."""
+
+    def __init__(
+        self, ledger: Ledger, number: int, name: str, qualname: str, defined_at: str,
+        options: tuple[tuple[str, str], ...], approximate: bool, hits_counted: bool, policy: Any = None,
+        bound: str = "",
+    ) -> None:  # fmt: skip
+        self.bound = bound
+        self.hits_counted = hits_counted
+        self.ledger, self.id, self.name, self.qualname = ledger, number, name, qualname
+        self.defined_at, self.options, self.approximate = defined_at, options, approximate
+        self.keys: dict[CacheKey, KeyRecord] = {}
+        self.numbered: list[KeyRecord] = []
+        """The records of `keys`, by number less one."""
+        self.overflow = KeyRecord(0, None, 0.0)
+        self.dropped_keys = 0
+        self.totals = KeyRecord(0, None, 0.0)
+        self.helpers, self.aot, self.backward = Tally(), Tally(), Tally()
+        self.last_failure: Miss | None = None
+        self.executables = 0
+        self.objects: tuple[int, ...] = ()
+        """Numbers of the objects that it brings along and that `bound` cannot tell from others."""
+        self.source = defined_at
+        """The definition as JAX has it; `defined_at` may say later which of the user's functions it stands for."""
+        self.program = name
+        """The name under which JAX's events speak of it."""
+        self._stale_at_exit: tuple[Change, ...] = ()
+        self.compare_captured: Any = None
+        """Tells which of the values that a key's program was traced with are others now."""
+        self.policy = policy
+        """What the function's author asked for (`_alert.Policy`); None for programs of no watched function."""
+        self.in_use: Any = lambda: True
+        """Whether the function still exists; functions that are gone make room first."""
+
+    def record_of(self, key: CacheKey | None) -> KeyRecord:
+        """The live record of a key, made where the bound allows; beyond it, and for no key, the shared overflow."""
+        with self.ledger.lock:
+            record = None if key is None else self.keys.get(key)
+            if record is None and key is not None and len(self.keys) < self._max_keys():
+                record = self.keys[key] = KeyRecord(len(self.keys) + 1, key, time.time())
+                self.numbered.append(record)
+            elif record is None and key is not None:
+                self.dropped_keys += 1
+            return record or self.overflow
+
+    def _max_keys(self) -> int:
+        return MAX_OTHER_KEYS if self.policy is None else int(self.policy.max_keys)
+
+    def add(self, miss: Miss, record: KeyRecord | None) -> None:
+        """Count one miss for the function and its key."""
+        records = [self.totals] if record is None else [self.totals, record]
+        ran = any_ran(miss.stages)
+        with self.ledger.lock:
+            for each in records:
+                each.last_miss_unix_s = miss.unix_s
+                each.slow_path = miss.slow_path and miss.kind == "call"
+                if ran:
+                    each.tally.add(miss.stages)
+                each.failures += miss.failed is not None
+                each.nested += miss.kind == "nested"
+                each.misses += miss.kind == "call"
+                each.dispatch_only += miss.kind == "call" and miss.failed is None and not ran
+                if miss.call_site and (miss.call_site in each.call_sites or len(each.call_sites) < MAX_CALL_SITES):
+                    misses, seconds, _ = each.call_sites.get(miss.call_site, (0, 0.0, ""))
+                    each.call_sites[miss.call_site] = misses + 1, seconds + lost_s(miss.stages), miss.library
+            if any_ran(miss.helpers):
+                self.helpers.add(miss.helpers)
+            if miss.kind in ("aot", "backward"):
+                getattr(self, miss.kind).add(miss.stages)
+            if miss.failed is not None:
+                self.last_failure = miss
+            self.ledger.keep(miss)
+        _hub.publish(miss)
+
+    def expect_rebuild(self) -> None:
+        """Count the next dispatch-only miss of each key as a hit: jitwatch empties the dispatch cache."""
+        with self.ledger.lock:
+            for key in self.keys.values():
+                key.rebuild_pending = key.seen
+
+    def compiles(self) -> int:
+        """XLA compilations since the last reset."""
+        with self.ledger.lock:
+            before = self.ledger.baseline.get(self.id)
+            return self.totals.tally.compiles - (before.stages.compiles if before else 0)
+
+    def stats(self) -> FunctionStats:
+        """The counts as plain data, since the last reset."""
+        with self.ledger.lock:
+            now = self._stats()
+            before = self.ledger.baseline.get(self.id)
+        return now if before is None else function_difference(now, before)
+
+    def activity(self) -> int:
+        """A number that grows with everything that is counted, but for the hits of the keys."""
+        return (
+            self.totals.activity() + self.overflow.hits.value() + self.helpers.activity() + self.dropped_keys
+        )  # fmt: skip
+
+    def partial_stats(self, keys: Iterable[KeyRecord]) -> FunctionStats:
+        """The live counts with only these keys; `hits` are those of these keys and of the calls beyond the bound."""
+        with self.ledger.lock:
+            return self._stats(keys)
+
+    def keep_stale(self) -> None:
+        """Compare captured values for the last time: at its exit JAX drops its caches, and then nothing is kept."""
+        self._stale_at_exit = self._stale()
+
+    def _stale(self) -> tuple[Change, ...]:
+        if self.compare_captured is None or self._stale_at_exit:
+            return self._stale_at_exit
+        held = [key for key in self.numbered if key.captured and (key.entry() is not None or not self.hits_counted)]
+        return tuple(dict.fromkeys(change for key in held for change in self.compare_captured(key.captured)))
+
+    def _stats(self, of: Iterable[KeyRecord] | None = None) -> FunctionStats:
+        keys = tuple(record.stats() for record in (self.numbered if of is None else of))
+        totals = self.totals
+        return FunctionStats(
+            self.id, self.name, self.qualname, self.defined_at, self.options, self.hits_counted,
+            sum(key.hits for key in keys) + self.overflow.hits.value(), totals.misses, totals.dispatch_only,
+            totals.nested, totals.failures, totals.tally.stages(), self.helpers.stages(), self.aot.stages(),
+            self.backward.stages(), keys, self.dropped_keys, _sites(totals.call_sites), self.last_failure,
+            self.approximate, 1, self._stale(), self.bound,
+        )  # fmt: skip
+
+
+def _sites(counts: dict[str, tuple[int, float, str]]) -> tuple[CallSite, ...]:
+    return tuple(CallSite(place, *count) for place, count in sorted(counts.items(), key=lambda item: -item[1][0]))
