@@ -127,6 +127,10 @@ class Finding(msgspec.Struct, frozen=True):
     """What happens, with the difference."""
     advice: str
     """What to change."""
+    evidence: str = "likely"
+    """`proved` by the compiled programs, `likely`, or `possible`: it may be what the author wants."""
+    share_of_run: float = 0.0
+    """Of the wall time of the run that the fix saves; 0 where that is not known."""
 
 
 class Alert(msgspec.Struct, frozen=True):
@@ -287,6 +291,8 @@ class KeyStats(msgspec.Struct, frozen=True):
     """Whether the function's author declared the key, by `warm_up` or `expect`: then its program is no waste."""
     outlived: Count = 0
     """How many programs that the function was given later were there when this key was last seen used again."""
+    state: tuple[str, ...] = ()
+    """Arguments whose arrays came back from the call, shape by shape: state that goes round, such as parameters."""
 
 
 class FunctionStats(msgspec.Struct, frozen=True):
@@ -328,6 +334,8 @@ class FunctionStats(msgspec.Struct, frozen=True):
     """What the function object brings along: closure values, arguments of a partial, the object of a bound method."""
     builds: tuple[Build, ...] = ()
     """The programs that it was given, in the order of their first."""
+    given_up: bool = False
+    """Whether the function object is gone, or was not used again once its definition had made a later one."""
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -347,6 +355,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     python_version: str
     programs: tuple[Program, ...] = ()
     """Those that builds and misses refer to, each once."""
+    wall_s: Seconds = 0.0
+    """Wall time since watching began, or since the last reset; of several processes, the sum."""
 
 
 class Process(msgspec.Struct, frozen=True):

@@ -51,6 +51,7 @@ def snapshot_difference(now: Snapshot, before: Snapshot) -> Snapshot:
         dropped_misses=now.dropped_misses - before.dropped_misses,
         dropped_functions=now.dropped_functions - before.dropped_functions,
         faults=now.faults - before.faults,
+        wall_s=max(now.wall_s - before.wall_s, 0.0),
     )
 
 

@@ -39,6 +39,8 @@ class KeyRecord:
         """Whether jitwatch itself emptied the dispatch cache, so that the next dispatch-only miss counts as a hit."""
         self.heal_pending = False
         """Whether jitwatch stopped a call of this key, after which JAX closes its fast path to the key."""
+        self.state: tuple[str, ...] = ()
+        """Arguments whose arrays came back from the call that compiled."""
         self.entry: Any = lambda: None
         """Weak reference to what JAX's cache entry for this key holds."""
 
@@ -52,7 +54,7 @@ class KeyRecord:
         return KeyStats(
             self.number, self.key, self.hits.value(), self.misses, self.dispatch_only, self.nested, self.failures,
             self.tally.stages(), self.first_unix_s, self.last_miss_unix_s, self.slow_path, self.executable,
-            _sites(self.call_sites), self.declared,
+            _sites(self.call_sites), self.declared, state=self.state,
         )  # fmt: skip
 
 
@@ -194,7 +196,7 @@ class FunctionRecord:
             sum(key.hits for key in keys) + self.overflow.hits.value(), totals.misses, totals.dispatch_only,
             totals.nested, totals.failures, totals.tally.stages(), self.helpers.stages(), self.aot.stages(),
             self.backward.stages(), keys, self.dropped_keys, _sites(totals.call_sites), self.last_failure,
-            self.approximate, 1, self._stale(), self.bound,
+            self.approximate, 1, self._stale(), self.bound, given_up=not self.in_use(),
         )  # fmt: skip
 
 

@@ -69,6 +69,7 @@ def combine(recordings: Iterable[Recording]) -> Recording:
             unix_s=max(part.unix_s for part in parts),
             jax_version=_versions(part.jax_version for part in parts),
             python_version=_versions(part.python_version for part in parts),
+            wall_s=math.fsum(part.wall_s for part in parts),
         ),
         problems=tuple(sorted({problem for each in distinct for problem in each.problems})),
     )

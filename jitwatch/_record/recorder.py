@@ -37,6 +37,7 @@ class Recorder:
         self._dropped_misses = self._dropped_functions = 0
         self._numbers, self._function_numbers = itertools.count(1), itertools.count(1)
         self.jax_version = ""
+        self._started_s = time.monotonic()
 
     def add_function(self, **description: Any) -> FunctionRecord:
         """A new function; the oldest that is gone makes room where there are too many."""
@@ -150,7 +151,7 @@ class Recorder:
         return Snapshot(
             tuple(function._stats() for function in self.functions.values()), others, tuple(self._misses),
             self._dropped_misses, self._dropped_functions, _faults.count(), time.time(), self.jax_version,
-            platform.python_version(),
+            platform.python_version(), wall_s=time.monotonic() - self._started_s,
         )  # fmt: skip
 
 

@@ -37,7 +37,7 @@ def wrapped(jitted: Any, options: dict[str, Any], policy: Any) -> tuple[Any, Wat
             if not begun:
                 return result
             if grown or own_stages(frame) != Stages() or frame.kind == "nested":
-                _faults.contain("counting a miss", watch.end, frame, None, default=None)
+                _faults.contain("counting a miss", watch.end, frame, (result, None), default=None)
             else:
                 _faults.contain("counting a hit", _count_hit, watch, frame, default=None)
         except BaseException as error:

@@ -20,6 +20,7 @@ from jitwatch._capture.functions.call_site import innermost_user_line, running_t
 from jitwatch._capture.hook.body import body_of
 from jitwatch._capture.hook.registry import log_switch, registry
 from jitwatch._capture.keys import key_maker
+from jitwatch._capture.keys.returned import returned_arguments
 from jitwatch._capture.keys.values import describe
 from jitwatch._capture.observer import observer
 from jitwatch._model import CacheKey, Change, LoggedCall, Miss, Stages
@@ -120,7 +121,7 @@ class Watch:
                 result = original(*args, **kwargs)
                 if not begun:
                     return result
-                fastpath = _faults.contain("counting a miss", self.end, frame, result[1], default=result[1])
+                fastpath = _faults.contain("counting a miss", self.end, frame, result, default=result[1])
             except BaseException as error:
                 if frame.is_under_way():
                     _faults.contain("counting a failed call", self.failed, frame, error, default=None)
@@ -152,8 +153,12 @@ class Watch:
         observer().began(frame)
         return True
 
-    def end(self, frame: Frame, fastpath: Any) -> Any:
-        """After JAX handled a miss: count it; returns the fast-path data to give to C++."""
+    def end(self, frame: Frame, result: Any) -> Any:
+        """After JAX handled a miss: count it; returns the fast-path data to give to C++.
+
+        `result` is what `cache_miss` returned: outputs, fast-path data, and more (JAX 0.6.1 to 0.12).
+        """
+        fastpath = result[1]
         pop(frame)
         observer().ended(frame)
         call = frame.call
@@ -171,6 +176,8 @@ class Watch:
                 key.captured = captured.values_of(self.fun)
             self._count(frame, key, own, slow_path=self._exact and fastpath is None and frame.kind == "call")
             programs = own.compiles + own.loads
+            if programs and call is not None:
+                key.state = returned_arguments(call.key, result[0])
             key.declared = (
                 key.declared
                 or thread_state().declaring
