@@ -56,6 +56,10 @@ class State:
         found: T | None = self._parts.get(kind)
         return self._parts.setdefault(kind, kind()) if found is None else found
 
+    def put(self, part: Any) -> None:
+        """Take this part for its class."""
+        self._parts[type(part)] = part
+
     def reset(self) -> None:
         """Begin anew what counts, and what was said."""
         self._call("reset")

@@ -19,14 +19,9 @@ from jitwatch._api.install import watching
 from jitwatch._errors import JitwatchError
 from jitwatch._policy.reasons import programs
 from jitwatch._record.recorder import recorder
-from jitwatch._report.assertions.assertion_text import (
-    Bounds,
-    Failure,
-    failure_text,
-    function_text,
-    never_called_note,
-)
+from jitwatch._report.assertions.assertion_text import failure_text, function_text, never_called_note
 from jitwatch._testing.counting import Counting
+from jitwatch._testing.verdict import Bounds, Failure
 
 __all__ = ["assert_compiles", "assert_no_recompiles", "assert_traces"]
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from jitwatch._state import State, use
 
 pytest_plugins = ("pytester",)
 
@@ -14,6 +16,13 @@ GOLDEN = Path(__file__).parent / "golden"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write the expected files in tests/golden anew")
+
+
+@pytest.fixture
+def state() -> Iterator[State]:
+    """A state of jitwatch's of the test's own."""
+    with use(State()) as own:
+        yield own
 
 
 @pytest.fixture

@@ -22,12 +22,14 @@ _METHODS = (
 )  # fmt: skip
 
 
-def add_methods(function: Any, watch: Watch, options: dict[str, Any], own: dict[str, Any]) -> None:
+def add_methods(
+    function: Any, watch: Watch, options: dict[str, Any], own: dict[str, Any], rebuild: Callable[..., Any]
+) -> None:
     """Put jitwatch's methods on the function object, and JAX's own with their stages attributed."""
     methods = _Methods(watch, weakref.ref(function))
     for name in _METHODS:
         setattr(function, name, getattr(methods, name))
-    function._jitwatch = Recipe(function, watch.fun, options | own)
+    function._jitwatch = Recipe(function, watch.fun, options | own, rebuild)
     function.__dict__ = _OwnAttributes(function.__dict__)
     for name in ("lower", "trace", "eval_shape"):
         setattr(function, name, _ahead(watch, name))

@@ -7,6 +7,7 @@ import functools
 import sys
 import uuid
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 from jitwatch import _state
@@ -28,9 +29,17 @@ def methods_of(function: Any) -> Any:
 class Recipe:
     """How to get a watched function back from a pickle or a copy: itself here, one like it in another process."""
 
-    def __init__(self, function: Any, fun: Any, options: dict[str, Any]) -> None:
+    def __init__(self, function: Any, fun: Any, options: dict[str, Any], rebuild: Callable[..., Any]) -> None:
+        """Make it for a watched function.
+
+        Args:
+            function: The watched function.
+            fun: The user's function in it.
+            options: It was made with.
+            rebuild: A function of a module; called with a token, `fun` and `options` where the pickle is read.
+        """
         self._function = weakref.ref(function)
-        self._arguments = (fun, options)
+        self._arguments, self._rebuild = (fun, options), rebuild
         self._token = uuid.uuid4().hex
         _state.part(_Here).functions[self._token] = function
 
@@ -43,7 +52,7 @@ class Recipe:
         function = self._function()
         module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", "")
         by_name = _lookup(module, name) is function and not (module == "__main__" and _pickles_by_value())
-        return name if by_name else (_rebuild, (self._token, *self._arguments))
+        return name if by_name else (self._rebuild, (self._token, *self._arguments))
 
 
 def is_watched(function: Any) -> bool:
@@ -74,10 +83,9 @@ def _pickles_by_value() -> bool:
     return False
 
 
-def _rebuild(token: str, fun: Any, options: dict[str, Any]) -> Any:
-    from jitwatch._api.watched import watched_jit  # which makes recipes
-
-    return _state.part(_Here).functions.get(token) or watched_jit(fun, **options)
+def known_here(token: str) -> Any:
+    """The watched function whose recipe has this token; None where it is not of this process, or gone."""
+    return _state.part(_Here).functions.get(token)
 
 
 def register() -> None:

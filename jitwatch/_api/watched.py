@@ -15,7 +15,7 @@ from jitwatch import _config, _faults
 from jitwatch._api.declared_calls import declared_for
 from jitwatch._api.key_views import KeyView
 from jitwatch._api.methods import add_methods
-from jitwatch._api.pickling import is_watched
+from jitwatch._api.pickling import is_watched, known_here
 from jitwatch._api.start import begin
 from jitwatch._capture import jax_internals
 from jitwatch._capture.hook import fallback
@@ -193,5 +193,10 @@ def watch_jitted(jitted: Any, options: dict[str, Any], policy: Policy, own: dict
         result, watch = fallback.wrapped(jitted, options, policy)
     if own.get("expect") is not None:
         watch.record.policy = msgspec.structs.replace(policy, expect=declared_for(watch, own["expect"]))
-    add_methods(result, watch, options, own)
+    add_methods(result, watch, options, own, _rebuild)
     return result
+
+
+def _rebuild(token: str, fun: Any, options: dict[str, Any]) -> Any:
+    """A watched function from its pickle: itself where it is of this process, else one like it."""
+    return known_here(token) or watched_jit(fun, **options)

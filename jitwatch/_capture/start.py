@@ -11,7 +11,9 @@ from jitwatch import _state
 from jitwatch._capture import jax_internals
 from jitwatch._capture.events import stages
 from jitwatch._capture.keys import trace_context
+from jitwatch._capture.keys.values import describe
 from jitwatch._capture.observer import Observer, observe
+from jitwatch._record import user_context
 from jitwatch._record.recorder import recorder
 
 
@@ -27,6 +29,7 @@ def begin(observer: Observer) -> bool:
         return False
     start.begun = True
     observe(observer)
+    _state.part(user_context.Describing).describe = describe
     recorder().jax_version = jax.__version__
     jax_internals.exclude_from_tracebacks(os.path.dirname(jitwatch.__file__))
     trace_context.remember_initial_context()

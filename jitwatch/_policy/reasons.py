@@ -67,13 +67,8 @@ def is_again(record: FunctionRecord, key: CacheKey | None, done: Stages) -> bool
         return programs(record.totals.tally) > programs(done)
     if any(_earlier(record, key, done, programs, key.transform)):
         return True
-    alike = (other for other in _same_definition(record) if is_alike(other, record))
+    alike = (other for other in _same_definition(record) if other.is_like(record))
     return any(any(_earlier(other, key, None, programs, key.transform)) for other in alike)
-
-
-def is_alike(one: FunctionRecord, other: FunctionRecord) -> bool:
-    """Whether two function objects of one definition bring along the same."""
-    return (one.bound, one.objects) == (other.bound, other.objects)
 
 
 def _earlier(

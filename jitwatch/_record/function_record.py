@@ -144,6 +144,10 @@ class FunctionRecord:
             self.ledger.keep(miss)
         _hub.publish(miss)
 
+    def is_like(self, other: FunctionRecord) -> bool:
+        """Whether two function objects of one definition bring along the same."""
+        return (self.bound, self.objects) == (other.bound, other.objects)
+
     def expect_rebuild(self) -> None:
         """Count the next dispatch-only miss of each key as a hit: jitwatch empties the dispatch cache."""
         with self.ledger.lock:

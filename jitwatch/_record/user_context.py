@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from numbers import Number
 from typing import Any, Protocol, TypeVar
 
-from jitwatch import _faults
+from jitwatch import _faults, _state
 from jitwatch._errors import JitwatchError
 from jitwatch._words.safe_text import clean
 
@@ -26,6 +26,13 @@ _Source = Callable[[], Mapping[str, Any]] | Texts
 
 _sources: ContextVar[tuple[_Source, ...]] = ContextVar("jitwatch context", default=())
 """What the blocks around this code say, the outermost first."""
+
+
+class Describing:
+    """How a value is shown; capture puts in its place what never waits for a device."""
+
+    def __init__(self) -> None:
+        self.describe: Callable[[Any], str] = lambda value: f"{type(value).__qualname__} object"
 
 
 class _Block(Protocol):
@@ -123,6 +130,4 @@ def _text(value: Any) -> str:
 def _description(value: Any) -> str:
     if sys.modules.get("jax") is None:  # then there is no array of JAX's, in the value or in its parts
         return reprlib.repr(value)
-    from jitwatch._capture.keys.values import describe
-
-    return describe(value)
+    return _state.part(Describing).describe(value)

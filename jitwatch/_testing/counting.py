@@ -13,7 +13,7 @@ from jitwatch._model import CacheKey, Change, Miss
 from jitwatch._policy.reasons import is_again, programs, reason, traces
 from jitwatch._record.function_record import FunctionRecord
 from jitwatch._record.recorder import recorder
-from jitwatch._report.assertions.assertion_text import MAX_LISTED, Event
+from jitwatch._testing.verdict import MAX_LISTED, Event
 
 
 class Counting:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 
 from jitwatch._model import Argument, CacheKey, Leaf, Static, StaticArgument, Tree
-from jitwatch._report.parts.key_diff import (
+from jitwatch._words.key_diff import (
     ABSENT,
     PATH_LIMIT,
     Differing,

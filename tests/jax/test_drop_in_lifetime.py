@@ -11,9 +11,11 @@ import pytest
 from side_by_side import same
 
 from jitwatch import watched_jit
-from jitwatch._api import watched
-from jitwatch._capture.hook import body, watch
-from jitwatch._capture.keys import key_maker
+from jitwatch._api import pickling
+from jitwatch._capture.hook import body
+from jitwatch._capture.hook.registry import registry
+from jitwatch._capture.keys.trees import statics
+from jitwatch._state import part
 
 
 @pytest.fixture(autouse=True)
@@ -218,7 +220,8 @@ def test_bound_method_keeps_its_object_as_long_as_with_plain_jit() -> None:
 
 def test_defining_a_function_again_and_again_leaves_nothing() -> None:
     def sizes():
-        return len(body._bodies), len(watch._HOOKED), len(watched._FUNCTIONS), len(key_maker._STATICS)
+        parts = (part(body._Bodies).known, registry().hooked, part(pickling._Here).functions, statics())
+        return [len(each) for each in parts]
 
     before = sizes()
     for i in range(50):

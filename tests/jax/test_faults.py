@@ -21,17 +21,13 @@ import numpy as np
 import pytest
 
 import jitwatch
-from jitwatch import _faults, watched_jit
-from jitwatch._api import install
+from jitwatch import watched_jit
+from jitwatch._api.start import begin
 from jitwatch._capture import jax_internals
-from jitwatch._capture.events import stages
-from jitwatch._policy import progress
+from jitwatch._state import State
 
 pytestmark = pytest.mark.faults
-MODULES = (
-    "_capture", "_recorder", "_explain", "_key_changes", "_part_changes", "_leaf_text", "_nearest", "_judge", "_advise",
-    "_buckets", "_alert", "_say", "_hub", "_sums", "_difference", "_safe_text", "_scopes", "_context", "_declared",
-)  # fmt: skip
+MODULES = ("_api", "_capture", "_explain", "_hub", "_judge", "_policy", "_record", "_words")
 ASKED_FOR = {
     "watched_jit", "freeze", "unfreeze", "no_compiles", "call_log", "snapshot", "reset", "report", "recording",
     "subscribe", "context", "spec",
@@ -42,7 +38,17 @@ THE_PROGRAM_ITSELF = {
     "_OwnAttributes.keys",
 }  # fmt: skip
 """What stands for the user's function or one of JAX's, and does nothing besides."""
-RAISES_ON_PURPOSE = {"before", "before_trace", "_let_guard_see", "_before_xla", "Watch.speak", "act", "_warn"}
+RAISES_ON_PURPOSE = {
+    "before",
+    "before_trace",
+    "ask",
+    "_before_xla",
+    "Watch.speak",
+    "Live.before",
+    "Live.say",
+    "act",
+    "_warn",
+}
 """By which an alert reaches the user's call as an exception, and which do nothing else that could fail."""
 NOT_FAULTS = THE_PROGRAM_ITSELF | RAISES_ON_PURPOSE
 TAKEN_FOR_AN_ANSWER = {"_capture.jax_internals.value_signature"}
@@ -152,17 +158,12 @@ def whole_again() -> Iterator[None]:
     for module, name in places:
         setattr(module, name, jax_internals.plain_jit)
     jax_internals.set_ahead_functions(ahead)
-    install._patch, install._blocks = None, 0
-    stages._thread.__init__()
-    stages._lowered_ahead.clear()
-    progress.ANNOUNCER._calls.clear()
 
 
 @pytest.fixture(autouse=True)
-def no_fault_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_faults, "_counts", {})
+def no_fault_yet(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JITWATCH_WARN_COMPILES", "1")
-    jitwatch.reset()
+    begin()
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -191,7 +192,11 @@ def test_program_goes_on_where_a_function_of_jitwatchs_fails(
 
 def test_functions_are_found() -> None:
     assert len(FUNCTIONS) > 300
-    assert {"_capture.watch.Watch.end", "_judge.judge", "_recorder.FunctionRecord.add"} <= FUNCTIONS.keys()
+    assert {
+        "_capture.hook.watch.Watch.end",
+        "_judge.judge.judge",
+        "_record.function_record.FunctionRecord.add",
+    } <= FUNCTIONS.keys()
 
 
 RUN = """

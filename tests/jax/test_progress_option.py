@@ -17,16 +17,15 @@ import jitwatch
 from jitwatch import JitwatchError, _config
 from jitwatch._policy import progress
 from jitwatch._policy.progress import Announcer, decide
+from jitwatch._state import State
 
 TIMEOUT_S = 60.0
 ROOT = Path(jitwatch.__file__).parents[1]
 
 
 @pytest.fixture
-def announcer(monkeypatch: pytest.MonkeyPatch) -> Announcer:
-    made = Announcer(0.0)
-    monkeypatch.setattr(progress, "ANNOUNCER", made)
-    return made
+def announcer(state: State) -> Announcer:
+    return progress.announcer()
 
 
 def run(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -40,14 +39,14 @@ def test_environment_switches_it_on_and_the_interpreter_ends_in_the_middle_of_a_
     done = run(
         """
         import threading, time, numpy as np, jitwatch
-        from jitwatch._capture import under_way
+        from jitwatch._policy.progress import announcer
 
         @jitwatch.watched_jit
         def step(x):
             time.sleep(1000)
 
         threading.Thread(target=step, args=(np.ones(3),), daemon=True).start()
-        while not any(call.written for call in list(under_way.ANNOUNCER._calls.values())):
+        while not any(call.written for call in list(announcer()._calls.values())):
             time.sleep(0.01)
         time.sleep(0.3)
         """,
@@ -62,10 +61,10 @@ def test_it_is_off_where_standard_error_is_no_terminal() -> None:
     done = run(
         """
         import numpy as np, threading, jitwatch
-        from jitwatch._capture import under_way
+        from jitwatch._policy.progress import announcer
 
         jitwatch.watched_jit(lambda x: x)(np.ones(3))
-        print(under_way.ANNOUNCER.after_s, [thread.name for thread in threading.enumerate()])
+        print(announcer().after_s, [thread.name for thread in threading.enumerate()])
         """
     )
 
@@ -78,16 +77,17 @@ def test_forked_process_announces_its_own_calls() -> None:
     done = run(
         """
         import os, sys, time, warnings, jitwatch
-        from jitwatch._capture import stages, under_way
+        from jitwatch._capture.events.frames import Frame
+        from jitwatch._policy.progress import announcer
         warnings.simplefilter("ignore")
 
         def call(name):
-            frame = stages.Frame("call", jitwatch.watched_jit(eval("lambda x: x")).cache_info.__self__._watch.record)
+            frame = Frame("call", jitwatch.watched_jit(eval("lambda x: x")).cache_info.__self__._watch.record)
             frame.function.name = name
             frame.own.lowerings = 1
             frame.stack.append(frame)
-            under_way.ANNOUNCER.began(frame)
-            while not all(call.written for call in list(under_way.ANNOUNCER._calls.values())):
+            announcer().began(frame)
+            while not all(call.written for call in list(announcer()._calls.values())):
                 time.sleep(0.01)
             time.sleep(0.3)
             return frame
@@ -97,11 +97,11 @@ def test_forked_process_announces_its_own_calls() -> None:
         if child:
             os.waitpid(child, 0)
         else:
-            under_way.ANNOUNCER.ended(parents)
+            announcer().ended(parents)
             childs = call("childs")
-            under_way.ANNOUNCER.ended(childs)
+            announcer().ended(childs)
             os._exit(0)
-        under_way.ANNOUNCER.ended(parents)
+        announcer().ended(parents)
         """,
         JITWATCH_PROGRESS_S="0.1",
     )

@@ -20,11 +20,12 @@ import pytest
 
 import jitwatch
 from jitwatch import watched_jit
-from jitwatch._api.watched import begin
-from jitwatch._capture.events.stages import Frame
+from jitwatch._api.start import begin
+from jitwatch._capture.events.frames import Frame
 from jitwatch._model import Stages
 from jitwatch._policy import progress
-from jitwatch._policy.progress import Announcer, running_stage
+from jitwatch._policy.progress import Announcer
+from jitwatch._state import State
 
 SOON_S = 0.02
 TIMEOUT_S = 30.0
@@ -58,10 +59,10 @@ def stream(monkeypatch: pytest.MonkeyPatch) -> Stream:
 
 
 @pytest.fixture
-def announcer(monkeypatch: pytest.MonkeyPatch) -> Announcer:
-    begin()  # which asks for the option, once
-    made = Announcer(SOON_S)
-    monkeypatch.setattr(progress, "ANNOUNCER", made)
+def announcer(state: State) -> Announcer:
+    begin()  # which asks for the option
+    made = progress.announcer()
+    made.after_s = SOON_S
     return made
 
 
@@ -176,7 +177,7 @@ def test_stage_is_told_only_where_it_is_known(own: Stages, kind: str, expected: 
     frame = Frame(kind, None)
     frame.own.add(own)
 
-    assert running_stage(frame) == expected
+    assert frame.running_stage() == expected
 
 
 def test_only_the_outermost_call_of_a_thread_is_announced(announcer: Announcer, stream: Stream) -> None:
@@ -263,10 +264,9 @@ def test_quick_compile_and_hits_say_nothing(announcer: Announcer, stream: Stream
     assert announcer._thread is not None and announcer._calls == {}
 
 
-def test_no_thread_is_started_where_it_is_off(monkeypatch: pytest.MonkeyPatch, stream: Stream) -> None:
-    begin()
-    off = Announcer(0.0)
-    monkeypatch.setattr(progress, "ANNOUNCER", off)
+def test_no_thread_is_started_where_it_is_off(announcer: Announcer, stream: Stream) -> None:
+    off = announcer
+    off.after_s = 0.0
 
     @watched_jit
     def step(x):

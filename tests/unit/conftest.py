@@ -10,24 +10,23 @@ import pytest
 
 from jitwatch import _hub
 from jitwatch._record.recorder import Recorder
-from jitwatch._store import Writer, writer
+from jitwatch._state import State, part
+from jitwatch._store import Writer
 
 NEVER_S = 1000.0
 
 
 @pytest.fixture
-def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
+def recorder(state: State) -> Recorder:
     """A fresh recorder, which data files are written from."""
-    fresh = Recorder()
-    monkeypatch.setattr(writer, "recorder()", fresh)
-    return fresh
+    return state.part(Recorder)
 
 
 @pytest.fixture
 def make_writer(tmp_path: Path, recorder: Recorder) -> Iterator[Callable[..., Writer]]:
     """Writers in the test's folder that are closed at the end."""
     made: list[Writer] = []
-    subscribers = _hub._subscribers
+    subscribers = part(_hub.Hub).subscribers
 
     def make(name: str = ".jitwatch", *, interval_s: float = NEVER_S, **options: Any) -> Writer:
         made.append(Writer(tmp_path / name, interval_s=interval_s, **options))
@@ -36,4 +35,4 @@ def make_writer(tmp_path: Path, recorder: Recorder) -> Iterator[Callable[..., Wr
     yield make
     for each in made:
         each.close()
-    assert _hub._subscribers == subscribers
+    assert part(_hub.Hub).subscribers == subscribers

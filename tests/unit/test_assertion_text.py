@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from jitwatch._model import Change
-from jitwatch._report.assertions.assertion_text import Bounds, Event, Failure, failure_text, never_called_note
+from jitwatch._report.assertions.assertion_text import failure_text, never_called_note
+from jitwatch._testing.verdict import Bounds, Event, Failure
 
 SHAPE = Change("shape", "batch['x']", "f32[8]", "f32[9]")
 

@@ -14,8 +14,8 @@ def test_functions_of_one_name_are_told_apart_and_eager_operations_are_not() -> 
     assert others.other("add") is others.other("add")
     one = others.other("step", "step", "a.py:1", "k=1", 1)
     assert one is others.other("step", "step", "a.py:1", "k=1", 1)
-    others = {others.other("step", "step", place, "k=1", token) for place, token in (("a.py:1", 2), ("b.py:1", 3))}
-    assert len({one, *others, others.other("step")}) == 4
+    more = {others.other("step", "step", place, "k=1", token) for place, token in (("a.py:1", 2), ("b.py:1", 3))}
+    assert len({one, *more, others.other("step")}) == 4
     assert (one.defined_at, one.qualname, one.bound, others.other("add").defined_at) == ("a.py:1", "step", "k=1", "")
 
 

@@ -10,6 +10,7 @@ import pytest
 import jitwatch
 from jitwatch._model import Alert
 from jitwatch._policy import say
+from jitwatch._state import State
 
 
 def alert(cause: str = "shape", kind: str = "limit") -> Alert:
@@ -17,10 +18,8 @@ def alert(cause: str = "shape", kind: str = "limit") -> Alert:
 
 
 @pytest.fixture(autouse=True)
-def silent_voice(monkeypatch: pytest.MonkeyPatch) -> say.Voice:
-    voice = say.Voice()
-    monkeypatch.setattr(say, "VOICE", voice)
-    return voice
+def silent_voice(state: State) -> say.Voice:
+    return say.voice()
 
 
 @pytest.mark.parametrize(

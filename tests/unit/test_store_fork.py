@@ -78,7 +78,7 @@ def test_a_file_that_cannot_be_started_after_a_fork_is_a_fault(
 
     make_writer()
     before = _faults.count()
-    monkeypatch.setattr(Writer, "_begin_in_child", fail)
+    monkeypatch.setattr(Writer, "begin_in_child", fail)
 
     def work() -> None:
         assert _faults.count() == before + 1

@@ -12,7 +12,6 @@ from jitwatch._capture import jax_internals
 from jitwatch._capture.events import unwatched
 from jitwatch._capture.functions import identity
 from jitwatch._capture.hook.registry import watch_of
-from jitwatch._policy.reasons import is_alike
 from jitwatch._record.function_record import FunctionRecord
 from jitwatch._record.recorder import recorder
 
@@ -58,7 +57,7 @@ class Target:
         if record is self._own or record.in_use() is self._inner or not record.bound:
             return True
         if self._own is not None:
-            return is_alike(record, self._own)
+            return record.is_like(self._own)
         return record.bound == identity.bound_values(self._inner) and record.objects == identity.bound_objects(
             self._inner
         )  # fmt: skip

@@ -286,6 +286,15 @@ def array_parts(array: Any) -> tuple[tuple[int, ...], Any, bool, bool, Any, Any]
     return aval.shape, aval.dtype, aval.weak_type, array._committed, array.sharding, layout
 
 
+CALLABLE_SHIM = "jax._src.tree_util._HashableCallableShim"
+"""The class of the static data of a `jax.tree_util.Partial`, whose `fun` is the function."""
+
+
+def is_jaxpr(value: Any) -> bool:
+    """Whether a value is a traced program of JAX's."""
+    return type(value).__name__ in ("Jaxpr", "ClosedJaxpr") and hasattr(value, "eqns")
+
+
 def trace_state_clean() -> bool:
     """Whether no trace and no transform is under way on this thread."""
     return bool(core.trace_state_clean())

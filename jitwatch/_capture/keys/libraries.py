@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from jitwatch._capture import jax_internals
 from jitwatch._capture.keys.static_parts import EXPANSIONS, Group, Pairs, children, is_static_field, treedef_group
 from jitwatch._model import Tree
 
@@ -207,6 +208,6 @@ _AUX_PARTS: dict[str, Callable[[Any, Any], Pairs | None]] = {
     "flax.nnx.variablelib.Variable": _variable_aux,
     "flax.nnx.pytreelib.Pytree": _nnx_module_aux,
 }
-EXPANSIONS["jax._src.tree_util._HashableCallableShim"] = lambda value: [("", value.fun)]  # the aux data of a `Partial`
+EXPANSIONS[jax_internals.CALLABLE_SHIM] = lambda value: [("", value.fun)]  # the aux data of a `Partial`
 EXPANSIONS["flax.nnx.graphlib.GraphDef"] = _graphdef_parts
 EXPANSIONS["flax.nnx.graph.GraphDef"] = _graphdef_parts

@@ -67,7 +67,7 @@ def _describe(value: Any, depth: int) -> str:
         return value.__qualname__
     if type(value) is PyTreeDef:
         return f"PyTreeDef({_describe_structure(value, depth)})"
-    if kind.__name__ in ("Jaxpr", "ClosedJaxpr") and hasattr(value, "eqns"):
+    if jax_internals.is_jaxpr(value):
         return f"{kind.__name__} of {len(value.eqns)} equations"
     if isinstance(value, functools.partial):
         return f"partial({_inner([value.func, *value.args], value.keywords, depth)})"
