@@ -9,6 +9,7 @@ from jitwatch._model import (
     Argument,
     CacheKey,
     CallSite,
+    Captured,
     FunctionStats,
     KeyStats,
     Leaf,
@@ -62,6 +63,11 @@ def key(
         context=tuple((context or {}).items()),
         transform=tuple(transform),
     )
+
+
+def captured(**values: object) -> tuple[Captured, ...]:
+    """Numbers that a function brings along, by name."""
+    return tuple(Captured(name, "number", repr(value)) for name, value in values.items())
 
 
 def stages(compiles: int = 1, compile_s: float = 0.08, **changes: Any) -> Stages:

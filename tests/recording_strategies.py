@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from jitwatch._model import (
     Argument,
     CallSite,
+    Captured,
     FunctionStats,
     KeyStats,
     Miss,
@@ -55,6 +56,17 @@ sites = st.sampled_from(
         (CallSite("eval.py:1", 2, 0.25), CallSite("train.py:88", 1, 4.0)),
     ]
 )
+captured = st.lists(
+    st.sampled_from(
+        [
+            Captured("lr", "number", "0.1"),
+            Captured("batch", "array", "float32[3]", 1),
+            Captured("batch", "array", "float32[3]", 2),
+            Captured("\x1b", "object", "\x1b"),
+        ]
+    ),
+    max_size=2,
+).map(tuple)
 
 
 def key_stats_lists() -> st.SearchStrategy[list[KeyStats]]:
@@ -94,7 +106,7 @@ def functions(draw: Any, number: int) -> FunctionStats:
         dispatch_only=draw(counts), nested=draw(counts), failures=draw(counts), stages=draw(stages),
         helpers=draw(stages), aot=draw(stages), backward=draw(stages), dropped_keys=draw(counts),
         call_sites=draw(sites), last_failure=draw(st.none() | misses()), approximate=draw(st.booleans()),
-        hits_counted=draw(st.booleans()),
+        hits_counted=draw(st.booleans()), captured=draw(captured),
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 
 from jitwatch import _hub, _state
-from jitwatch._model import CacheKey, CallSite, Change, FunctionStats, KeyStats, Miss
+from jitwatch._model import CacheKey, CallSite, Captured, Change, FunctionStats, KeyStats, Miss
 from jitwatch._record.difference import function_difference
 from jitwatch._record.sums import any_ran, lost_s
 from jitwatch._record.tallies import HitCounter, Tally
@@ -92,6 +92,8 @@ class FunctionRecord:
         self.executables = 0
         self.objects: tuple[int, ...] = ()
         """Numbers of the objects that it brings along and that `bound` cannot tell from others."""
+        self.captured: tuple[Captured, ...] | None = None
+        """What it brings along, value by value, as it was at its first trace; None before that."""
         self.source = defined_at
         """The definition as JAX has it; `defined_at` may say later which of the user's functions it stands for."""
         self.program = name
@@ -196,7 +198,7 @@ class FunctionRecord:
             sum(key.hits for key in keys) + self.overflow.hits.value(), totals.misses, totals.dispatch_only,
             totals.nested, totals.failures, totals.tally.stages(), self.helpers.stages(), self.aot.stages(),
             self.backward.stages(), keys, self.dropped_keys, _sites(totals.call_sites), self.last_failure,
-            self.approximate, 1, self._stale(), self.bound, given_up=not self.in_use(),
+            self.approximate, 1, self._stale(), self.bound, given_up=not self.in_use(), captured=self.captured or (),
         )  # fmt: skip
 
 

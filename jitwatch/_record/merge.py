@@ -18,6 +18,7 @@ from jitwatch._errors import JitwatchError
 from jitwatch._model import (
     CacheKey,
     CallSite,
+    Captured,
     FunctionStats,
     KeyStats,
     Miss,
@@ -47,6 +48,8 @@ def combine(recordings: Iterable[Recording]) -> Recording:
     """
     distinct = _distinct(recordings)
     parts = same_statics([recording.snapshot for recording in distinct])
+    if len(parts) > 1:
+        parts = [_without_identities(part) for part in parts]
     functions = _functions(parts)
     numbers = {
         place: number
@@ -99,6 +102,25 @@ def _distinct(recordings: Iterable[Recording]) -> list[Recording]:
     if not kept:
         raise JitwatchError("There is nothing to combine; name at least one data file.")
     return kept
+
+
+def _without_identities(part: Snapshot) -> Snapshot:
+    """Numbers of objects mean nothing in another process."""
+    functions, others = (
+        tuple(
+            msgspec.structs.replace(
+                one, captured=tuple(msgspec.structs.replace(each, identity=0) for each in one.captured)
+            )
+            for one in group
+        )
+        for group in (part.functions, part.others)
+    )
+    return msgspec.structs.replace(part, functions=functions, others=others)
+
+
+def _captured_order(captured: tuple[Captured, ...]) -> tuple[Any, ...]:
+    """Any order, so that the fullest is taken whatever comes first: a process may not have traced the function."""
+    return len(captured), [msgspec.structs.astuple(one) for one in captured]
 
 
 def _identity(process: Process) -> tuple[str, int, float]:
@@ -177,6 +199,7 @@ class _Function:
             processes=sum(stats.processes for stats in every),
             stale=tuple(sorted({change for stats in every for change in stats.stale}, key=msgspec.structs.astuple)),
             last_failure=misses.last((place, stats.last_failure) for place, stats in self._found),
+            captured=max((stats.captured for stats in every), key=_captured_order),
         )
 
 

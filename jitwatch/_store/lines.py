@@ -15,6 +15,7 @@ from jitwatch._model import (
     Argument,
     CacheKey,
     CallSite,
+    Captured,
     Change,
     Count,
     FunctionStats,
@@ -67,6 +68,7 @@ class FunctionLine(Line, frozen=True, tag="function"):
     processes: Count = 1
     other: bool = False
     """Whether it stands for programs of no watched function."""
+    captured: tuple[Captured, ...] = ()
 
 
 class TreeLine(Line, frozen=True, tag="tree"):
@@ -205,7 +207,7 @@ def function_stats(line: FunctionLine, counts: FunctionCounts, hits: int, keys: 
     return FunctionStats(
         id=line.id, name=line.name, qualname=line.qualname, defined_at=line.defined_at, options=line.options,
         hits_counted=line.hits_counted, approximate=line.approximate, bound=line.bound, processes=line.processes,
-        hits=hits, keys=keys, **fields,
+        captured=line.captured,        hits=hits, keys=keys, **fields,
     )  # fmt: skip
 
 
@@ -227,7 +229,7 @@ class Lines:
         self.add(
             FunctionLine(
                 stats.id, stats.name, stats.qualname, stats.defined_at, stats.options, stats.hits_counted,
-                stats.approximate, stats.bound, stats.processes, other,
+                stats.approximate, stats.bound, stats.processes, other, stats.captured,
             )
         )  # fmt: skip
 

@@ -14,6 +14,7 @@ from jitwatch import _faults, _state
 from jitwatch._capture import jax_internals
 from jitwatch._capture.events.frames import TracedBody
 from jitwatch._capture.functions import identity
+from jitwatch._capture.functions.brought import captured_by
 from jitwatch._capture.keys import key_maker
 from jitwatch._model import CacheKey
 from jitwatch._record.function_record import FunctionRecord
@@ -73,6 +74,8 @@ def _program_of(name: str) -> Program | None:
     token = known.tokens.get(fun) or known.tokens.setdefault(fun, next(known.numbers))
     record = recorder().other(name, identity.qualified_name(fun, name), place, identity.bound_values(fun), token)
     record.objects, record.in_use = identity.bound_objects(fun), weakref.ref(fun)
+    if record.captured is None and record.defined_at:
+        record.captured = captured_by(fun)
     return Program(record, key, "call")
 
 

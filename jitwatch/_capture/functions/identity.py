@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import types
-import weakref
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -13,8 +11,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from jitwatch import _state
 from jitwatch._capture import jax_internals
+from jitwatch._capture.functions.object_numbers import number_of
 from jitwatch._capture.keys.values import compares_by_identity, describe
 
 MAX_TEXT = 400
@@ -44,7 +42,7 @@ def bound_objects(fun: Callable[..., Any]) -> tuple[int, ...]:
     Their text may be that of others. Functions and arrays are not among them: whoever makes a function anew makes
     those anew with it.
     """
-    return tuple(_state.part(_Objects).number(value) for value in _values(fun) if _is_told_by_itself(value))
+    return tuple(number_of(value) for value in _values(fun) if _is_told_by_itself(value))
 
 
 def _values(fun: Any) -> list[Any]:
@@ -65,33 +63,6 @@ def _is_told_by_itself(value: Any) -> bool:
     if callable(value) and hasattr(value, "__qualname__"):
         return False
     return compares_by_identity(value) and not isinstance(value, (jax.Array, np.ndarray))
-
-
-class _Objects:
-    """Numbers of objects, for as long as they live."""
-
-    def __init__(self) -> None:
-        self._known: dict[int, tuple[weakref.ref[Any], int]] = {}
-        self._numbers = itertools.count(1)
-
-    def number(self, value: Any) -> int:
-        """The number of an object; 0 for one that cannot be told from those that come after it at its address."""
-        place = id(value)
-        known = self._known.get(place)
-        if known is not None and known[0]() is value:
-            return known[1]
-        try:
-            reference = weakref.ref(value, lambda gone: self._forget(place, gone))
-        except TypeError:
-            return 0
-        number = next(self._numbers)
-        self._known[place] = reference, number
-        return number
-
-    def _forget(self, place: int, gone: Any) -> None:
-        known = self._known.get(place)
-        if known is not None and known[0] is gone:
-            self._known.pop(place, None)
 
 
 def _checksum(code: types.CodeType) -> int:
