@@ -184,7 +184,7 @@ class Program(msgspec.Struct, frozen=True, omit_defaults=True):
     """Digest of the text as it is, and after each step from `placement` to `dtype` of `EQUALITIES`; empty where it was
     not compared with another, or not kept."""
     size_bytes: Count = 0
-    """Of the text; 0 where it was not taken."""
+    """Of the module as MLIR bytecode without locations; 0 where it is not known."""
     comparable: bool = True
     """Whether the text says the same as the program also elsewhere: no host callback, no kernel with a payload."""
 
@@ -239,7 +239,7 @@ class Miss(msgspec.Struct, frozen=True):
     context: tuple[tuple[str, str], ...] = ()
     """What the program said of the moment with `jitwatch.context`, by name."""
     program: str = ""
-    """`Program.id` of what was compiled or loaded for the function itself; empty if nothing was, or if it is not known."""
+    """`Program.id` of what was compiled or loaded for the function itself; empty if nothing was, or it is not known."""
 
 
 class LoggedCall(msgspec.Struct, frozen=True):
