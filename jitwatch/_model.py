@@ -119,7 +119,7 @@ class Program(msgspec.Struct, frozen=True, omit_defaults=True):
     """Digest of the text as it is, and after each step from `placement` to `dtype` of `EQUALITIES`; empty where it was
     not compared with another, or not kept."""
     size_bytes: Count = 0
-    """Of the text; 0 where it was not taken."""
+    """Of the module as MLIR bytecode without locations; 0 where it is not known."""
     comparable: bool = True
     """Whether the text says the same as the program also elsewhere: no host callback, no kernel with a payload."""
 
