@@ -11,7 +11,8 @@ from jitwatch._api.pickling import Recipe, methods_of
 from jitwatch._capture import jax_internals
 from jitwatch._capture.hook.watch import Watch
 from jitwatch._errors import JitwatchError
-from jitwatch._judge.judge import is_stuck, judge_function
+from jitwatch._judge.judge import judge
+from jitwatch._judge.upkeep import is_stuck
 from jitwatch._model import CacheInfo, CacheKey, Finding, FunctionStats
 from jitwatch._policy.declared import Entry
 from jitwatch._record.recorder import recorder
@@ -92,7 +93,9 @@ class _Methods:
 
     def check(self) -> list[Finding]:
         """What is wrong with this function's recompilations, and with outside values that its programs keep."""
-        return judge_function(self.cache_stats())
+        record = self._watch.record
+        found = judge(recorder().definition_snapshot(record))
+        return [finding for findings in found.values() for finding in findings]
 
     def heal(self) -> int:
         """Put keys that are stuck on JAX's slow path back on the fast one, without compiling; how many there were."""

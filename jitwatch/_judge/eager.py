@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 
 from jitwatch._explain.explain import changes
 from jitwatch._judge.codes import make_finding
@@ -67,8 +68,8 @@ def _sizes(
 
 
 def _series(other: FunctionStats, builds: Sequence[Build], keys: Mapping[int, KeyStats]) -> list[Change]:
-    used = [keys[build.key] for build in builds if build.key in keys]
-    return [change for one, two in zip(used, used[1:], strict=False) for change in changes(one.key, two.key)]
+    used = [keys[build.key] for build in builds if build.key is not None and build.key in keys]
+    return [change for one, two in pairwise(used) for change in changes(one.key, two.key)]
 
 
 def eager_cause(name: str, found: Sequence[Change]) -> str:

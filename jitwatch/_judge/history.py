@@ -79,9 +79,7 @@ def _kind(build: Build, key: KeyStats | None) -> Kind:
     return role, tuple(name.partition("[")[0] for name in key.key.transform) if key is not None else ()
 
 
-def _compared(
-    made: Iterable[tuple[FunctionStats, Build, KeyStats | None]], programs: Programs
-) -> list[Step]:
+def _compared(made: Iterable[tuple[FunctionStats, Build, KeyStats | None]], programs: Programs) -> list[Step]:
     steps: list[Step] = []
     classes = _Classes(programs)
     nearest: dict[int, _Nearest] = {}

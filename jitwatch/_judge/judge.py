@@ -1,8 +1,8 @@
 """Says of the programs of each definition which were needed and which were not, on what evidence.
 
-Pure: from a snapshot to findings. A rule of `waste`, `constants`, `sizes` or `different` speaks for programs of one kind
-(`history`), in that order, and each program is accounted to one finding. First programs are never a finding, nor are
-buckets, train and eval batches, a flag with two values, other models, transforms of one function.
+Pure: from a snapshot to findings. The rules of `waste`, `constants`, `sizes` and `different` speak in that order for
+the programs of one kind (`history`), and each program is accounted to one finding. First programs are never a finding,
+nor are buckets, train and eval batches, a flag with two values, other models, transforms of one function.
 """
 
 from __future__ import annotations
@@ -77,8 +77,11 @@ def judge_definition(
     for cause, evidence, group in told.values():
         group.sort(key=lambda step: step.build.first)
         function = group[-1].function
-        yield function, make_finding(
-            function, cause, _series(group, cause, functions), [step.build for step in group], evidence=evidence
+        yield (
+            function,
+            make_finding(
+                function, cause, _series(group, cause, functions), [step.build for step in group], evidence=evidence
+            ),
         )
     for function in functions:
         own = misses.get(function.id, ())

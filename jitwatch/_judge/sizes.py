@@ -85,13 +85,20 @@ def _joined_by_calls(clusters: dict[str, list[Step]]) -> Iterator[list[Step]]:
 
     for members in clusters.values():
         for step in members:
-            if step.twin is not None and id(step.twin) in home and _causes(step) and _causes(step) <= set(_CAUSES):
-                if all(change.cause == "shape" or _is_number(change.before, change.after) for change in step.changes):
-                    joined[root(home[id(step)])] = root(home[id(step.twin)])
+            if step.twin is not None and id(step.twin) in home and _only_sizes(step):
+                joined[root(home[id(step)])] = root(home[id(step.twin)])
     groups: dict[str, list[Step]] = {}
     for name, members in clusters.items():
         groups.setdefault(root(name), []).extend(members)
     return (sorted(members, key=lambda step: step.build.first) for members in groups.values())
+
+
+def _only_sizes(step: Step) -> bool:
+    """Whether nothing but shapes and whole numbers changed in the call."""
+    return bool(step.changes) and all(
+        change.cause == "shape" or (change.cause == "static_value" and _is_number(change.before, change.after))
+        for change in step.changes
+    )
 
 
 def _is_number(*texts: str) -> bool:
@@ -117,7 +124,7 @@ def _also_from(step: Step, line: str) -> bool:
 
 
 def _sizes(steps: Sequence[Step]) -> Sizes | None:
-    """What varies between the calls; None where it is no single axis of each argument, or only state that goes round."""
+    """What varies between the calls; None where it is not one axis of each argument, or only state that goes round."""
     tables = [_numbers(step.key) for step in steps if step.key is not None]
     if len(tables) < 2:
         return None

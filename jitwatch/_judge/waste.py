@@ -9,6 +9,7 @@ from jitwatch._model import Change
 
 NEVER_WANTED = ("weak_type", "committed", "layout", "key_impl")
 """Causes for which two programs are never what the author wants, whatever these programs are."""
+_SLIPS = (*NEVER_WANTED, "config_context", "arg_kind")
 FEW_USES = 2
 
 _EXPLAINED_BY = {
@@ -42,8 +43,7 @@ def _cause(step: Step) -> str | None:
         return None
     if not step.equality and causes == {"function_identity"} and len(step.changes) == 1:
         return "function_identity"  # no fingerprint; the same code with the same values for the same call
-    only_slips = causes <= {*NEVER_WANTED, "config_context", "arg_kind"}
-    return next((cause for cause in (*NEVER_WANTED, "config_context", "arg_kind") if cause in causes and only_slips), None)
+    return next((cause for cause in _SLIPS if cause in causes), None) if causes <= set(_SLIPS) else None
 
 
 def _takes_turns(cause: str, step: Step, objects: int) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from jitwatch._explain.explain import explain
-from jitwatch._judge.judge import option_changes
+from jitwatch._judge.history import option_changes
 from jitwatch._model import CacheKey, Change, Explanation, Stages
 from jitwatch._record.function_record import FunctionRecord, KeyRecord
 from jitwatch._record.recorder import recorder

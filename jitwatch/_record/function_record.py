@@ -180,6 +180,11 @@ class FunctionRecord:
         with self.ledger.lock:
             return self._stats(keys)
 
+    def recent_stats(self, programs: int) -> FunctionStats:
+        """The live counts with only the most recent programs, so many, and their keys; the lock is held."""
+        keys = [key for key in self.numbered if key.tally.compiles or key.tally.loads][-programs:]
+        return self._stats(keys)
+
     def keep_stale(self) -> None:
         """Compare captured values for the last time: at its exit JAX drops its caches, and then nothing is kept."""
         self._stale_at_exit = self._stale()

@@ -222,10 +222,11 @@ def _functions(parts: Sequence[Snapshot]) -> list[_Function]:
 
 
 def _key(number: int, key: CacheKey, every: Sequence[KeyStats], executable: int | None) -> KeyStats:
+    counts: dict[str, Any] = sum_counts(every)
     return KeyStats(
         number=number,
         key=key,
-        **sum_counts(every),
+        **counts,
         stages=_stages(stats.stages for stats in every),
         first_unix_s=min(stats.first_unix_s for stats in every),
         last_miss_unix_s=max(stats.last_miss_unix_s for stats in every),
@@ -233,6 +234,8 @@ def _key(number: int, key: CacheKey, every: Sequence[KeyStats], executable: int 
         executable=executable,
         call_sites=_call_sites(stats.call_sites for stats in every),
         declared=any(stats.declared for stats in every),
+        outlived=max(stats.outlived for stats in every),
+        state=tuple(sorted(set.intersection(*(set(stats.state) for stats in every)))),
     )
 
 

@@ -10,7 +10,7 @@ import itertools
 import platform
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from jitwatch import _faults, _state
@@ -145,6 +145,24 @@ class Recorder:
         """Everything since the process started."""
         with self.lock:
             return self._snapshot()
+
+    def recent_snapshot(self, records: Sequence[FunctionRecord], programs: int) -> Snapshot:
+        """What is known of some functions and of the most recent programs of each, so many."""
+        with self.lock:
+            functions = tuple(record.recent_stats(programs) for record in records)
+            return self._partial_snapshot(functions)
+
+    def definition_snapshot(self, record: FunctionRecord) -> Snapshot:
+        """What is known of all function objects that the definition of this one made, since the last reset."""
+        place = record.name, record.qualname, record.defined_at
+        with self.lock:
+            same = (each for each in self.functions.values() if (each.name, each.qualname, each.defined_at) == place)
+            objects = tuple(same) if record.defined_at else (record,)
+        return self._partial_snapshot(tuple(each.stats() for each in objects or (record,)))
+
+    def _partial_snapshot(self, functions: tuple[FunctionStats, ...]) -> Snapshot:
+        misses = self.recent(function.id for function in functions)
+        return Snapshot(functions, (), misses, 0, 0, 0, 0.0, "", "")
 
     def _snapshot(self) -> Snapshot:
         others = tuple(other._stats() for other in self._others.values())
