@@ -34,11 +34,8 @@ class Step(NamedTuple):
     """To the twin, as in `EQUALITIES`; empty where it is not known."""
     changes: tuple[Change, ...]
     """Against the twin: what differed in the call, in the function object, or in what that brings along."""
-
-    @property
-    def uses(self) -> int:
-        """Calls that its key served after the one that made it."""
-        return 0 if self.key is None else self.key.hits + self.key.dispatch_only
+    uses: int
+    """Calls that the program served after the one that made it, also through other keys, such as NumPy arrays."""
 
 
 Programs = Mapping[str, Program]
@@ -83,16 +80,30 @@ def _compared(made: Iterable[tuple[FunctionStats, Build, KeyStats | None]], prog
     steps: list[Step] = []
     classes = _Classes(programs)
     nearest: dict[int, _Nearest] = {}
+    uses: dict[int, dict[int, int]] = {}
     for function, build, key in made:
+        if function.id not in uses:
+            uses[function.id] = _uses(function)
         own = nearest.setdefault(function.id, _Nearest())
         candidates = classes.nearest(build, steps)
         if not candidates or RANK[candidates[0][0]] > RANK["constants"]:
             candidates = [*candidates, *((UNKNOWN, number) for number in own.of(key))]
         step = _best(function, build, key, [steps[number] for _, number in candidates], programs)
+        step = step._replace(uses=uses[function.id].get(key.number, 0) if key is not None else 0)
         classes.add(build, len(steps))
         own.add(key, len(steps))
         steps.append(step)
     return steps
+
+
+def _uses(function: FunctionStats) -> dict[int, int]:
+    """How often each key's program was used again, also by keys that share it."""
+    again = {key.number: key.hits + key.dispatch_only for key in function.keys}
+    shared: dict[int, int] = {}
+    for key in function.keys:
+        if key.executable is not None:
+            shared[key.executable] = shared.get(key.executable, 0) + again[key.number]
+    return {key.number: shared.get(key.executable or 0, again[key.number]) for key in function.keys}
 
 
 def _best(
@@ -108,8 +119,8 @@ def _best(
         # Below constants the call says more than the text: another size of one argument beats a different program.
         order = (min(rank, RANK["sizes"]), len(changed), -twin.build.first)
         if best is None or order < best:
-            best, found = order, Step(function, build, key, twin, equality, changed)
-    return Step(function, build, key, None, UNKNOWN, ()) if found is None else found
+            best, found = order, Step(function, build, key, twin, equality, changed, 0)
+    return Step(function, build, key, None, UNKNOWN, (), 0) if found is None else found
 
 
 def _equality(build: Build, other: Build, programs: Programs) -> str:

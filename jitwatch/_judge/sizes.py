@@ -215,15 +215,16 @@ def _needed(sizes: Sizes, rows: Sequence[tuple[int, ...]], calls: Sequence[int])
 
 
 def _remainder(sizes: Sizes, one: tuple[int, ...], other: tuple[int, ...]) -> list[Step]:
-    """The program of a smaller last batch: first axes alone, smaller, and seldom beside the full batch."""
+    """Of two sizes, the program of a smaller last batch, or that of a first call that was of another size once."""
     if any(axis.axis != 0 or axis.where.startswith(("static ", "transform ")) for axis in sizes.axes):
         return []
-    full, last = (one, other) if sum(one) > sum(other) else (other, one)
-    if not all(less < more for less, more in zip(last, full, strict=True)) or full != one:
-        return []
-    comes_back = any(step.key is not None and step.key.outlived for step in sizes.rows[full])
-    seldom = sizes.calls(last) * REMAINDER <= sizes.calls(full) or sizes.calls(last) == 1
-    return list(sizes.rows[last]) if seldom and (comes_back or sizes.calls(last) == 1) and sizes.calls(full) > 1 else []
+    calls, later = sizes.calls(one), sizes.calls(other)
+    comes_back = any(step.key is not None and step.key.outlived for step in sizes.rows[one])
+    if calls == 1 and later > 2:
+        return list(sizes.rows[other])
+    smaller = all(less < more for less, more in zip(other, one, strict=True))
+    seldom = later == 1 or (comes_back and later * REMAINDER <= calls)
+    return list(sizes.rows[other]) if smaller and seldom and calls > 1 else []
 
 
 def _latest(steps: Sequence[Step], count: int) -> list[Step]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from jitwatch._judge.history import RANK, Step
@@ -41,9 +42,26 @@ def _cause(step: Step) -> str | None:
         return next((cause for cause in _EXPLAINED_BY[step.equality] if cause in causes), None)
     if step.equality == "target" or not causes:
         return None
-    if not step.equality and causes == {"function_identity"} and len(step.changes) == 1:
-        return "function_identity"  # no fingerprint; the same code with the same values for the same call
-    return next((cause for cause in _SLIPS if cause in causes), None) if causes <= set(_SLIPS) else None
+    if causes <= set(_SLIPS) or (not step.equality and len(causes) == 1 and _nobody_wants(step)):
+        return next(cause for cause in (*_SLIPS, *sorted(causes)) if cause in causes)
+    return None
+
+
+def _nobody_wants(step: Step) -> bool:
+    """Whether a change is one that needs no other program, as far as the call alone can tell."""
+    (cause,) = {change.cause for change in step.changes}
+    if cause == "function_identity":
+        return step.twin is not None and step.twin.function.bound == step.function.bound and len(step.changes) == 1
+    if cause == "static_value":  # another type only, such as 4 and np.int64(4)
+        return all(_content(change.before) == _content(change.after) for change in step.changes)
+    return cause in ("static_identity", "other", "sharding")
+
+
+def _content(text: str) -> str:
+    """The value in a text such as `np.int64(4) (int64)`, without the names of types."""
+    value = text.rpartition(" (")[0] if text.endswith(")") and " (" in text else text
+    inner = re.fullmatch(r"[\w.]+\((.*)\)", value)
+    return inner.group(1) if inner else value
 
 
 def _takes_turns(cause: str, step: Step, objects: int) -> bool:
@@ -53,15 +71,23 @@ def _takes_turns(cause: str, step: Step, objects: int) -> bool:
     comes_back = twin.key is not None and twin.key.outlived > 0
     if cause in ("function_identity", "static_identity", "other"):
         if step.function is not twin.function:
-            return objects < 3 and not twin.function.given_up
+            return cause != "other" and objects < 3 and not twin.function.given_up
         return comes_back and _identities(step) < 3
     if cause == "sharding":
         return comes_back and step.uses >= FEW_USES
     if step.equality == "precision":
         return comes_back or step.uses < FEW_USES
     if cause == "arg_kind":
-        return any(_is_optional_array(change) for change in step.changes if change.cause == cause)
+        changed = [change for change in step.changes if change.cause == cause]
+        return not _same_line(step) and any(map(_is_optional_array, changed))
     return False
+
+
+def _same_line(step: Step) -> bool:
+    places = [
+        {site.place for site in each.key.call_sites} if each and each.key else set() for each in (step, step.twin)
+    ]
+    return bool(places[0] & places[1])
 
 
 def _identities(step: Step) -> int:
