@@ -280,6 +280,8 @@ class FunctionStats(msgspec.Struct, frozen=True):
     """What the function object brings along: closure values, arguments of a partial, the object of a bound method."""
     builds: tuple[Build, ...] = ()
     """The programs that it was given, in the order of their first."""
+    dropped_builds: Count = 0
+    """Programs that it was given beyond the bound on builds; they are in the totals only."""
     given_up: bool = False
     """Whether the function object is gone, or was not used again once its definition had made a later one."""
     captured: tuple[Captured, ...] = ()
@@ -302,7 +304,9 @@ class Snapshot(msgspec.Struct, frozen=True):
     jax_version: str
     python_version: str
     programs: tuple[Program, ...] = ()
-    """Those that builds and misses refer to, each once."""
+    """Those that builds and misses refer to, each once; with steps where their definition has two or more."""
+    dropped_programs: Count = 0
+    """Programs that had to make room: of them no more is known than their ids."""
     wall_s: Seconds = 0.0
     """Wall time since watching began, or since the last reset; of several processes, the sum."""
 

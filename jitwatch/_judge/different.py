@@ -65,7 +65,7 @@ def _has_others(step: Step) -> bool:
 
 def _kind(text: str) -> str:
     """`float`, `int` … of a leaf's text such as `f32[3]`."""
-    return text[:1]
+    return "f" if text.startswith(("f", "bf")) else text[:1]
 
 
 def _argument(where: str) -> str:

@@ -18,8 +18,6 @@ MANY_CHOSEN = 32
 """Round sizes up to which they may be buckets."""
 ROUND = 5
 MAX_PADDING_PERCENT = 60.0
-REMAINDER = 3
-"""How many times as often the full batch must be used as the smaller last one."""
 _LEVEL = RANK["sizes"] - 1
 _CAUSES = ("shape", "static_value")
 
@@ -223,7 +221,7 @@ def _remainder(sizes: Sizes, one: tuple[int, ...], other: tuple[int, ...]) -> li
     if calls == 1 and later > 2:
         return list(sizes.rows[other])
     smaller = all(less < more for less, more in zip(other, one, strict=True))
-    seldom = later == 1 or (comes_back and later * REMAINDER <= calls)
+    seldom = later == 1 or (comes_back and later <= calls)
     return list(sizes.rows[other]) if smaller and seldom and calls > 1 else []
 
 

@@ -7,11 +7,11 @@ from collections.abc import Hashable, Sequence
 
 from jitwatch import _state
 from jitwatch._errors import WARNINGS
-from jitwatch._judge.judge import judge
 from jitwatch._model import Alert, Finding
 from jitwatch._policy import say
 from jitwatch._policy.alerts import churn_alert
 from jitwatch._policy.policy import Policy
+from jitwatch._policy.verdict import verdict
 from jitwatch._record.function_record import FunctionRecord, KeyRecord
 from jitwatch._record.recorder import recorder
 
@@ -94,7 +94,7 @@ def after_miss(record: FunctionRecord, key: KeyRecord, *, programs: int, seconds
 def _churn_alerts(records: Sequence[FunctionRecord], policy: Policy, *, only: tuple[str, ...]) -> list[Alert]:
     data = recorder().recent_snapshot(records, MAX_JUDGED)
     found: dict[str, list[Finding]] = {}
-    for findings in judge(data).values():
+    for findings in verdict(data).findings.values():
         for finding in findings:
             if finding.cause in (only or _CHURN_CAUSES) and finding.evidence != "possible":
                 found.setdefault(finding.cause, []).append(finding)

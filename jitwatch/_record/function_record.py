@@ -6,8 +6,11 @@ import time
 from collections.abc import Iterable
 from typing import Any, Protocol
 
+import msgspec
+
 from jitwatch import _hub, _state
 from jitwatch._model import CacheKey, CallSite, Captured, Change, FunctionStats, KeyStats, Miss
+from jitwatch._record.builds import RECENT_KEYS, Builds
 from jitwatch._record.difference import function_difference
 from jitwatch._record.sums import any_ran, lost_s
 from jitwatch._record.tallies import HitCounter, Tally
@@ -39,6 +42,9 @@ class KeyRecord:
         """Whether jitwatch itself emptied the dispatch cache, so that the next dispatch-only miss counts as a hit."""
         self.heal_pending = False
         """Whether jitwatch stopped a call of this key, after which JAX closes its fast path to the key."""
+        self.given_before: int | None = None
+        """Programs that the function had been given, with this key's own, when the key was new."""
+        self.uses_seen = self.outlived = 0
         self.state: tuple[str, ...] = ()
         """Arguments whose arrays came back from the call that compiled."""
         self.entry: Any = lambda: None
@@ -54,7 +60,7 @@ class KeyRecord:
         return KeyStats(
             self.number, self.key, self.hits.value(), self.misses, self.dispatch_only, self.nested, self.failures,
             self.tally.stages(), self.first_unix_s, self.last_miss_unix_s, self.slow_path, self.executable,
-            _sites(self.call_sites), self.declared, state=self.state,
+            _sites(self.call_sites), self.declared, self.outlived, self.state,
         )  # fmt: skip
 
 
@@ -89,6 +95,7 @@ class FunctionRecord:
         self.totals = KeyRecord(0, None, 0.0)
         self.helpers, self.aot, self.backward = Tally(), Tally(), Tally()
         self.last_failure: Miss | None = None
+        self.builds = Builds()
         self.executables = 0
         self.objects: tuple[int, ...] = ()
         """Numbers of the objects that it brings along and that `bound` cannot tell from others."""
@@ -137,6 +144,7 @@ class FunctionRecord:
                 if miss.call_site and (miss.call_site in each.call_sites or len(each.call_sites) < MAX_CALL_SITES):
                     misses, seconds, _ = each.call_sites.get(miss.call_site, (0, 0.0, ""))
                     each.call_sites[miss.call_site] = misses + 1, seconds + lost_s(miss.stages), miss.library
+            self.builds.add(miss, None if record is self.overflow else record, self.numbered[-RECENT_KEYS:])
             if any_ran(miss.helpers):
                 self.helpers.add(miss.helpers)
             if miss.kind in ("aot", "backward"):
@@ -183,7 +191,8 @@ class FunctionRecord:
     def recent_stats(self, programs: int) -> FunctionStats:
         """The live counts with only the most recent programs, so many, and their keys; the lock is held."""
         keys = [key for key in self.numbered if key.tally.compiles or key.tally.loads][-programs:]
-        return self._stats(keys)
+        stats = self._stats(keys)
+        return msgspec.structs.replace(stats, builds=stats.builds[-programs:])
 
     def keep_stale(self) -> None:
         """Compare captured values for the last time: at its exit JAX drops its caches, and then nothing is kept."""
@@ -196,14 +205,15 @@ class FunctionRecord:
         return tuple(dict.fromkeys(change for key in held for change in self.compare_captured(key.captured)))
 
     def _stats(self, of: Iterable[KeyRecord] | None = None) -> FunctionStats:
-        keys = tuple(record.stats() for record in (self.numbered if of is None else of))
+        keys = tuple(record.stats() for record in self.builds.looked_at(self.numbered if of is None else of))
         totals = self.totals
         return FunctionStats(
             self.id, self.name, self.qualname, self.defined_at, self.options, self.hits_counted,
             sum(key.hits for key in keys) + self.overflow.hits.value(), totals.misses, totals.dispatch_only,
             totals.nested, totals.failures, totals.tally.stages(), self.helpers.stages(), self.aot.stages(),
             self.backward.stages(), keys, self.dropped_keys, _sites(totals.call_sites), self.last_failure,
-            self.approximate, 1, self._stale(), self.bound, given_up=not self.in_use(), captured=self.captured or (),
+            self.approximate, 1, self._stale(), self.bound, builds=self.builds.stats(),
+            dropped_builds=self.builds.dropped, given_up=not self.in_use(), captured=self.captured or (),
         )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from jitwatch import _faults, _state
 from jitwatch._model import FunctionStats, Miss, Snapshot
 from jitwatch._record.difference import snapshot_difference
 from jitwatch._record.function_record import FunctionRecord
+from jitwatch._record.programs import ProgramStore
 
 MAX_MISSES = 10_000
 MAX_FUNCTIONS = 10_000
@@ -36,6 +37,7 @@ class Recorder:
         self._misses: deque[Miss] = deque(maxlen=MAX_MISSES)
         self._dropped_misses = self._dropped_functions = 0
         self._numbers, self._function_numbers = itertools.count(1), itertools.count(1)
+        self.programs = ProgramStore(self.lock)
         self.jax_version = ""
         self._started_s = time.monotonic()
 
@@ -126,8 +128,8 @@ class Recorder:
     def snapshot(self) -> Snapshot:
         """Everything since the last reset, as plain data."""
         with self.lock:
-            now = self.live_snapshot()
-        return now if self._base is None else snapshot_difference(now, self._base)
+            now, base = self._snapshot(), self._base
+        return self.programs.described(now if base is None else snapshot_difference(now, base))
 
     def keep_stale(self) -> None:
         """Do what `FunctionRecord.keep_stale` says, for all functions."""
@@ -138,19 +140,20 @@ class Recorder:
     def reset(self) -> None:
         """Count from zero again; JAX's caches stay as they are."""
         with self.lock:
-            self._base = self.live_snapshot()
+            self._base = self._snapshot()
             self.baseline = {function.id: function for function in self._base.functions}
 
     def live_snapshot(self) -> Snapshot:
         """Everything since the process started."""
         with self.lock:
-            return self._snapshot()
+            now = self._snapshot()
+        return self.programs.described(now)
 
     def recent_snapshot(self, records: Sequence[FunctionRecord], programs: int) -> Snapshot:
         """What is known of some functions and of the most recent programs of each, so many."""
         with self.lock:
             functions = tuple(record.recent_stats(programs) for record in records)
-            return self._partial_snapshot(functions)
+        return self._partial_snapshot(functions)
 
     def definition_snapshot(self, record: FunctionRecord) -> Snapshot:
         """What is known of all function objects that the definition of this one made, since the last reset."""
@@ -162,7 +165,7 @@ class Recorder:
 
     def _partial_snapshot(self, functions: tuple[FunctionStats, ...]) -> Snapshot:
         misses = self.recent(function.id for function in functions)
-        return Snapshot(functions, (), misses, 0, 0, 0, 0.0, "", "")
+        return self.programs.described(Snapshot(functions, (), misses, 0, 0, 0, 0.0, "", ""))
 
     def _snapshot(self) -> Snapshot:
         others = tuple(other._stats() for other in self._others.values())

@@ -10,8 +10,8 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from jitwatch._judge.judge import judge
 from jitwatch._model import CacheKey, CallSite, Finding, FunctionStats, KeyStats, Miss, Snapshot, Stages
+from jitwatch._policy.verdict import verdict
 from jitwatch._record.sums import any_ran, lost_s, sum_counts
 
 T = TypeVar("T")
@@ -133,6 +133,12 @@ class Summary(msgspec.Struct, frozen=True):
     headline: Headline
     findings: tuple[Finding, ...]
     """What to change, the most costly first."""
+    acknowledged: int
+    """Findings that their author said to be as it should be."""
+    obsolete: tuple[str, ...]
+    """Acknowledgements of what does not happen any more."""
+    notes: tuple[Finding, ...]
+    """What is worth knowing and no fault."""
     functions: Cut[FunctionRow]
     others: Cut[LineRow]
     """Eager operations and functions that were not watched, by the user's line."""
@@ -178,9 +184,13 @@ def summarize(
     )
     others = line_rows(snapshot.others)
     inner = [] if with_inner else [row for row in rows if _is_inner(row)]
+    judged = verdict(snapshot)
     return Summary(
         headline=_headline(rows, others),
-        findings=sort_findings(finding for each in judge(snapshot).values() for finding in each),
+        findings=sort_findings(judged.all_findings()),
+        acknowledged=len(judged.acknowledged),
+        obsolete=tuple(f"{one.code} {one.function} ({one.place})" for one in judged.obsolete),
+        notes=sort_findings(judged.notes),
         functions=cut_list([row for row in rows if row not in inner] if inner else rows, max_functions),
         others=cut_list(others, max_others),
         inner=tuple(sorted({row.name for row in inner})),

@@ -97,7 +97,7 @@ class Watch:
             stages.lowered_ahead(self.record)
         own = own_stages(frame)
         if own != Stages():
-            miss = new_miss(self.record, "aot", own, helpers=frame.helpers.stages())
+            miss = new_miss(self.record, "aot", own, helpers=frame.helpers.stages(), program=frame.program)
             if caller is not None:
                 miss = msgspec.structs.replace(miss, call_site=caller[0], library=caller[1])
             self.record.add(miss, None)
@@ -223,7 +223,15 @@ class Watch:
             self.record.expect_rebuild()
 
     def _count(self, frame: Frame, key: KeyRecord, own: Stages, **details: Any) -> None:
-        miss = new_miss(self.record, frame.kind, own, key=key.number or None, helpers=frame.helpers.stages(), **details)
+        miss = new_miss(
+            self.record,
+            frame.kind,
+            own,
+            key=key.number or None,
+            helpers=frame.helpers.stages(),
+            program=frame.program,
+            **details,
+        )
         self.record.add(miss, key)
         self._log(frame.call, key, miss)
 

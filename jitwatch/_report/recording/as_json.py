@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from jitwatch._judge.judge import explanations, judge
+from jitwatch._judge.judge import explanations
 from jitwatch._model import (
     CacheKey,
     Change,
@@ -20,6 +20,7 @@ from jitwatch._model import (
     Snapshot,
     Stages,
 )
+from jitwatch._policy.verdict import Acknowledgement, verdict
 from jitwatch._record.sums import lost_s
 from jitwatch._words.key_text import key_line
 from jitwatch._words.safe_text import clean, clean_place
@@ -91,6 +92,22 @@ class JsonFinding(msgspec.Struct, frozen=True):
     """Seconds that the fix saves."""
     message: str
     advice: str
+    evidence: str
+    """`proved` by the compiled programs, `likely`, or `possible`."""
+    share_of_run: float
+    """Of the wall time of the run that the fix saves; 0 where that is not known."""
+
+
+class JsonAcknowledged(msgspec.Struct, frozen=True):
+    """A finding that its author said to be as it should be."""
+
+    code: str
+    function: str
+    compiles: int
+    lost_s: float
+    reason: str
+    place: str
+    """Where that is written."""
 
 
 class JsonFunction(msgspec.Struct, frozen=True):
@@ -155,6 +172,11 @@ class JsonReport(msgspec.Struct, frozen=True):
     dropped_misses: int
     dropped_functions: int
     faults: int
+    wall_s: float
+    """Wall time of the run; of several processes, the sum."""
+    notes: list[JsonFinding]
+    """What is worth knowing and no fault."""
+    acknowledged: list[JsonAcknowledged]
 
 
 def render(snapshot: Snapshot, processes: Sequence[Process] = ()) -> str:
@@ -167,10 +189,10 @@ def report(snapshot: Snapshot, processes: Sequence[Process] = ()) -> JsonReport:
     misses: dict[int, list[Miss]] = {}
     for miss in snapshot.misses:
         misses.setdefault(miss.function, []).append(miss)
-    findings = judge(snapshot)
+    judged = verdict(snapshot)
     kinds = [("jitted", function) for function in snapshot.functions] + [("other", each) for each in snapshot.others]
     functions = [
-        _function(function, kind, misses.get(function.id, []), findings.get(function.id, []))
+        _function(function, kind, misses.get(function.id, []), judged.findings.get(function.id, []))
         for kind, function in kinds
     ]
     return JsonReport(
@@ -179,6 +201,15 @@ def report(snapshot: Snapshot, processes: Sequence[Process] = ()) -> JsonReport:
         processes=[_process(process) for process in processes],
         functions=sorted(functions, key=lambda function: (-function.lost_s, function.name)),
         dropped_misses=snapshot.dropped_misses, dropped_functions=snapshot.dropped_functions, faults=snapshot.faults,
+        wall_s=snapshot.wall_s, notes=[json_finding(note) for note in judged.notes],
+        acknowledged=[_acknowledged(finding, by) for finding, by in judged.acknowledged],
+    )  # fmt: skip
+
+
+def _acknowledged(finding: Finding, by: Acknowledgement) -> JsonAcknowledged:
+    return JsonAcknowledged(
+        code=finding.code, function=clean(finding.function), compiles=finding.compiles, lost_s=finding.lost_s,
+        reason=clean(by.reason, MAX_MESSAGE), place=clean_place(by.place),
     )  # fmt: skip
 
 
@@ -234,6 +265,7 @@ def json_finding(finding: Finding) -> JsonFinding:
         code=finding.code, causes=[finding.cause], where=[clean(where) for where in finding.where],
         call_site=clean_place(finding.call_site), compiles=finding.compiles, lost_s=finding.lost_s,
         message=clean(finding.message, MAX_MESSAGE), advice=clean(finding.advice, MAX_MESSAGE),
+        evidence=finding.evidence, share_of_run=finding.share_of_run,
     )  # fmt: skip
 
 
