@@ -41,7 +41,7 @@ def _places(step: Step | None) -> set[str]:
 
 def _was_given_up(step: Step) -> bool:
     """Whether a program was hardly used before another one took its place for good."""
-    return step.key is not None and not step.key.outlived and step.uses == 0
+    return step.key is not None and not step.outlived and step.uses == 0
 
 
 def _slips(step: Step) -> bool:

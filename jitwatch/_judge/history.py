@@ -36,6 +36,8 @@ class Step(NamedTuple):
     """Against the twin: what differed in the call, in the function object, or in what that brings along."""
     uses: int
     """Calls that the program served after the one that made it, also through other keys, such as NumPy arrays."""
+    outlived: int
+    """How many later programs of its function were there when it was last seen used again."""
 
 
 Programs = Mapping[str, Program]
@@ -80,7 +82,7 @@ def _compared(made: Iterable[tuple[FunctionStats, Build, KeyStats | None]], prog
     steps: list[Step] = []
     classes = _Classes(programs)
     nearest: dict[int, _Nearest] = {}
-    uses: dict[int, dict[int, int]] = {}
+    uses: dict[int, dict[int, tuple[int, int]]] = {}
     for function, build, key in made:
         if function.id not in uses:
             uses[function.id] = _uses(function)
@@ -89,21 +91,23 @@ def _compared(made: Iterable[tuple[FunctionStats, Build, KeyStats | None]], prog
         if not candidates or RANK[candidates[0][0]] > RANK["constants"]:
             candidates = [*candidates, *((UNKNOWN, number) for number in own.of(key))]
         step = _best(function, build, key, [steps[number] for _, number in candidates], programs)
-        step = step._replace(uses=uses[function.id].get(key.number, 0) if key is not None else 0)
+        again, outlived = uses[function.id].get(key.number, (0, 0)) if key is not None else (0, 0)
+        step = step._replace(uses=again, outlived=outlived)
         classes.add(build, len(steps))
         own.add(key, len(steps))
         steps.append(step)
     return steps
 
 
-def _uses(function: FunctionStats) -> dict[int, int]:
-    """How often each key's program was used again, also by keys that share it."""
-    again = {key.number: key.hits + key.dispatch_only for key in function.keys}
-    shared: dict[int, int] = {}
+def _uses(function: FunctionStats) -> dict[int, tuple[int, int]]:
+    """How often each key's program was used again, and what it outlived, also through keys that share it."""
+    alone = {key.number: (key.hits + key.dispatch_only, key.outlived) for key in function.keys}
+    shared: dict[int, tuple[int, int]] = {}
     for key in function.keys:
         if key.executable is not None:
-            shared[key.executable] = shared.get(key.executable, 0) + again[key.number]
-    return {key.number: shared.get(key.executable or 0, again[key.number]) for key in function.keys}
+            uses, outlived = shared.get(key.executable, (0, 0))
+            shared[key.executable] = uses + alone[key.number][0], max(outlived, key.outlived)
+    return {key.number: shared.get(key.executable or 0, alone[key.number]) for key in function.keys}
 
 
 def _best(
@@ -119,8 +123,8 @@ def _best(
         # Below constants the call says more than the text: another size of one argument beats a different program.
         order = (min(rank, RANK["sizes"]), len(changed), -twin.build.first)
         if best is None or order < best:
-            best, found = order, Step(function, build, key, twin, equality, changed, 0)
-    return Step(function, build, key, None, UNKNOWN, (), 0) if found is None else found
+            best, found = order, Step(function, build, key, twin, equality, changed, 0, 0)
+    return Step(function, build, key, None, UNKNOWN, (), 0, 0) if found is None else found
 
 
 def _equality(build: Build, other: Build, programs: Programs) -> str:

@@ -38,8 +38,7 @@ class Sizes(NamedTuple):
 
     def calls(self, row: tuple[int, ...]) -> int:
         """Calls with these sizes."""
-        keys = {id(step.key): step.key for step in self.rows[row] if step.key is not None}
-        return sum(key.hits + key.misses for key in keys.values())
+        return sum(step.uses + step.build.count for step in self.rows[row])
 
 
 def churning(steps: Sequence[Step], programs: Mapping[str, Program]) -> Iterator[tuple[str, str, list[Step]]]:
@@ -188,7 +187,7 @@ def _surplus(sizes: Sizes) -> list[Step]:
     columns = [sorted(set(column)) for column in zip(*rows, strict=True)]
     chosen = all(len(column) == 1 or look_chosen(column) for column in columns)
     if len(rows) <= FEW:
-        interleaved = any(step.key is not None and step.key.outlived for step in steps)
+        interleaved = any(step.outlived for step in steps)
         if chosen or not (hardly_used or interleaved):
             return []
     elif chosen and len(rows) <= MANY_CHOSEN and not (hardly_used and len(rows) >= 8):
@@ -217,7 +216,7 @@ def _remainder(sizes: Sizes, one: tuple[int, ...], other: tuple[int, ...]) -> li
     if any(axis.axis != 0 or axis.where.startswith(("static ", "transform ")) for axis in sizes.axes):
         return []
     calls, later = sizes.calls(one), sizes.calls(other)
-    comes_back = any(step.key is not None and step.key.outlived for step in sizes.rows[one])
+    comes_back = any(step.outlived for step in sizes.rows[one])
     if calls == 1 and later > 2:
         return list(sizes.rows[other])
     smaller = all(less < more for less, more in zip(other, one, strict=True))

@@ -68,7 +68,7 @@ def _takes_turns(cause: str, step: Step, objects: int) -> bool:
     """Whether both programs are used on and on, so that they are variants that somebody wants."""
     twin = step.twin
     assert twin is not None
-    comes_back = twin.key is not None and twin.key.outlived > 0
+    comes_back = twin.outlived > 0
     if cause in ("function_identity", "static_identity", "other"):
         if step.function is not twin.function:
             return cause != "other" and objects < 3 and not twin.function.given_up
