@@ -107,6 +107,7 @@ def functions(draw: Any, number: int) -> FunctionStats:
         helpers=draw(stages), aot=draw(stages), backward=draw(stages), dropped_keys=draw(counts),
         call_sites=draw(sites), last_failure=draw(st.none() | misses()), approximate=draw(st.booleans()),
         hits_counted=draw(st.booleans()), captured=draw(captured),
+        code=draw(st.sampled_from(["", "12:9f86d081"])),
     )  # fmt: skip
 
 

@@ -73,9 +73,9 @@ class FunctionRecord:
     def __init__(
         self, ledger: Ledger, number: int, name: str, qualname: str, defined_at: str,
         options: tuple[tuple[str, str], ...], approximate: bool, hits_counted: bool, policy: Any = None,
-        bound: str = "",
+        bound: str = "", code: str = "",
     ) -> None:  # fmt: skip
-        self.bound = bound
+        self.bound, self.code = bound, code
         self.hits_counted = hits_counted
         self.ledger, self.id, self.name, self.qualname = ledger, number, name, qualname
         self.defined_at, self.options, self.approximate = defined_at, options, approximate
@@ -196,7 +196,7 @@ class FunctionRecord:
             sum(key.hits for key in keys) + self.overflow.hits.value(), totals.misses, totals.dispatch_only,
             totals.nested, totals.failures, totals.tally.stages(), self.helpers.stages(), self.aot.stages(),
             self.backward.stages(), keys, self.dropped_keys, _sites(totals.call_sites), self.last_failure,
-            self.approximate, 1, self._stale(), self.bound, captured=self.captured or (),
+            self.approximate, 1, self._stale(), self.bound, captured=self.captured or (), code=self.code,
         )  # fmt: skip
 
 

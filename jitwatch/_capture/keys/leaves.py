@@ -10,6 +10,7 @@ import numpy as np
 
 from jitwatch import _state
 from jitwatch._capture import jax_internals
+from jitwatch._capture.jax_internals import tracers
 from jitwatch._capture.keys.shardings import sharding_text
 from jitwatch._capture.keys.trees import MAX_INTERNED, interned
 from jitwatch._model import Leaf
@@ -84,5 +85,5 @@ def transform_of(leaves: list[Any]) -> tuple[str, ...]:
     for leaf in leaves:
         while isinstance(leaf, jax.core.Tracer):
             kinds[type(leaf).__name__] = None
-            leaf = jax_internals.tracer_value(leaf)
+            leaf = tracers.tracer_value(leaf)
     return tuple(kinds)
