@@ -8,16 +8,12 @@ recompilations.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable
 
 from jitwatch._model import FunctionStats
+from jitwatch._words.part_text import transform_kinds
 
 AHEAD, BACKWARD, DROPPED = "ahead of time", "backward", "beyond the bound on keys"
-
-
-def transform_kinds(transform: Sequence[str]) -> tuple[str, ...]:
-    """The transforms without what they were given: `vmap` for `vmap[8]`."""
-    return tuple(one.partition("[")[0] for one in transform)
 
 
 def recompiles(objects: Iterable[FunctionStats]) -> int:
