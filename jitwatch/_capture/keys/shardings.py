@@ -35,7 +35,7 @@ def mesh_text(mesh: Any) -> str:
     """Axis names, sizes and types of a mesh, and its devices in order."""
     axes = ", ".join(f"{name!r}: {size}" for name, size in mesh.shape.items())
     types = getattr(mesh, "axis_types", None)
-    ids = _devices_text(mesh.devices.flat) if isinstance(mesh, jax.sharding.Mesh) else ""
+    ids = _devices_text(tuple(mesh.devices.flat)) if isinstance(mesh, jax.sharding.Mesh) else ""
     named_types = "" if not types else " " + ",".join(getattr(kind, "name", str(kind)) for kind in types)
     return f"mesh({axes}{named_types}{ids})"
 
