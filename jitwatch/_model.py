@@ -287,6 +287,10 @@ class FunctionStats(msgspec.Struct, frozen=True):
     captured: tuple[Captured, ...] = ()
     """What the function object brings along, value by value, those of nested functions last; empty before a trace."""
 
+    code: str = ""
+    """Tells functions of one name and line apart, such as two lambdas: column (0 where it says nothing) and a checksum
+    of the code of the innermost Python function, as `12:9f86d081`."""
+
 
 class Snapshot(msgspec.Struct, frozen=True):
     """Everything known at one moment, as plain data."""

@@ -81,4 +81,4 @@ class CacheKey(msgspec.Struct, frozen=True, cache_hash=True):
     context: tuple[tuple[str, str], ...]
     """JAX's trace context by name: config values and context managers that changed since watching began."""
     transform: tuple[str, ...] = ()
-    """Outermost last, of a call under `grad`, `vmap` or an outer trace: the kinds of its tracers."""
+    """Outermost last, of a call under `grad`, `vmap` or an outer trace: `vmap[8]` maps 8 at a time."""

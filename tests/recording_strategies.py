@@ -26,7 +26,7 @@ KEYS = [
     key(),
     key({"x": leaf((8,))}),
     key({"x": {"w": [leaf((8,)), leaf((1, 2), "int32")], "\x1b": None}}, by_keyword="x", omitted=["eps"]),
-    key({"x": leaf((8,))}, context={"jax_enable_x64": "True"}, transform=["JVPTracer"]),
+    key({"x": leaf((8,))}, context={"jax_enable_x64": "True"}, transform=["jvp"]),
     *(key(statics={"n": static("<Config>", token=token, by_identity=True)}) for token in (1, 2)),
     *(key({"x": leaf()}, statics={"n": static(3, token=token)}) for token in (1, 3)),
     *(key(statics={"n": static("c", token=4, parts=((".n", static(width, token=5)),))}) for width in (1, 2)),
@@ -107,6 +107,7 @@ def functions(draw: Any, number: int) -> FunctionStats:
         helpers=draw(stages), aot=draw(stages), backward=draw(stages), dropped_keys=draw(counts),
         call_sites=draw(sites), last_failure=draw(st.none() | misses()), approximate=draw(st.booleans()),
         hits_counted=draw(st.booleans()), captured=draw(captured),
+        code=draw(st.sampled_from(["", "12:9f86d081"])),
     )  # fmt: skip
 
 

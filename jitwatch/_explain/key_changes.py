@@ -13,7 +13,14 @@ from typing import NamedTuple
 
 from jitwatch._explain.part_changes import ABSENT, leaf_causes, leaf_texts, static_changes
 from jitwatch._model import Argument, CacheKey, Change, Leaf, StaticArgument, Tree
-from jitwatch._words.part_text import differing_node_texts, leaf_text, node_text, static_text, transform_text
+from jitwatch._words.part_text import (
+    differing_node_texts,
+    leaf_text,
+    node_text,
+    static_text,
+    transform_kinds,
+    transform_text,
+)
 from jitwatch._words.safe_text import clean
 
 CAUSES = (
@@ -21,6 +28,7 @@ CAUSES = (
     "dtype", "weak_type", "shape", "sharding", "committed", "layout", "other",
 )  # fmt: skip
 """Causes that two keys can tell, in the order in which changes are listed: what brings others with it first."""
+_TRANSFORM_LIMIT = 120
 _RANK = {cause: rank for rank, cause in enumerate(CAUSES)}
 
 
@@ -73,9 +81,25 @@ class _LeafChange(NamedTuple):
 
 
 def transform_changes(before: CacheKey, after: CacheKey) -> Iterator[Change]:
-    """Say the transforms that two calls ran under, if they differ."""
-    if before.transform != after.transform:
+    """Say the transforms that two calls ran under, if they differ; of the same ones, the sizes that `vmap` maps."""
+    if transform_kinds(before.transform) != transform_kinds(after.transform):
         yield Change("transform", "transform", _under(before), _under(after))
+        return
+    kinds = transform_kinds(before.transform)
+    for place, (one, other) in enumerate(zip(before.transform, after.transform, strict=True)):
+        if one != other:
+            size, rest = _mapped(one)
+            other_size, other_rest = _mapped(other)
+            cause = "shape" if size != other_size and rest == other_rest else "transform"
+            outside = kinds[place + 1 :].count(kinds[place])
+            where = f"{kinds[place]} #{outside + 1}" if kinds.count(kinds[place]) > 1 else kinds[place]
+            yield Change(cause, clean(where), clean(one, _TRANSFORM_LIMIT), clean(other, _TRANSFORM_LIMIT))
+
+
+def _mapped(transform: str) -> tuple[str, str]:
+    """The mapped size of a `vmap`, and all else: that is another program for other reasons."""
+    size, comma, rest = transform.partition("[")[2].rstrip("]").partition(", ")
+    return size, comma + rest
 
 
 def _context_changes(before: CacheKey, after: CacheKey) -> Iterator[Change]:

@@ -55,10 +55,11 @@ def judge_function(
 
 def definitions(functions: Iterable[FunctionStats]) -> Iterator[list[FunctionStats]]:
     """Groups of function objects that one definition made; one without a line stands alone."""
-    groups: dict[tuple[str, str, str, int], list[FunctionStats]] = {}
+    groups: dict[tuple[str, ...], list[FunctionStats]] = {}
     for function in functions:
-        alone = 0 if function.defined_at else function.id
-        groups.setdefault((function.name, function.qualname, function.defined_at, alone), []).append(function)
+        alone = "" if function.defined_at else str(function.id)
+        place = function.name, function.qualname, function.defined_at, function.code, alone
+        groups.setdefault(place, []).append(function)
     return iter(groups.values())
 
 

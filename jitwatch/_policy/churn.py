@@ -59,7 +59,7 @@ class _Definitions:
         """The definition of a function, in one test; the lock is held."""
         if len(self.known) >= MAX_DEFINITIONS:
             self.known.clear()
-        place = record.name, record.qualname, record.defined_at or record.id, test
+        place = record.definition(), 0 if record.defined_at else record.id, test
         return self.known.setdefault(place, _Definition())
 
 

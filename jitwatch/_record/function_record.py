@@ -81,9 +81,9 @@ class FunctionRecord:
     def __init__(
         self, ledger: Ledger, number: int, name: str, qualname: str, defined_at: str,
         options: tuple[tuple[str, str], ...], approximate: bool, hits_counted: bool, policy: Any = None,
-        bound: str = "",
+        bound: str = "", code: str = "",
     ) -> None:  # fmt: skip
-        self.bound = bound
+        self.bound, self.code = bound, code
         self.hits_counted = hits_counted
         self.ledger, self.id, self.name, self.qualname = ledger, number, name, qualname
         self.defined_at, self.options, self.approximate = defined_at, options, approximate
@@ -154,6 +154,10 @@ class FunctionRecord:
             self.ledger.keep(miss)
         _hub.publish(miss)
 
+    def definition(self) -> tuple[str, str, str, str]:
+        """Equal for the function objects that one definition made; one line may have several definitions."""
+        return self.name, self.qualname, self.defined_at, self.code
+
     def is_like(self, other: FunctionRecord) -> bool:
         """Whether two function objects of one definition bring along the same."""
         return (self.bound, self.objects) == (other.bound, other.objects)
@@ -214,6 +218,7 @@ class FunctionRecord:
             self.backward.stages(), keys, self.dropped_keys, _sites(totals.call_sites), self.last_failure,
             self.approximate, 1, self._stale(), self.bound, builds=self.builds.stats(),
             dropped_builds=self.builds.dropped, given_up=not self.in_use(), captured=self.captured or (),
+            code=self.code,
         )  # fmt: skip
 
 

@@ -33,7 +33,7 @@ from jitwatch._record.tokens import same_statics
 T = TypeVar("T")
 
 _STAGES = ("stages", "helpers", "aot", "backward")
-_IDENTITY = ("name", "qualname", "defined_at", "options", "hits_counted", "approximate", "bound")
+_IDENTITY = ("name", "qualname", "defined_at", "options", "hits_counted", "approximate", "bound", "code")
 
 
 def combine(recordings: Iterable[Recording]) -> Recording:

@@ -75,7 +75,7 @@ class Recorder:
             return tuple(miss for miss in self._misses if miss.function == number and miss.number > last)
 
     def other(
-        self, name: str, qualname: str = "", defined_at: str = "", bound: str = "", token: int = 0
+        self, name: str, qualname: str = "", defined_at: str = "", bound: str = "", token: int = 0, code: str = ""
     ) -> FunctionRecord:
         """The record of programs that belong to no watched function.
 
@@ -85,6 +85,7 @@ class Recorder:
             defined_at: Its definition.
             bound: What the function object brings along.
             token: Tells function objects apart; 0 for the last one of the definition.
+            code: Tells functions of one name and line apart.
         """
         with self.lock:
             if defined_at and not token:
@@ -95,7 +96,7 @@ class Recorder:
             if identity not in self._others:
                 record = self._others[identity] = FunctionRecord(
                     self, next(self._function_numbers), name, qualname or name, defined_at, (), approximate=False,
-                    hits_counted=False, bound=bound,
+                    hits_counted=False, bound=bound, code=code,
                 )  # fmt: skip
                 self._others_by_number[record.id] = record
             return self._others[identity]
@@ -157,9 +158,8 @@ class Recorder:
 
     def definition_snapshot(self, record: FunctionRecord) -> Snapshot:
         """What is known of all function objects that the definition of this one made, since the last reset."""
-        place = record.name, record.qualname, record.defined_at
         with self.lock:
-            same = (each for each in self.functions.values() if (each.name, each.qualname, each.defined_at) == place)
+            same = (each for each in self.functions.values() if each.definition() == record.definition())
             objects = tuple(same) if record.defined_at else (record,)
         return self._partial_snapshot(tuple(each.stats() for each in objects or (record,)))
 

@@ -69,6 +69,7 @@ class FunctionLine(Line, frozen=True, tag="function"):
     other: bool = False
     """Whether it stands for programs of no watched function."""
     captured: tuple[Captured, ...] = ()
+    code: str = ""
 
 
 class TreeLine(Line, frozen=True, tag="tree"):
@@ -207,7 +208,7 @@ def function_stats(line: FunctionLine, counts: FunctionCounts, hits: int, keys: 
     return FunctionStats(
         id=line.id, name=line.name, qualname=line.qualname, defined_at=line.defined_at, options=line.options,
         hits_counted=line.hits_counted, approximate=line.approximate, bound=line.bound, processes=line.processes,
-        captured=line.captured,        hits=hits, keys=keys, **fields,
+        captured=line.captured, code=line.code,        hits=hits, keys=keys, **fields,
     )  # fmt: skip
 
 
@@ -229,7 +230,7 @@ class Lines:
         self.add(
             FunctionLine(
                 stats.id, stats.name, stats.qualname, stats.defined_at, stats.options, stats.hits_counted,
-                stats.approximate, stats.bound, stats.processes, other, stats.captured,
+                stats.approximate, stats.bound, stats.processes, other, stats.captured, stats.code,
             )
         )  # fmt: skip
 

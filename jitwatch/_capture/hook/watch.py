@@ -16,7 +16,7 @@ from jitwatch._capture.events import stages
 from jitwatch._capture.events.frames import Frame, pop, push, thread_state
 from jitwatch._capture.events.misses import new_miss
 from jitwatch._capture.functions import captured, definition, identity
-from jitwatch._capture.functions.call_site import innermost_user_line, running_test, user_frame
+from jitwatch._capture.functions.call_site import call_site, innermost_user_line, running_test, user_frame
 from jitwatch._capture.hook.body import body_of
 from jitwatch._capture.hook.registry import log_switch, registry
 from jitwatch._capture.keys import key_maker
@@ -62,7 +62,8 @@ class Watch:
                 name=name,
                 qualname=identity.qualified_name(self.fun, name),
                 bound=identity.bound_values(self.fun),
-                defined_at=jax_internals.source_of(self.fun),
+                code=identity.code_of(self.fun),
+                defined_at=identity.definition_of(self.fun) or call_site(),
                 options=_option_texts(options),
                 policy=policy,
                 approximate=not exact,
@@ -70,6 +71,7 @@ class Watch:
             )
             records[cache].in_use = weakref.ref(self.body)
             records[cache].objects = identity.bound_objects(self.fun)
+            records[cache].source = jax_internals.source_of(self.fun)
         self.record: FunctionRecord = records[cache]
         if by_name:
             self.record.policy = policy

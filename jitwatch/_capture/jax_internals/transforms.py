@@ -30,7 +30,7 @@ class Transform(NamedTuple):
     options: dict[str, Any]
     """What it was given besides, where that is not the default."""
     functions: tuple[Callable[..., Any], ...]
-    """What it transforms, and the rules for that; never empty."""
+    """What it transforms, first, and the rules for that; never empty."""
 
 
 def transform_around(fun: Any) -> Transform | None:

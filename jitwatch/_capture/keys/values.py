@@ -117,12 +117,23 @@ def _describe_function(value: Any) -> str:
         inner = inner.__wrapped__
     code = getattr(inner, "__code__", None)
     place = f" at {code.co_filename}:{code.co_firstlineno}" if code else ""
+    if isinstance(code, types.CodeType) and (column := lambda_column(code)):
+        place += f":{column}"
     if isinstance(value, types.MethodType):
         return f"bound method {value.__qualname__}{place}"
     wrapped = getattr(value, "__wrapped__", None)
     if isinstance(value, jax_internals.PjitFunction) and wrapped is not None:
         return f"jit of {_describe(wrapped, 1)}"
     return _ADDRESS.sub("", f"{value.__qualname__}{place}")
+
+
+@functools.lru_cache(maxsize=1024)
+def lambda_column(code: types.CodeType) -> int:
+    """The first column of a lambda's body, counted from 1, as several can stand on a line; 0 where it is not known."""
+    if code.co_name != "<lambda>":
+        return 0
+    columns = [column for line, _, column, _ in code.co_positions() if line is not None and column]
+    return min(columns, default=-1) + 1
 
 
 def _content(array: Any) -> str:
