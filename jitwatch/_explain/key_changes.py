@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice
 from typing import NamedTuple
 
 from jitwatch._explain.part_changes import ABSENT, leaf_causes, leaf_texts, static_changes
@@ -29,6 +29,7 @@ CAUSES = (
 )  # fmt: skip
 """Causes that two keys can tell, in the order in which changes are listed: what brings others with it first."""
 _TRANSFORM_LIMIT = 120
+_MAX_NAMED = 4
 _RANK = {cause: rank for rank, cause in enumerate(CAUSES)}
 
 
@@ -93,7 +94,18 @@ def transform_changes(before: CacheKey, after: CacheKey) -> Iterator[Change]:
             cause = "shape" if size != other_size and rest == other_rest else "transform"
             outside = kinds[place + 1 :].count(kinds[place])
             where = f"{kinds[place]} #{outside + 1}" if kinds.count(kinds[place]) > 1 else kinds[place]
-            yield Change(cause, clean(where), clean(one, _TRANSFORM_LIMIT), clean(other, _TRANSFORM_LIMIT))
+            named = _traced_names(after) if cause == "shape" and len(kinds) == 1 else ()
+            for name in named or (where,):
+                yield Change(cause, clean(name), clean(one, _TRANSFORM_LIMIT), clean(other, _TRANSFORM_LIMIT))
+
+
+def _traced_names(key: CacheKey) -> tuple[str, ...]:
+    """The arguments that a transform passes on, which are those that it maps; some of them, if they are many."""
+    leaves = chain.from_iterable(key.leaf_chunks)
+    traced = (
+        one.name for one in key.arguments if any(leaf.source == "tracer" for leaf in islice(leaves, len(one.paths)))
+    )
+    return tuple(traced)[:_MAX_NAMED]
 
 
 def _mapped(transform: str) -> tuple[str, str]:

@@ -15,6 +15,8 @@ CHURN = 3
 EAGER_CHURN = 4
 """Programs of one line from which on an operation is asked for too many sizes."""
 CONTROL_FLOW = ("scan", "while", "cond", "fori_loop", "switch", "custom_linear_solve")
+_WRAPPED = ("<", "_fun", "call_wrapped", "shmap_body", "f_pmapped")
+"""How the names begin under which JAX compiles what `pmap` and `shard_map` wrap."""
 _SAME_BODY = RANK["constants"] - 1
 
 
@@ -27,8 +29,12 @@ def eager_findings(other: FunctionStats, programs: Mapping[str, Program] | None 
     for place, builds in lines.items():
         if other.name in CONTROL_FLOW:
             yield from _bodies(other, place, builds, keys, programs or {})
-        elif not any(build.library for build in builds):
-            yield from _sizes(other, place, builds, keys)
+        else:
+            again = [build for build in builds if build.count >= CHURN and build.program]
+            if again:
+                yield _made_anew(other, place, again)
+            elif not any(build.library for build in builds):
+                yield from _sizes(other, place, builds, keys)
 
 
 def _bodies(
@@ -54,6 +60,18 @@ def _bodies(
     yield make_finding(
         other, "function_identity", _retyped(found, "function_identity"), every, compiles=saved, lost_s=seconds,
         place=place,
+    )  # fmt: skip
+
+
+def _made_anew(other: FunctionStats, place: str, again: Sequence[Build]) -> Finding:
+    """One program compiled again and again: a function that is wrapped anew each time, or a cache that is cleared."""
+    wrapped = other.name.startswith(_WRAPPED)
+    cause = "function_identity" if wrapped else "cache_cleared"
+    change = Change(cause, other.name, "one function object" if wrapped else "compiled", "the same program again")
+    saved = sum(build.count - 1 for build in again)
+    seconds = sum(build.lost_s * (build.count - 1) / build.count for build in again)
+    return make_finding(
+        other, cause, [change], again, evidence="proved", compiles=saved, lost_s=seconds, place=place
     )  # fmt: skip
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import msgspec
+
 from jitwatch._judge.codes import make_finding
 from jitwatch._judge.history import builds_of
 from jitwatch._model import Build, Change, Finding, FunctionStats, KeyStats, Miss
@@ -14,7 +16,7 @@ SLOW_CALLS = 3
 
 def cleared(function: FunctionStats, misses: Sequence[Miss]) -> Iterable[Finding]:
     """Findings on keys that compiled again although nothing about them changed, and on the persistent cache."""
-    again = [build for build in builds_of(function) if build.kind == "call" and _times(function, build) > 1]
+    again = [build for build in _by_program(function) if _times(function, build) > 1]
     kept_out = [miss for miss in misses if miss.function == function.id and miss.persistent]
     other_key = [miss for miss in kept_out if miss.persistent.startswith("another key")]
     not_stored = [miss for miss in kept_out if miss.persistent.startswith("not stored")]
@@ -32,6 +34,20 @@ def cleared(function: FunctionStats, misses: Sequence[Miss]) -> Iterable[Finding
             compiles=sum(count for _, count in surplus),
             lost_s=sum(build.lost_s * count / build.count for build, count in surplus),
         )  # fmt: skip
+
+
+def _by_program(function: FunctionStats) -> list[Build]:
+    """What each key was given in calls, program by program, from whatever line."""
+    found: dict[tuple[int | None, str], Build] = {}
+    for build in builds_of(function):
+        if build.kind == "call":
+            known = found.get((build.key, build.program))
+            if known is not None:
+                build = msgspec.structs.replace(
+                    known, count=known.count + build.count, lost_s=known.lost_s + build.lost_s
+                )
+            found[build.key, build.program] = build
+    return [build for build in found.values() if build.key is not None]
 
 
 def _times(function: FunctionStats, build: Build) -> int:

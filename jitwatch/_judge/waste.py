@@ -38,9 +38,12 @@ def wasted(steps: Sequence[Step]) -> Iterator[tuple[str, str, Step]]:
 
 def _cause(step: Step) -> str | None:
     causes = {change.cause for change in step.changes} - {"transform"}
-    if step.equality in _EXPLAINED_BY:
-        return next((cause for cause in _EXPLAINED_BY[step.equality] if cause in causes), None)
-    if step.equality == "target" or not causes:
+    explained = next((cause for cause in _EXPLAINED_BY.get(step.equality, ()) if cause in causes), None)
+    if explained is not None or not causes:
+        return explained
+    if causes == {"other"} and any(change.where.startswith("jit option") for change in step.changes):
+        return "other"
+    if step.equality == "target":
         return None
     if causes <= set(_SLIPS) or (not step.equality and len(causes) == 1 and _nobody_wants(step)):
         return next(cause for cause in (*_SLIPS, *sorted(causes)) if cause in causes)
