@@ -81,6 +81,7 @@ def child(path: pathlib.Path, out: pathlib.Path, repair: bool) -> None:
     exec(compile(Counter(name).visit(tree), str(path), "exec"), main.__dict__)
     wanted = case.get("repaired_as", case["function"]) if repair else case["function"]
     text = "\n".join(records)
+    # Where the traced function is a transform's own wrapper (`count` is then "log"), only the records tell.
     traced = sum(m == case["function"] for m in TRACED.findall(text))
     compiled = [a or b for a, b in COMPILED.findall(text)].count(wanted)
     loaded = LOADED.findall(text).count(re.sub(r"\W", "_", wanted))
@@ -88,6 +89,10 @@ def child(path: pathlib.Path, out: pathlib.Path, repair: bool) -> None:
 
     got = {"traces": len(bodies) if has_body else traced, "compiles": compiled, "loads": loaded, "jax": jax.__version__}
     out.write_text(json.dumps(got | {"all": sorted({a or b for a, b in COMPILED.findall(text)})}))
+
+
+def plain(command: list[str], **options) -> subprocess.CompletedProcess:
+    return subprocess.run(command, check=False, capture_output=True, text=True, **options)
 
 
 def measure(path: pathlib.Path, case: dict, repair: bool) -> dict:
@@ -101,7 +106,7 @@ def measure(path: pathlib.Path, case: dict, repair: bool) -> dict:
                 env["JAX_COMPILATION_CACHE_DIR"] = f"{folder}/cache"
             out = pathlib.Path(folder, "out.json")
             command = [sys.executable, __file__, "--child", str(out), *["--repaired"] * repair, str(path)]
-            done = subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True, timeout=300)
+            done = plain(command, env=env, cwd=folder, timeout=300)
             if done.returncode:
                 raise RuntimeError("\n".join(done.stderr.strip().splitlines()[-4:]))
             got = json.loads(out.read_text())
@@ -120,8 +125,7 @@ def differences(case: dict, got: dict, repair: bool) -> list[str]:
 def missing(case: dict) -> str:
     """Why a program does not apply to this interpreter, or an empty text."""
     needed = [name for name in re.split(r"[+.]", case["library"]) if name in LIBRARIES]
-    code = "import jax, importlib; print(jax.__version__); [importlib.import_module(n) for n in %r]" % needed
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    done = plain([sys.executable, "-c", f"import {', '.join(['jax', *needed])}; print(jax.__version__)"])
     if done.returncode:
         return f"needs {', '.join(needed)}"
     have, need = ([int(n) for n in v.split(".")[:3]] for v in (done.stdout.strip(), case.get("needs_jax", "0.6.1")))
