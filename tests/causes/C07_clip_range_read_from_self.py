@@ -19,10 +19,6 @@ CASE = {
     "needed_compiles": 1,
     "match": {"text": [r"\bupdate\b|\bclip\b"], "also": ["static_value"]},
     "repair": [
-        [
-            "        self.update = self.make_update()\n        self.weights",
-            "        self.update = self.make_update()\n        self.weights",
-        ],
         ["            self.update = self.make_update()\n", ""],
         ["def update(weights, batch):", "def update(weights, batch, clip):"],
         ["1 - self.clip, 1 + self.clip", "1 - clip, 1 + clip"],
