@@ -20,9 +20,9 @@ CASE = {
     "needed_compiles": 1,
     "match": {"text": [r"\btheta\b|\bproduct\b|gauss_newton_product_by_lambda\.py"], "also": ["static_value"]},
     "repair": [
-        ["        product = jax.jit(lambda v: normal_product(theta, v))\n", ""],
-        ["conjugate_gradients(product,", "conjugate_gradients(lambda v: product(theta, v),"],
-        ["def fit(", "product = jax.jit(lambda theta, v: normal_product(theta, v))\n\n\ndef fit("],
+        ["    product = jax.jit(lambda v: normal_product(theta, v))\n", ""],
+        ["step = conjugate_gradients(product,", "step = conjugate_gradients(lambda v: product(theta, v),"],
+        ["def improved(", "product = jax.jit(lambda theta, v: normal_product(theta, v))\n\n\ndef improved("],
     ],
     "fix": "Jit the product once, with theta as an argument.",
 }
@@ -58,11 +58,15 @@ def conjugate_gradients(product, rhs):
     return x.astype(np.float32)
 
 
+def improved(theta, seen):
+    product = jax.jit(lambda v: normal_product(theta, v))
+    step = conjugate_gradients(product, -np.asarray(gradient(theta, seen)))
+    return theta + np.clip(step, -0.3, 0.3)
+
+
 def fit(theta, seen):
     for _ in range(OUTER):
-        product = jax.jit(lambda v: normal_product(theta, v))
-        step = conjugate_gradients(product, -np.asarray(gradient(theta, seen)))
-        theta = theta + np.clip(step, -0.3, 0.3)
+        theta = improved(theta, seen)
     return theta
 
 

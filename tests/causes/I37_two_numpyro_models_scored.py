@@ -3,7 +3,6 @@ by a factory and called a few hundred times.
 """
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import numpyro
 import numpyro.distributions as dist
@@ -56,6 +55,4 @@ def metropolis(density, steps=400):
     return total / steps
 
 
-print(
-    jnp.__name__, {model.__name__: round(metropolis(density_of(model)), 2) for model in (normal_model, student_model)}
-)
+print({model.__name__: round(metropolis(density_of(model)), 2) for model in (normal_model, student_model)})

@@ -7,7 +7,6 @@ import os
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=2"
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
@@ -46,4 +45,4 @@ total = np.zeros((FEATURES, FEATURES))
 for epoch in range(EPOCHS):
     for rows in loader(P("data") if epoch % 2 else P("data", None)):
         total += np.asarray(covariance(rows))
-print(jnp.shape(total), np.round(np.diag(total) / (EPOCHS * STEPS), 3))
+print(np.round(np.diag(total) / (EPOCHS * STEPS), 3))
