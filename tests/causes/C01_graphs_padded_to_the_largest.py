@@ -1,5 +1,6 @@
-"""SYMPTOM: A property regression on small molecules. Graphs are packed four to a batch, and each batch is padded to its own
-number of nodes, so nearly every batch of the first epoch is a new size; from the second epoch on most of them are known.
+"""SYMPTOM: A property regression on small molecules. Graphs are packed four to a batch, and each batch is padded to
+its own number of nodes, so nearly every batch of the first epoch is a new size; from the second epoch on most of
+them are known.
 """
 
 from typing import NamedTuple

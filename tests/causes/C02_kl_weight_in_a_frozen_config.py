@@ -1,5 +1,5 @@
-"""SYMPTOM: The first step of every epoch of a variational autoencoder is slow. The weight of the KL term is annealed by
-replacing the frozen config object, and the config is a static argument.
+"""SYMPTOM: The first step of every epoch of a variational autoencoder is slow. The weight of the KL term is
+annealed by replacing the frozen config object, and the config is a static argument.
 """
 
 import dataclasses

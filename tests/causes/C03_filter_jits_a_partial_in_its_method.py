@@ -1,5 +1,5 @@
-"""SYMPTOM: Expectation maximisation of a state-space model pauses at the start of each sweep. The filter class jits a
-partial of its own method inside the method that makes a sweep; within the sweep the calls are fast.
+"""SYMPTOM: Expectation maximisation of a state-space model pauses at the start of each sweep. The filter class jits
+a partial of its own method inside the method that makes a sweep; within the sweep the calls are fast.
 """
 
 from functools import partial
@@ -19,12 +19,17 @@ CASE = {
     "expected_traces": 15,
     "expected_compiles": 15,
     "needed_compiles": 1,
+    "needs_jax": "0.10.2",
     "repair": [
-        ["        advance = jax.jit(partial(self._advance, jitter=1e-6))\n", ""],
+        ["        advance = jax.jit(partial(self._advance, self.transition, self.observe, jitter=1e-6))\n", ""],
         ["advance(mean", "self.advance(mean"],
         [
             "        self.drift = 0.9\n",
-            "        self.drift = 0.9\n        self.advance = jax.jit(partial(self._advance, jitter=1e-6))\n",
+            (
+                "        self.drift = 0.9\n"
+                "        self.advance = jax.jit(partial(self._advance, self.transition, self.observe, "
+                "jitter=1e-6))\n"
+            ),
         ],
     ],
     "fix": "Jit the partial once, in __init__: sweep makes a new partial, and so a new function, each time.",
@@ -42,16 +47,17 @@ class KalmanFilter:
         self.drift = 0.9
         self.noise = np.eye(STATES, dtype=np.float32)
 
-    def _advance(self, mean, cov, noise, seen, jitter):
-        mean = self.transition @ mean
-        cov = self.transition @ cov @ self.transition.T + noise
-        innovation = seen - self.observe @ mean
-        spread = self.observe @ cov @ self.observe + 0.1 + jitter
-        gain = cov @ self.observe / spread
-        return mean + gain * innovation, cov - jnp.outer(gain, self.observe @ cov), innovation**2 / spread
+    @staticmethod
+    def _advance(transition, observe, mean, cov, noise, seen, jitter):
+        mean = transition @ mean
+        cov = transition @ cov @ transition.T + noise
+        innovation = seen - observe @ mean
+        spread = observe @ cov @ observe + 0.1 + jitter
+        gain = cov @ observe / spread
+        return mean + gain * innovation, cov - jnp.outer(gain, observe @ cov), innovation**2 / spread
 
     def sweep(self, record):
-        advance = jax.jit(partial(self._advance, jitter=1e-6))
+        advance = jax.jit(partial(self._advance, self.transition, self.observe, jitter=1e-6))
         mean, cov = np.zeros(STATES, np.float32), np.eye(STATES, dtype=np.float32)
         total = 0.0
         for seen in record:

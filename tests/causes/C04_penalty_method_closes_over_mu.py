@@ -1,5 +1,5 @@
-"""SYMPTOM: A constrained fit by the penalty method. Each outer iteration multiplies the penalty by a factor and builds the
-penalised objective again; its value and gradient compile anew, then serve sixty inner steps.
+"""SYMPTOM: A constrained fit by the penalty method. Each outer iteration multiplies the penalty by a factor and
+builds the penalised objective again; its value and gradient compile anew, then serve sixty inner steps.
 """
 
 import jax
@@ -22,7 +22,10 @@ CASE = {
         ["    def penalised(x):\n", "    def penalised_by(x):\n"],
         [
             "def solve(",
-            "@jax.jit\n@jax.value_and_grad\ndef penalised(x, mu):\n    return objective(x) + mu * jnp.sum(violation(x) ** 2)\n\n\ndef solve(",
+            (
+                "@jax.jit\n@jax.value_and_grad\ndef penalised(x, mu):\n"
+                "    return objective(x) + mu * jnp.sum(violation(x) ** 2)\n\n\ndef solve("
+            ),
         ],
         [
             "value_and_gradient = jax.jit(jax.value_and_grad(penalised))",

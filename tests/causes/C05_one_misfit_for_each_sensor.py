@@ -1,5 +1,5 @@
-"""SYMPTOM: Calibrating twelve sensors takes twelve compiles, although all records have the same length: the misfit that is
-handed to the SciPy optimizer closes over the record, and its gradient is jitted for each sensor.
+"""SYMPTOM: Calibrating twelve sensors takes twelve compiles, although all records have the same length: the misfit
+that is handed to the SciPy optimizer closes over the record, and its gradient is jitted for each sensor.
 """
 
 import jax
@@ -27,7 +27,10 @@ CASE = {
         ],
         [
             "def calibrate(",
-            "@jax.jit\n@jax.value_and_grad\ndef misfit(theta, record):\n    return jnp.mean((response(theta) - record) ** 2)\n\n\ndef calibrate(",
+            (
+                "@jax.jit\n@jax.value_and_grad\ndef misfit(theta, record):\n"
+                "    return jnp.mean((response(theta) - record) ** 2)\n\n\ndef calibrate("
+            ),
         ],
     ],
     "fix": "Make record an argument of one jitted misfit (minimize passes it through args): only its values differ.",

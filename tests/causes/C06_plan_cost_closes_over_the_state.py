@@ -1,5 +1,5 @@
-"""SYMPTOM: A model-predictive controller replans by the cross-entropy method. In each control period the cost of a plan is
-defined over the present state and vmapped over the samples, so each period begins with a compile.
+"""SYMPTOM: A model-predictive controller replans by the cross-entropy method. In each control period the cost of a
+plan is defined over the present state and vmapped over the samples, so each period begins with a compile.
 """
 
 import jax
@@ -20,13 +20,19 @@ CASE = {
     "match": {"text": [r"\bplan_cost\b|\bstate\b"], "also": ["static_value"]},
     "repair": [
         [
-            "    def plan_cost(plan):\n        return rollout(state, plan)\n\n    costs_of = jax.jit(jax.vmap(plan_cost))\n",
+            (
+                "    def plan_cost(plan):\n        return rollout(state, plan)\n\n"
+                "    costs_of = jax.jit(jax.vmap(plan_cost))\n"
+            ),
             "",
         ],
         ["costs_of(plans)", "costs_of(state, plans)"],
         [
             "def replan(",
-            "def plan_cost(state, plan):\n    return rollout(state, plan)\n\n\ncosts_of = jax.jit(jax.vmap(plan_cost, (None, 0)))\n\n\ndef replan(",
+            (
+                "def plan_cost(state, plan):\n    return rollout(state, plan)\n\n\n"
+                "costs_of = jax.jit(jax.vmap(plan_cost, (None, 0)))\n\n\ndef replan("
+            ),
         ],
     ],
     "fix": "Pass state as an argument (vmap with in_axes=(None, 0)) to one jitted function.",

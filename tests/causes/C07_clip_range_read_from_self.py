@@ -1,5 +1,5 @@
-"""SYMPTOM: A policy-gradient learner lowers its clip range every iteration and makes its update again, because the update
-reads the range from `self` while it is traced. Each iteration compiles once and then makes forty steps.
+"""SYMPTOM: A policy-gradient learner lowers its clip range every iteration and makes its update again, because the
+update reads the range from `self` while it is traced. Each iteration compiles once and then makes forty steps.
 """
 
 import jax
@@ -24,7 +24,9 @@ CASE = {
         ["1 - self.clip, 1 + self.clip", "1 - clip, 1 + clip"],
         ["self.update(self.weights, batch)", "self.update(self.weights, batch, self.clip)"],
     ],
-    "fix": "Make the clip range an argument of update and make update once, instead of reading self.clip in a new closure.",
+    "fix": (
+        "Make the clip range an argument of update and make update once, instead of reading self.clip in a new closure."
+    ),
 }
 
 ITERATIONS, STEPS, BATCH, OBS, ACTIONS = 14, 40, 32, 4, 3

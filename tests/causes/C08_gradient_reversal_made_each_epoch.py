@@ -1,5 +1,5 @@
-"""SYMPTOM: Domain-adversarial training compiles at each epoch. The gradient-reversal layer is a custom_vjp that is made again
-with the epoch's factor and handed to the step as a static argument.
+"""SYMPTOM: Domain-adversarial training compiles at each epoch. The gradient-reversal layer is a custom_vjp that is
+made again with the epoch's factor and handed to the step as a static argument.
 """
 
 import math
@@ -24,7 +24,11 @@ CASE = {
     "repair": [
         [
             "def make_reversal(factor):\n    @jax.custom_vjp\n    def reverse(x):\n        return x\n",
-            "@jax.custom_vjp\ndef reversal(x, factor):\n    return x\n\n\nreversal.defvjp(lambda x, factor: (x, factor), lambda factor, g: (-factor * g, 0.0))\n\n\ndef make_reversal(factor):\n    def reverse(x):\n        return x\n",
+            (
+                "@jax.custom_vjp\ndef reversal(x, factor):\n    return x\n\n\n"
+                "reversal.defvjp(lambda x, factor: (x, factor), lambda factor, g: (-factor * g, 0.0))\n\n\n"
+                "def make_reversal(factor):\n    def reverse(x):\n        return x\n"
+            ),
         ],
         ["    reverse.defvjp(lambda x: (x, None), lambda _, g: (-factor * g,))\n", ""],
         ['@partial(jax.jit, static_argnames="reverse")', "@jax.jit"],
@@ -32,7 +36,10 @@ CASE = {
         ["reverse(features)", "reversal(features, factor)"],
         ["reverse=reverse", "factor=strength(epoch)"],
     ],
-    "fix": "Make the factor an argument of one custom_vjp function (and of the step), so that no new static function is made.",
+    "fix": (
+        "Make the factor an argument of one custom_vjp function (and of the step), so that no "
+        "new static function is made."
+    ),
 }
 
 EPOCHS, STEPS, BATCH, FEATURES = 10, 36, 24, 5

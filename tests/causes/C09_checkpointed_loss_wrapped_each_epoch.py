@@ -1,5 +1,5 @@
-"""SYMPTOM: A residual network is trained with rematerialisation. `train_epoch` wraps the loss by jax.checkpoint and jits its
-gradient, so the same program is traced and compiled in each epoch.
+"""SYMPTOM: A residual network is trained with rematerialisation. `train_epoch` wraps the loss by jax.checkpoint and
+jits its gradient, so the same program is traced and compiled in each epoch.
 """
 
 import jax
@@ -23,7 +23,9 @@ CASE = {
         ["    gradient = jax.jit(jax.grad(jax.checkpoint(deep_loss)))\n", ""],
         ["def train_epoch(", "gradient = jax.jit(jax.grad(jax.checkpoint(deep_loss)))\n\n\ndef train_epoch("],
     ],
-    "fix": "Build jit(grad(checkpoint(deep_loss))) once, at module level: checkpoint returns a new function at each call.",
+    "fix": (
+        "Build jit(grad(checkpoint(deep_loss))) once, at module level: checkpoint returns a new function at each call."
+    ),
 }
 
 EPOCHS, STEPS, BATCH, WIDTH, DEPTH = 11, 30, 16, 8, 4

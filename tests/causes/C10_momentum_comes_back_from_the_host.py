@@ -1,5 +1,5 @@
-"""SYMPTOM: A step that has been fast for three epochs compiles once more. At the end of epoch three the momentum is parked on
-the host for an evaluation and put back with an explicit device.
+"""SYMPTOM: A step that has been fast for three epochs compiles once more. At the end of epoch three the momentum is
+parked on the host for an evaluation and put back with an explicit device.
 """
 
 import jax
@@ -19,7 +19,10 @@ CASE = {
     "needed_compiles": 1,
     "match": {"text": [r"\bmomentum\b"]},
     "repair": [["jax.device_put(leaf, self.device)", "jax.device_put(leaf)"]],
-    "fix": "Put the momentum back with jax.device_put(leaf), without a device (or commit everything before the first step).",
+    "fix": (
+        "Put the momentum back with jax.device_put(leaf), without a device (or commit "
+        "everything before the first step)."
+    ),
 }
 
 EPOCHS, STEPS, BATCH, FEATURES = 6, 50, 20, 7

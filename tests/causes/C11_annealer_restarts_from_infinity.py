@@ -1,5 +1,5 @@
-"""SYMPTOM: Simulated annealing with restarts compiles its move twice at the first restart only. The best energy starts at
-`jnp.inf`, a Python float, and comes back from the move as an array.
+"""SYMPTOM: Simulated annealing with restarts compiles its move twice at the first restart only. The best energy
+starts at `jnp.inf`, a Python float, and comes back from the move as an array.
 """
 
 from typing import NamedTuple

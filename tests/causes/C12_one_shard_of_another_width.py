@@ -1,5 +1,5 @@
-"""SYMPTOM: Once in each pass over the shards of a token file a step was slow in the first pass. One shard was written with
-32-bit tokens, all others with 16 bits.
+"""SYMPTOM: Once in each pass over the shards of a token file a step was slow in the first pass. One shard was
+written with 32-bit tokens, all others with 16 bits.
 """
 
 import jax
@@ -18,7 +18,9 @@ CASE = {
     "expected_compiles": 2,
     "needed_compiles": 1,
     "repair": [['"tokens": shard[at : at + BATCH]', '"tokens": shard[at : at + BATCH].astype(np.int32)']],
-    "fix": "Cast batch['tokens'] to int32 in the loader, so that every shard gives the same dtype (int16 in all but one).",
+    "fix": (
+        "Cast batch['tokens'] to int32 in the loader, so that every shard gives the same dtype (int16 in all but one)."
+    ),
 }
 
 PASSES, SHARDS, ROWS, BATCH, CONTEXT, VOCAB = 5, 6, 64, 8, 12, 40

@@ -1,5 +1,5 @@
-"""SYMPTOM: A click model sees a batch of first-time visitors now and then. For these the loader leaves the history out (None), so
-the step is compiled for two kinds of batches.
+"""SYMPTOM: A click model sees a batch of first-time visitors now and then. For these the loader leaves the history
+out (None), so the step is compiled for two kinds of batches.
 """
 
 from typing import NamedTuple
@@ -20,7 +20,9 @@ CASE = {
     "expected_compiles": 2,
     "needed_compiles": 1,
     "repair": [["history=None)", "history=np.zeros((BATCH, KEPT), np.int32))"]],
-    "fix": "Give first-time visitors a visit.history of padding (item 0) instead of None, so that the tree stays the same.",
+    "fix": (
+        "Give first-time visitors a visit.history of padding (item 0) instead of None, so that the tree stays the same."
+    ),
 }
 
 EPOCHS, BATCHES, BATCH, ITEMS, KEPT, WIDTH = 6, 45, 16, 50, 4, 6

@@ -1,5 +1,5 @@
-"""SYMPTOM: The second epoch begins as slowly as the first. A sanity option checks dtype promotion strictly, but only while the
-first epoch runs; afterwards the same step is compiled again without it.
+"""SYMPTOM: The second epoch begins as slowly as the first. A sanity option checks dtype promotion strictly, but
+only while the first epoch runs; afterwards the same step is compiled again without it.
 """
 
 import contextlib
@@ -20,7 +20,10 @@ CASE = {
     "expected_compiles": 2,
     "needed_compiles": 1,
     "repair": [["if self.checks and epoch == 0", "if self.checks"]],
-    "fix": "Keep jax_numpy_dtype_promotion the same in all epochs (strict throughout, or only in tests): it is part of the key.",
+    "fix": (
+        "Keep jax_numpy_dtype_promotion the same in all epochs (strict throughout, or only in "
+        "tests): it is part of the key."
+    ),
 }
 
 EPOCHS, STEPS, BATCH, FEATURES = 6, 40, 16, 5

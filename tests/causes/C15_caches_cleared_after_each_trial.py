@@ -1,5 +1,5 @@
-"""SYMPTOM: A random search over learning rates compiles in every trial. All trials have one shape, but "to free memory" each one
-ends by clearing JAX's caches.
+"""SYMPTOM: A random search over learning rates compiles in every trial. All trials have one shape, but "to free
+memory" each one ends by clearing JAX's caches.
 """
 
 import gc

@@ -1,5 +1,5 @@
-"""SYMPTOM: The augmentation compiles a second time when training proper begins. The smoke pass made its key with the fast `rbg`
-generator, the trainer makes its keys with the default one.
+"""SYMPTOM: The augmentation compiles a second time when training proper begins. The smoke pass made its key with
+the fast `rbg` generator, the trainer makes its keys with the default one.
 """
 
 import jax

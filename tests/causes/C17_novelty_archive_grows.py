@@ -1,5 +1,5 @@
-"""SYMPTOM: Novelty search slows down with every generation. The archive of behaviours gains a row a generation and is passed
-whole to the function that measures the novelty of forty candidates.
+"""SYMPTOM: Novelty search slows down with every generation. The archive of behaviours gains a row a generation and
+is passed whole to the function that measures the novelty of forty candidates.
 """
 
 import jax
@@ -26,7 +26,10 @@ CASE = {
         ["novelty(archive, b)", "novelty(padded(archive), len(archive), b)"],
         [
             "def search(",
-            "def padded(archive):\n    out = np.zeros((8 + GENERATIONS, MEASURES), np.float32)\n    out[: len(archive)] = archive\n    return out\n\n\ndef search(",
+            (
+                "def padded(archive):\n    out = np.zeros((8 + GENERATIONS, MEASURES), np.float32)\n"
+                "    out[: len(archive)] = archive\n    return out\n\n\ndef search("
+            ),
         ],
     ],
     "fix": "Allocate archive once for all generations, pass the number of filled rows, and mask the rest.",

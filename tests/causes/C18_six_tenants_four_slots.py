@@ -1,5 +1,5 @@
-"""SYMPTOM: A scoring service compiles all day. It keeps the jitted scorers of its tenants in an LRU of four slots, and six
-tenants take turns.
+"""SYMPTOM: A scoring service compiles all day. It keeps the jitted scorers of its tenants in an LRU of four slots,
+and six tenants take turns.
 """
 
 from functools import lru_cache
@@ -21,7 +21,10 @@ CASE = {
     "needed_compiles": 6,
     "match": {"text": [r"\bscorer_of\b|\bscore\b"], "also": ["function_identity"]},
     "repair": [["maxsize=4", "maxsize=None"]],
-    "fix": "Give the lru_cache of scorer_of room for all six tenants: an evicted scorer is a new function when it comes back.",
+    "fix": (
+        "Give the lru_cache of scorer_of room for all six tenants: an evicted scorer is a new "
+        "function when it comes back."
+    ),
 }
 
 ROUNDS, BURST = 4, 25

@@ -1,5 +1,5 @@
-"""SYMPTOM: An ensemble of lake simulations compiles for each member. The step is a method with a static `self`, every member builds
-its own simulator with the same settings, and the class has no equality.
+"""SYMPTOM: An ensemble of lake simulations compiles for each member. The step is a method with a static `self`,
+every member builds its own simulator with the same settings, and the class has no equality.
 """
 
 from functools import partial
@@ -24,7 +24,9 @@ CASE = {
         ["    lake = Lake(layers=LAYERS, diffusivity=0.2, dt=0.9)\n", ""],
         ["means = []\n", "means = []\nlake = Lake(layers=LAYERS, diffusivity=0.2, dt=0.9)\n"],
     ],
-    "fix": "Give Lake value equality (a frozen dataclass) or share one instance: the static self is compared by identity.",
+    "fix": (
+        "Give Lake value equality (a frozen dataclass) or share one instance: the static self is compared by identity."
+    ),
 }
 
 MEMBERS, DAYS, LAYERS = 10, 80, 12

@@ -1,5 +1,5 @@
-"""SYMPTOM: Five folds, five compiles of the training step. Each fold creates its TrainState with a new optax.adam of the same
-settings, and the optimizer is a static field of the state.
+"""SYMPTOM: Five folds, five compiles of the training step. Each fold creates its TrainState with a new optax.adam
+of the same settings, and the optimizer is a static field of the state.
 """
 
 import flax.linen as nn

@@ -1,5 +1,5 @@
-"""SYMPTOM: Repeating an experiment over six seeds compiles the network six times. `build` transforms a lambda again for each seed,
-so the apply function that is jitted is another one.
+"""SYMPTOM: Repeating an experiment over six seeds compiles the network six times. `build` transforms a lambda again
+for each seed, so the apply function that is jitted is another one.
 """
 
 import haiku as hk
@@ -24,7 +24,10 @@ CASE = {
         ["        net, forward = build()\n", ""],
         ["def run(", "net, forward = build()\n\n\ndef run("],
     ],
-    "fix": "Transform and jit the network once, outside the loop over seeds: hk.transform returns a new apply_fn each time.",
+    "fix": (
+        "Transform and jit the network once, outside the loop over seeds: hk.transform returns "
+        "a new apply_fn each time."
+    ),
 }
 
 SEEDS, CALLS = 6, 60

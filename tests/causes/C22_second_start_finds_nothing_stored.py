@@ -1,5 +1,5 @@
-"""SYMPTOM: A command-line tool turns on the persistent cache and is started again and again; every start compiles. Its programs
-compile in less than a second each, which is the least that JAX stores.
+"""SYMPTOM: A command-line tool turns on the persistent cache and is started again and again; every start compiles.
+Its programs compile in less than a second each, which is the least that JAX stores.
 """
 
 import jax
@@ -21,11 +21,16 @@ CASE = {
     "repair": [
         [
             '"jax_persistent_cache_min_entry_size_bytes", -1)',
-            '"jax_persistent_cache_min_entry_size_bytes", -1)\njax.config.update("jax_persistent_cache_min_compile_time_secs", 0)',
+            (
+                '"jax_persistent_cache_min_entry_size_bytes", -1)\n'
+                'jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)'
+            ),
         ],
     ],
     "runs": [{}, {}],
-    "fix": "Set jax_persistent_cache_min_compile_time_secs to 0: spectrum compiles faster than the default of one second.",
+    "fix": (
+        "Set jax_persistent_cache_min_compile_time_secs to 0: spectrum compiles faster than the default of one second."
+    ),
 }
 
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

@@ -1,5 +1,5 @@
-"""SYMPTOM: With the persistent cache on and its thresholds at zero, everything loads at the second start but the solver step. A
-jax.debug.print was left in it, and programs with host callbacks are not stored.
+"""SYMPTOM: With the persistent cache on and its thresholds at zero, everything loads at the second start but the
+solver step. A jax.debug.print was left in it, and programs with host callbacks are not stored.
 """
 
 import jax

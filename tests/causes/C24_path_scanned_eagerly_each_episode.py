@@ -1,5 +1,5 @@
-"""SYMPTOM: Each of forty simulated episodes costs as much as a compile. `simulate` calls lax.scan outside jit, with a body that is
-defined anew over the episode's parameters.
+"""SYMPTOM: Each of forty simulated episodes costs as much as a compile. `simulate` calls lax.scan outside jit, with
+a body that is defined anew over the episode's parameters.
 """
 
 import jax

@@ -1,5 +1,5 @@
-"""SYMPTOM: A risk report finds twenty quantiles by bisection with lax.while_loop, and every quantile compiles. The two functions of
-the loop are lambdas over the level that is asked for.
+"""SYMPTOM: A risk report finds twenty quantiles by bisection with lax.while_loop, and every quantile compiles. The
+two functions of the loop are lambdas over the level that is asked for.
 """
 
 import jax

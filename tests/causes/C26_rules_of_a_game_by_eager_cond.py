@@ -1,5 +1,5 @@
-"""SYMPTOM: A turn of a simulated game takes as long as a compile. The referee applies a rule with lax.cond outside jit and writes
-both branches as lambdas over the dice.
+"""SYMPTOM: A turn of a simulated game takes as long as a compile. The referee applies a rule with lax.cond outside
+jit and writes both branches as lambdas over the dice.
 """
 
 import jax

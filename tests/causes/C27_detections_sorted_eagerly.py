@@ -1,5 +1,5 @@
-"""SYMPTOM: Post-processing a detector is slow for the first hundred images. The boxes above the threshold are sorted by an eager
-jnp.sort, and their number is another one in nearly every image.
+"""SYMPTOM: Post-processing a detector is slow for the first hundred images. The boxes above the threshold are
+sorted by an eager jnp.sort, and their number is another one in nearly every image.
 """
 
 import jax
@@ -19,7 +19,10 @@ CASE = {
     "needed_compiles": 0,
     "match": {"line": "ranked = jnp.sort("},
     "repair": [["ranked = jnp.sort(", "ranked = np.sort("]],
-    "fix": "Sort the kept scores with NumPy (they are on the host already), or sort all scores and mask: each number compiles.",
+    "fix": (
+        "Sort the kept scores with NumPy (they are on the host already), or sort all scores and "
+        "mask: each number compiles."
+    ),
 }
 
 IMAGES, BOXES = 150, 64

@@ -1,5 +1,5 @@
-"""SYMPTOM: The dashboard gets slower while training goes on. Every ten steps a callback makes a jnp array of all losses so far and
-takes its running sum for the plot.
+"""SYMPTOM: The dashboard gets slower while training goes on. Every ten steps a callback makes a jnp array of all
+losses so far and takes its running sum for the plot.
 """
 
 import jax

@@ -1,5 +1,5 @@
-"""SYMPTOM: The training step is compiled a second time at the first checkpoint. The trainer donates its state; the checkpoint hook jits
-the same step once more without donation, to look one step ahead.
+"""SYMPTOM: The training step is compiled a second time at the first checkpoint. The trainer donates its state; the
+checkpoint hook jits the same step once more without donation, to look one step ahead.
 """
 
 import jax
@@ -19,7 +19,10 @@ CASE = {
     "needed_compiles": 1,
     "match": {"text": ["donate"]},
     "repair": [["jax.jit(advance_state, donate_argnums=0)", "jax.jit(advance_state)"]],
-    "fix": "Use one jitted step for both (without donation, or let the hook copy the state): donation is part of the program.",
+    "fix": (
+        "Use one jitted step for both (without donation, or let the hook copy the state): "
+        "donation is part of the program."
+    ),
 }
 
 STEPS, EVERY, FEATURES = 200, 50, 5

@@ -1,5 +1,5 @@
-"""SYMPTOM: On two devices, the second step of training is as slow as the first. The batch is spread over the mesh from the start, but
-the parameters come from one device and only the step's result lives on the mesh.
+"""SYMPTOM: On two devices, the second step of training is as slow as the first. The batch is spread over the mesh
+from the start, but the parameters come from one device and only the step's result lives on the mesh.
 """
 
 import os

@@ -1,5 +1,5 @@
-"""SYMPTOM: After a model swap the first request is slow, though the new kernel has the old shape. The loader of the new format keeps
-the kernel column-major on the device.
+"""SYMPTOM: After a model swap the first request is slow, though the new kernel has the old shape. The loader of the
+new format keeps the kernel column-major on the device.
 """
 
 import jax
@@ -20,7 +20,10 @@ CASE = {
     "needed_compiles": 1,
     "needs_jax": "0.6.2",
     "repair": [["Layout(major_to_minor=(1, 0))", "Layout(major_to_minor=(0, 1))"]],
-    "fix": "Load kernel with the same device layout, major_to_minor (0, 1), as before: the layout is part of the executable.",
+    "fix": (
+        "Load kernel with the same device layout, major_to_minor (0, 1), as before: the layout "
+        "is part of the executable."
+    ),
 }
 
 REQUESTS, ROWS, COLUMNS = 120, 12, 20

@@ -1,5 +1,5 @@
-"""SYMPTOM: Fine-tuning starts with a compile although it uses the step, the network and the shapes of pre-training. Pre-training passes
-the rate by position, fine-tuning by keyword.
+"""SYMPTOM: Fine-tuning starts with a compile although it uses the step, the network and the shapes of pre-training.
+Pre-training passes the rate by position, fine-tuning by keyword.
 """
 
 import jax

@@ -1,4 +1,6 @@
-"""SYMPTOM: A solver's sweep is compiled twice. The warm-up leaves the damping to its default; the loop passes the same number."""
+"""SYMPTOM: A solver's sweep is compiled twice. The warm-up leaves the damping to its default; the loop passes the
+same number.
+"""
 
 import jax
 import jax.numpy as jnp

@@ -1,5 +1,5 @@
-"""SYMPTOM: Each epoch calls one metric on training and on validation batches of one size. Validation batches carry an identifier for the
-error table, which the metric does not use, and so it compiles twice.
+"""SYMPTOM: Each epoch calls one metric on training and on validation batches of one size. Validation batches carry
+an identifier for the error table, which the metric does not use, and so it compiles twice.
 """
 
 import jax

@@ -1,5 +1,5 @@
-"""SYMPTOM: Restarting from the best weights costs a compile. They went through a JSON file, which turns the tuple of layers into a
-list.
+"""SYMPTOM: Restarting from the best weights costs a compile. They went through a JSON file, which turns the tuple
+of layers into a list.
 """
 
 import itertools

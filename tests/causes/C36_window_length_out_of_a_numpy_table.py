@@ -1,5 +1,5 @@
-"""SYMPTOM: A backtest compiles each of its moving averages twice. The interactive part passes window lengths as Python ints, the batch part
-takes the same lengths from a NumPy table.
+"""SYMPTOM: A backtest compiles each of its moving averages twice. The interactive part passes window lengths as
+Python ints, the batch part takes the same lengths from a NumPy table.
 """
 
 from functools import partial
@@ -19,8 +19,12 @@ CASE = {
     "expected_traces": 6,
     "expected_compiles": 6,
     "needed_compiles": 3,
+    "needs_jax": "0.10.2",
     "repair": [["signal(prices, fast, slow)[-1]", "signal(prices, int(fast), int(slow))[-1]"]],
-    "fix": "Convert window to int where it leaves the table: the value is the same, but numpy.int64 is another static type.",
+    "fix": (
+        "Convert window to int where it leaves the table: the value is the same, but "
+        "numpy.int64 is another static type."
+    ),
 }
 
 DAYS, SERIES = 120, 30

@@ -1,5 +1,5 @@
-"""SYMPTOM: A denoiser is trained on two crop sizes, which are meant, and with a noise level that decays each epoch, which is static. Of the
-two things that change, one costs two programs and the other two for each epoch.
+"""SYMPTOM: A denoiser is trained on two crop sizes, which are meant, and with a noise level that decays each epoch,
+which is static. Of the two things that change, one costs two programs and the other two for each epoch.
 """
 
 from functools import partial

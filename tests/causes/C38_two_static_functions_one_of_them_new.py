@@ -1,5 +1,5 @@
-"""SYMPTOM: A regression takes its link and its penalty as static functions. Two links are compared, which is meant; the penalty is a
-lambda written in the loop over seeds, so that each seed compiles both.
+"""SYMPTOM: A regression takes its link and its penalty as static functions. Two links are compared, which is meant;
+the penalty is a lambda written in the loop over seeds, so that each seed compiles both.
 """
 
 from functools import partial

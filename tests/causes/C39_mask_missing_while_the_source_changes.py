@@ -1,5 +1,5 @@
-"""SYMPTOM: An evaluator is called by the trainer with JAX arrays and a mask, and by a report with NumPy arrays and no mask. Two arguments
-differ between the two; only one of them makes JAX compile.
+"""SYMPTOM: An evaluator is called by the trainer with JAX arrays and a mask, and by a report with NumPy arrays and
+no mask. Two arguments differ between the two; only one of them makes JAX compile.
 """
 
 import jax

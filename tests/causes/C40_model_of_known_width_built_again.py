@@ -1,5 +1,5 @@
-"""SYMPTOM: A study of three widths with four restarts compiles twelve times. The factory jits a new forward pass for each model, also
-for a width that it has built before.
+"""SYMPTOM: A study of three widths with four restarts compiles twelve times. The factory jits a new forward pass
+for each model, also for a width that it has built before.
 """
 
 import jax

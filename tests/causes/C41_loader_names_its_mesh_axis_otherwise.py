@@ -1,5 +1,5 @@
-"""SYMPTOM: The first batch of the new loader is slow, although it is spread over the same two devices along the same axis. The loader builds
-a mesh of its own and calls the axis "batch", the old one calls it "data".
+"""SYMPTOM: The first batch of the new loader is slow, although it is spread over the same two devices along the
+same axis. The loader builds a mesh of its own and calls the axis "batch", the old one calls it "data".
 """
 
 import os

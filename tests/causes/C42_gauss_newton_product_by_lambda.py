@@ -1,5 +1,5 @@
-"""SYMPTOM: A Gauss-Newton fit compiles in each outer iteration. The product with J^T J is a lambda over the present estimate, jitted for the
-conjugate gradients that use it a dozen times.
+"""SYMPTOM: A Gauss-Newton fit compiles in each outer iteration. The product with J^T J is a lambda over the present
+estimate, jitted for the conjugate gradients that use it a dozen times.
 """
 
 import jax

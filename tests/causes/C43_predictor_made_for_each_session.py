@@ -1,5 +1,5 @@
-"""SYMPTOM: Every new session of a service waits for a compile. The session makes a Predictor, which jits its own method; the weights and
-settings are those of all other sessions.
+"""SYMPTOM: Every new session of a service waits for a compile. The session makes a Predictor, which jits its own
+method; the weights and settings are those of all other sessions.
 """
 
 import jax

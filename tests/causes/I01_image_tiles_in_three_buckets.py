@@ -1,5 +1,5 @@
-"""WHY INNOCENT: A tile server resizes requests of any width to one of three tile widths that the product team has fixed,
-24, 48 and 96. Each width is one program, and every program answers hundreds of requests.
+"""WHY INNOCENT: A tile server resizes requests of any width to one of three tile widths that the product team has
+fixed, 24, 48 and 96. Each width is one program, and every program answers hundreds of requests.
 """
 
 from dataclasses import dataclass

@@ -1,5 +1,5 @@
-"""WHY INNOCENT: One jitted `apply` with a static mode serves training (dropout), evaluation and prediction (probabilities).
-The three programs are used all through the run.
+"""WHY INNOCENT: One jitted `apply` with a static mode serves training (dropout), evaluation and prediction
+(probabilities). The three programs are used all through the run.
 """
 
 from functools import partial

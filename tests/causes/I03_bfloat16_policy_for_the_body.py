@@ -1,5 +1,6 @@
-"""WHY INNOCENT: A mixed-precision policy runs the forward pass of the student in bfloat16 and keeps the teacher, an average of
-the weights, in float32 through the same function. Both precisions are on purpose, and both are used in each step.
+"""WHY INNOCENT: A mixed-precision policy runs the forward pass of the student in bfloat16 and keeps the teacher, an
+average of the weights, in float32 through the same function. Both precisions are on purpose, and both are used in
+each step.
 """
 
 from dataclasses import dataclass

@@ -1,5 +1,5 @@
-"""WHY INNOCENT: A study asks how deep a network must be for a task and trains four depths from the same data. Depth is the length
-of the parameter list; each depth is another network.
+"""WHY INNOCENT: A study asks how deep a network must be for a task and trains four depths from the same data. Depth
+is the length of the parameter list; each depth is another network.
 """
 
 import jax

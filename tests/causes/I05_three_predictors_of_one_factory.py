@@ -1,5 +1,5 @@
-"""WHY INNOCENT: A factory builds the jitted predictors of three product lines, a linear, a saturating and a periodic model. They
-carry the same name, stand at the same line, and each is called hundreds of times.
+"""WHY INNOCENT: A factory builds the jitted predictors of three product lines, a linear, a saturating and a
+periodic model. They carry the same name, stand at the same line, and each is called hundreds of times.
 """
 
 import jax

@@ -1,5 +1,5 @@
-"""WHY INNOCENT: A small GAN steps two players through one function. The optimizer is a static argument, and the two optimizers live
-as long as the program and take turns.
+"""WHY INNOCENT: A small GAN steps two players through one function. The optimizer is a static argument, and the two
+optimizers live as long as the program and take turns.
 """
 
 from functools import partial

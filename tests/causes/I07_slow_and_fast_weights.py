@@ -1,5 +1,5 @@
-"""WHY INNOCENT: Two-timescale learning: a factory makes an updater for the slow weights and one for the fast weights, each with its
-rate as a constant. There are two rates in the whole program, and they do not change.
+"""WHY INNOCENT: Two-timescale learning: a factory makes an updater for the slow weights and one for the fast
+weights, each with its rate as a constant. There are two rates in the whole program, and they do not change.
 """
 
 import jax

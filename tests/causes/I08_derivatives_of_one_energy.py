@@ -1,5 +1,6 @@
-"""WHY INNOCENT: A molecular model needs energy, forces, the Hessian, a directional derivative and a batch of energies. All are
-transforms of one function, each jitted once, so JAX compiles four different programs under its name.
+"""WHY INNOCENT: A molecular model needs energy, forces, the Hessian, a directional derivative and a batch of
+energies. All are transforms of one function, each jitted once, so JAX compiles four different programs under its
+name.
 """
 
 import jax

@@ -1,4 +1,6 @@
-"""WHY INNOCENT: A service lowers and compiles its two declared shapes ahead of time, keeps the executables, and calls only those."""
+"""WHY INNOCENT: A service lowers and compiles its two declared shapes ahead of time, keeps the executables, and
+calls only those.
+"""
 
 import jax
 import jax.numpy as jnp

@@ -1,5 +1,5 @@
-"""WHY INNOCENT: Before it takes traffic, a model server calls its function once for each batch size of its configuration. After
-that it serves hundreds of requests and compiles nothing.
+"""WHY INNOCENT: Before it takes traffic, a model server calls its function once for each batch size of its
+configuration. After that it serves hundreds of requests and compiles nothing.
 """
 
 import jax

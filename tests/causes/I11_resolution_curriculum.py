@@ -1,5 +1,5 @@
-"""WHY INNOCENT: A convolutional denoiser is trained at 16, 24 and 32 pixels, a hundred and more steps each. The resolution is a
-planned schedule of three stages; at the small ones a step costs a fraction of the large one.
+"""WHY INNOCENT: A convolutional denoiser is trained at 16, 24 and 32 pixels, a hundred and more steps each. The
+resolution is a planned schedule of three stages; at the small ones a step costs a fraction of the large one.
 """
 
 from dataclasses import dataclass

@@ -1,5 +1,5 @@
-"""WHY INNOCENT: Progressive growing with a few steps at each size: the decoder starts with one block and gains a block, and with it
-twice the output, at each of three stages. Each stage is another network.
+"""WHY INNOCENT: Progressive growing with a few steps at each size: the decoder starts with one block and gains a
+block, and with it twice the output, at each of three stages. Each stage is another network.
 """
 
 import jax

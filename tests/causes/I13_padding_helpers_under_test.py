@@ -1,5 +1,5 @@
-"""WHY INNOCENT: A test module runs a masked softmax over a table of shapes and checks properties, each shape twice. A test that did
-not compile each shape would not test it.
+"""WHY INNOCENT: A test module runs a masked softmax over a table of shapes and checks properties, each shape twice.
+A test that did not compile each shape would not test it.
 """
 
 import jax

@@ -1,5 +1,5 @@
-"""WHY INNOCENT: Half of the batches come from a NumPy loader and half from a loader that puts them on the device ahead of time. JAX
-dispatches both to the same executable.
+"""WHY INNOCENT: Half of the batches come from a NumPy loader and half from a loader that puts them on the device
+ahead of time. JAX dispatches both to the same executable.
 """
 
 import jax

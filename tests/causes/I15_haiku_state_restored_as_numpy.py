@@ -1,5 +1,5 @@
-"""WHY INNOCENT: A preemptible job saves its Haiku parameters and optimizer state as NumPy arrays and resumes from them every
-sixty steps. NumPy or JAX arrays, the program is the same.
+"""WHY INNOCENT: A preemptible job saves its Haiku parameters and optimizer state as NumPy arrays and resumes from
+them every sixty steps. NumPy or JAX arrays, the program is the same.
 """
 
 import pickle

@@ -1,4 +1,6 @@
-"""WHY INNOCENT: Two replicas of a model stand on two devices and serve in turn. Each device needs its own executable, once."""
+"""WHY INNOCENT: Two replicas of a model stand on two devices and serve in turn. Each device needs its own
+executable, once.
+"""
 
 import os
 

@@ -1,5 +1,5 @@
-"""WHY INNOCENT: Data-parallel training by shard_map over a mesh of two devices. Parameters and batches have their sharding from the
-first step on, and the mapped function is made once.
+"""WHY INNOCENT: Data-parallel training by shard_map over a mesh of two devices. Parameters and batches have their
+sharding from the first step on, and the mapped function is made once.
 """
 
 import os

@@ -1,5 +1,5 @@
-"""WHY INNOCENT: A particle filter runs over the whole record by a scan inside one jitted function. The body is a local function, but it is
-traced with its jit and never again; the records of all stations have one length.
+"""WHY INNOCENT: A particle filter runs over the whole record by a scan inside one jitted function. The body is a
+local function, but it is traced with its jit and never again; the records of all stations have one length.
 """
 
 import jax

@@ -1,5 +1,5 @@
-"""WHY INNOCENT: A hydraulic model reads material tables on the host. Two models of one class ask two different Python functions
-through pure_callback; their programs read alike to the letter and do different things.
+"""WHY INNOCENT: A hydraulic model reads material tables on the host. Two models of one class ask two different
+Python functions through pure_callback; their programs read alike to the letter and do different things.
 """
 
 import jax

@@ -1,5 +1,5 @@
-"""WHY INNOCENT: A layerwise pretraining routine hands each layer of an autoencoder to one jitted function. The layers have different
-widths, so it compiles once for each layer, and trains each for a hundred steps.
+"""WHY INNOCENT: A layerwise pretraining routine hands each layer of an autoencoder to one jitted function. The
+layers have different widths, so it compiles once for each layer, and trains each for a hundred steps.
 """
 
 import itertools

@@ -1,5 +1,5 @@
-"""WHY INNOCENT: A multigrid solver applies one smoother on grids of 65, 33, 17 and 9 points. Each V-cycle visits all levels, and
-there are fifty cycles: four programs, used four hundred times.
+"""WHY INNOCENT: A multigrid solver applies one smoother on grids of 65, 33, 17 and 9 points. Each V-cycle visits
+all levels, and there are fifty cycles: four programs, used four hundred times.
 """
 
 import jax

@@ -1,5 +1,6 @@
-"""WHY INNOCENT: An adaptive solver refines its mesh where the front is steep, twice in the whole run, and takes hundreds of steps on
-each mesh. A mesh that were padded to its final size would make the early steps several times as dear.
+"""WHY INNOCENT: An adaptive solver refines its mesh where the front is steep, twice in the whole run, and takes
+hundreds of steps on each mesh. A mesh that were padded to its final size would make the early steps several times
+as dear.
 """
 
 import jax

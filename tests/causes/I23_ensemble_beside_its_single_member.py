@@ -1,5 +1,5 @@
-"""WHY INNOCENT: An ensemble is trained by vmap over its members; the best member is then evaluated alone by the same network. The
-batched and the single forward pass are two programs by nature.
+"""WHY INNOCENT: An ensemble is trained by vmap over its members; the best member is then evaluated alone by the
+same network. The batched and the single forward pass are two programs by nature.
 """
 
 import equinox as eqx

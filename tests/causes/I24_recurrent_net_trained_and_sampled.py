@@ -1,5 +1,5 @@
-"""WHY INNOCENT: A recurrent network is trained on windows of 24 characters and sampled one character at a time through the same
-function. Two lengths, both by design, hundreds of calls each.
+"""WHY INNOCENT: A recurrent network is trained on windows of 24 characters and sampled one character at a time
+through the same function. Two lengths, both by design, hundreds of calls each.
 """
 
 import flax.linen as nn

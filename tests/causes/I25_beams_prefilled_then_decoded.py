@@ -1,5 +1,5 @@
-"""WHY INNOCENT: A translator encodes the prompt in one call of fixed length and then decodes token by token for four beams. One function,
-two shapes, by design.
+"""WHY INNOCENT: A translator encodes the prompt in one call of fixed length and then decodes token by token for
+four beams. One function, two shapes, by design.
 """
 
 import jax

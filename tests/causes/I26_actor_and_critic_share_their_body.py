@@ -1,5 +1,5 @@
-"""WHY INNOCENT: Actor and critic run through one jitted function, each with its own head and so its own tree of weights. Both are used in
-each of several hundred steps of the environment.
+"""WHY INNOCENT: Actor and critic run through one jitted function, each with its own head and so its own tree of
+weights. Both are used in each of several hundred steps of the environment.
 """
 
 from dataclasses import dataclass, field

@@ -1,5 +1,6 @@
-"""WHY INNOCENT: Training drops its last incomplete batch. Evaluation may not: the test set of 210 rows ends with a batch of 18 in each
-epoch, always of that size. Two programs, used in every epoch, and the small one costs less than a padded one would.
+"""WHY INNOCENT: Training drops its last incomplete batch. Evaluation may not: the test set of 210 rows ends with a
+batch of 18 in each epoch, always of that size. Two programs, used in every epoch, and the small one costs less than
+a padded one would.
 """
 
 import jax

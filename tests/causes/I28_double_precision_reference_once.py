@@ -1,5 +1,5 @@
-"""WHY INNOCENT: Before an integration in single precision starts, its first steps are checked once against the same function in double
-precision. That the check compiles anew is its purpose.
+"""WHY INNOCENT: Before an integration in single precision starts, its first steps are checked once against the same
+function in double precision. That the check compiles anew is its purpose.
 """
 
 import jax

@@ -1,5 +1,5 @@
-"""WHY INNOCENT: A benchmark of accuracy runs one product at each matmul precision and reports the errors side by side. To compile each
-precision is what it is for.
+"""WHY INNOCENT: A benchmark of accuracy runs one product at each matmul precision and reports the errors side by
+side. To compile each precision is what it is for.
 """
 
 import jax

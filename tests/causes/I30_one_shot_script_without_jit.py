@@ -1,5 +1,6 @@
-"""WHY INNOCENT: A short analysis as one types it into a notebook, without any jit: it builds arrays of several shapes, initialises
-layers, makes one forward pass and prints. Each operation runs once; jitting a run of a second would gain nothing.
+"""WHY INNOCENT: A short analysis as one types it into a notebook, without any jit: it builds arrays of several
+shapes, initialises layers, makes one forward pass and prints. Each operation runs once; jitting a run of a second
+would gain nothing.
 """
 
 import itertools

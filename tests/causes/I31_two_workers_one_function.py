@@ -1,4 +1,6 @@
-"""WHY INNOCENT: Two worker threads take jobs from a queue and evaluate them by one jitted function. One program serves both."""
+"""WHY INNOCENT: Two worker threads take jobs from a queue and evaluate them by one jitted function. One program
+serves both.
+"""
 
 import queue
 import threading

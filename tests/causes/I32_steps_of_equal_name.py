@@ -1,5 +1,5 @@
-"""WHY INNOCENT: A predator-prey model and its observation filter each have a jitted method `step`. The two have only the name in common
-and are both used at every time step.
+"""WHY INNOCENT: A predator-prey model and its observation filter each have a jitted method `step`. The two have
+only the name in common and are both used at every time step.
 """
 
 import jax

@@ -1,5 +1,6 @@
-"""WHY INNOCENT: A recursive quadrature halves its nodes through a jitted function that calls itself with a smaller static depth, the whole
-under one outer call. The recursion is traced once for each depth, and compiled as one program.
+"""WHY INNOCENT: A recursive quadrature halves its nodes through a jitted function that calls itself with a smaller
+static depth, the whole under one outer call. The recursion is traced once for each depth, and compiled as one
+program.
 """
 
 from functools import partial

@@ -1,5 +1,5 @@
-"""WHY INNOCENT: Long sequences are trained with rematerialisation, short ones without; a static flag decides. The two programs differ on
-purpose, and both are used throughout.
+"""WHY INNOCENT: Long sequences are trained with rematerialisation, short ones without; a static flag decides. The
+two programs differ on purpose, and both are used throughout.
 """
 
 from functools import partial

@@ -1,5 +1,5 @@
-"""WHY INNOCENT: A rounding layer with a straight-through gradient (custom_vjp, defined once) is used by the training step and by the
-evaluation of a quantised network.
+"""WHY INNOCENT: A rounding layer with a straight-through gradient (custom_vjp, defined once) is used by the
+training step and by the evaluation of a quantised network.
 """
 
 import jax

@@ -1,5 +1,5 @@
-"""WHY INNOCENT: A reaction is solved by a method of low and one of high order to compare them over forty rate constants. Two solver objects
-live as long as the program; each needs a program of its own.
+"""WHY INNOCENT: A reaction is solved by a method of low and one of high order to compare them over forty rate
+constants. Two solver objects live as long as the program; each needs a program of its own.
 """
 
 import diffrax

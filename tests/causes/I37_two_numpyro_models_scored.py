@@ -1,5 +1,5 @@
-"""WHY INNOCENT: Two hand-written samplers compare a normal and a Student model. Each model has its own log density by numpyro, jitted once
-by a factory and called a few hundred times.
+"""WHY INNOCENT: Two hand-written samplers compare a normal and a Student model. Each model has its own log density
+by numpyro, jitted once by a factory and called a few hundred times.
 """
 
 import jax

@@ -1,5 +1,5 @@
-"""WHY INNOCENT: The learning rate is lowered each epoch, but it lives in the optimizer state (optax.inject_hyperparams), as an array: new
-values, one program.
+"""WHY INNOCENT: The learning rate is lowered each epoch, but it lives in the optimizer state
+(optax.inject_hyperparams), as an array: new values, one program.
 """
 
 import jax

@@ -1,4 +1,6 @@
-"""WHY INNOCENT: A cellular automaton donates its grid to the next generation, in one jitted function, for a thousand generations."""
+"""WHY INNOCENT: A cellular automaton donates its grid to the next generation, in one jitted function, for a
+thousand generations.
+"""
 
 import jax
 import jax.numpy as jnp

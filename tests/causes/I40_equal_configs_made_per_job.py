@@ -1,5 +1,5 @@
-"""WHY INNOCENT: Every job brings its own static config, made from a dictionary. The config is a frozen dataclass, so equal ones are one
-key, and there are two different ones in all.
+"""WHY INNOCENT: Every job brings its own static config, made from a dictionary. The config is a frozen dataclass,
+so equal ones are one key, and there are two different ones in all.
 """
 
 from dataclasses import dataclass

@@ -1,5 +1,5 @@
-"""WHY INNOCENT: A schedule passes a new Python float to each step as a traced argument. Its value is no part of the key: one program for
-six hundred rates.
+"""WHY INNOCENT: A schedule passes a new Python float to each step as a traced argument. Its value is no part of the
+key: one program for six hundred rates.
 """
 
 import math

@@ -1,5 +1,5 @@
-"""WHY INNOCENT: Two loaders write the same sharding as P("data") and P("data", None), over a mesh that each epoch builds again. JAX takes
-them for equal: it dispatches anew now and then, and compiles nothing.
+"""WHY INNOCENT: Two loaders write the same sharding as P("data") and P("data", None), over a mesh that each epoch
+builds again. JAX takes them for equal: it dispatches anew now and then, and compiles nothing.
 """
 
 import os
