@@ -103,7 +103,7 @@ def _traced_names(key: CacheKey) -> tuple[str, ...]:
     """The arguments that a transform passes on, which are those that it maps; some of them, if they are many."""
     leaves = chain.from_iterable(key.leaf_chunks)
     traced = (
-        one.name for one in key.arguments if any(leaf.source == "tracer" for leaf in islice(leaves, len(one.paths)))
+        one.name for one in key.arguments if any([leaf.source == "tracer" for leaf in islice(leaves, len(one.paths))])
     )
     return tuple(traced)[:_MAX_NAMED]
 
