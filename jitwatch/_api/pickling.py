@@ -43,6 +43,11 @@ class Recipe:
         self._token = uuid.uuid4().hex
         _state.part(_Here).functions[self._token] = function
 
+    def add_options(self, options: dict[str, Any]) -> None:
+        """Make it with these too."""
+        fun, known = self._arguments
+        self._arguments = fun, known | options
+
     def is_for(self, function: Any) -> bool:
         """Whether this recipe is the function's own, not one copied with the attributes of another."""
         return self._function() is function

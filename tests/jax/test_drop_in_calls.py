@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import pytest
 from side_by_side import outcome, same
 
-from jitwatch import watched_jit
+from jitwatch import watch, watched_jit
 
 
 def double(x, n=2):
@@ -156,20 +156,14 @@ def test_bound_method_made_anew_is_traced_as_often_as_with_plain_jit() -> None:
     same(observe)
 
 
-def test_jitted_function_keeps_its_options() -> None:
-    f = watched_jit(jax.jit(double, static_argnames="n", donate_argnums=0))
+def test_watch_keeps_the_options_of_a_jitted_function() -> None:
+    f = watch(jax.jit(double, static_argnames="n", donate_argnums=0))
     x = jnp.ones(3)
 
     f(x, n=4)
 
     assert x.is_deleted()
     assert dict(f.cache_stats().options)["static_argnames"] == "('n',)"
-
-
-def test_watched_function_watched_again_is_itself() -> None:
-    f = watched_jit(double)
-
-    assert watched_jit(f) is f
 
 
 def test_two_watched_jits_of_one_function_share_jaxs_caches() -> None:

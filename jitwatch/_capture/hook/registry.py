@@ -20,6 +20,8 @@ class Registry:
 
     def __init__(self) -> None:
         self.hooked: weakref.WeakSet[Any] = weakref.WeakSet()
+        self.by_name: weakref.WeakKeyDictionary[FunctionRecord, weakref.WeakSet[Watch]] = weakref.WeakKeyDictionary()
+        """Of the watches, those of functions that somebody watches for themselves."""
         self.records: weakref.WeakKeyDictionary[Body, dict[Any, FunctionRecord]] = weakref.WeakKeyDictionary()
 
 
@@ -51,6 +53,11 @@ def watch_of(function: Any) -> Watch | None:
     hook = jax_internals.hook_of(function)
     watch: Watch | None = getattr(hook, "jitwatch_watch", None)
     return watch if watch is not None and watch.function() is function else None
+
+
+def watches_by_name(record: FunctionRecord) -> list[Watch]:
+    """The watches of the functions that somebody watches for themselves and that share a record."""
+    return list(registry().by_name.get(record, ()))
 
 
 def plain_of(function: Any) -> Any:

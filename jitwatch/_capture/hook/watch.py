@@ -70,8 +70,12 @@ class Watch:
             records[cache].in_use = weakref.ref(self.body)
             records[cache].objects = identity.bound_objects(self.fun)
         self.record: FunctionRecord = records[cache]
+        self.policy = policy
+        """What the author asked for; lives as long as this, while the record refers to it weakly."""
+        self.asked: dict[str, Any] = {}
+        """The options of jitwatch's own that were given for this function by its name."""
         if by_name:
-            self.record.policy = policy
+            registry().by_name.setdefault(self.record, weakref.WeakSet()).add(self)
         self.record.program = self.body.program
         self.body.add_record(self.record)
         self.record.compare_captured = functools.partial(_captured_differences, weakref.ref(self.fun))
@@ -263,8 +267,7 @@ def hooked(
         options: Of `jax.jit`, as they are shown.
         policy: What the author asked for; capture hands it to policy and does not look into it.
         count_hits: Whether to count hits.
-        by_name: Whether this function is watched for itself, and not with all others: then its policy goes for all
-            that share its record.
+        by_name: Whether this function is watched for itself, and not with all others.
     """
     watch = Watch(jitted, options, policy, exact=True, count_hits=count_hits, by_name=by_name)
     cache_name = "jitwatch" if count_hits else "jitwatch, misses only"

@@ -62,7 +62,7 @@ def tree_of(treedef: Any, value: Any) -> TreeInfo:
     if known is None:
         known, safe = read_tree(treedef, value)
         if safe and len(trees) < MAX_INTERNED:
-            trees[treedef] = known
+            trees[jax_internals.lone_treedef(treedef)] = known
     return known
 
 
