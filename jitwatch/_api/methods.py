@@ -105,8 +105,9 @@ class _Methods:
         """Compile declared calls ahead, and make each once; see `jitwatch.WatchedFunction.warm_up`."""
         from jitwatch._api.warm_up import warm_up
 
+        function = self._function() or self.watch.remade(self.watch)
         return warm_up(
-            self.watch, self._function(), specs, like=like, threads=threads, run=run, progress=progress
+            self.watch, function, specs, like=like, threads=threads, run=run, progress=progress
         )  # fmt: skip
 
     def __reduce__(self) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import copyreg
 import functools
 import sys
@@ -67,8 +68,14 @@ def is_watched(function: Any) -> bool:
 
 
 def _reduce(function: Any) -> Any:
-    """How pickle and copy take a PjitFunction apart: one that is not watched as without jitwatch."""
-    return function._jitwatch.reduce() if is_watched(function) else object.__reduce_ex__(plain_of(function), 4)
+    """How pickle and copy take a PjitFunction apart: one that is not watched as without jitwatch.
+
+    A copy shares the dispatch cache of its original, so it is hooked as that is; a pickle is read where nothing may be.
+    """
+    if is_watched(function):
+        return function._jitwatch.reduce()
+    is_copied = sys._getframe(1).f_globals is vars(copy)
+    return object.__reduce_ex__(function if is_copied else plain_of(function), 4)
 
 
 def _lookup(module: Any, qualname: str) -> Any:

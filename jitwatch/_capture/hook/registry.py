@@ -61,8 +61,8 @@ def watches_by_name(record: FunctionRecord) -> list[Watch]:
 
 
 def plain_of(function: Any) -> Any:
-    """The function that a hooked one was made from; a function that is not hooked itself."""
-    watch = watch_of(function)
+    """The function that a hooked one, or a copy of it, was made from; a function that is not hooked itself."""
+    watch: Watch | None = getattr(jax_internals.hook_of(function), "jitwatch_watch", None)
     return function if watch is None else watch.plain
 
 
