@@ -20,7 +20,7 @@ from jitwatch._capture import jax_internals
 from jitwatch._capture.functions.callers_name import call_as
 from jitwatch._capture.hook import fallback
 from jitwatch._capture.hook.registry import plain_of, watches_by_name
-from jitwatch._capture.hook.watch import hooked
+from jitwatch._capture.hook.watch import Watch, hooked
 from jitwatch._errors import JitwatchError
 from jitwatch._model import CacheInfo, CacheKey, Finding, FunctionStats
 from jitwatch._policy.declared import Entry
@@ -253,19 +253,26 @@ def _ask(function: Any, own: dict[str, Any]) -> None:
     asked = watch.asked | own
     if "expect" in own:
         asked["expect"] = declared_for(watch, own["expect"])
-    together = watches_by_name(watch.record)
-    others = [other for other in together if other is not watch]
-    try:
-        agreed(watch.record.name, asked, (other.asked for other in others))
-    except JitwatchError:
-        gc.collect()  # one that is gone, and only waits for the cycle collector
-        others = [other for other in watches_by_name(watch.record) if other is not watch]
-    policy = policy_of(**agreed(watch.record.name, asked, (other.asked for other in others)))
+    policy = policy_of(**_agreed(watch, asked))
     watch.asked = asked
-    for each in (watch, *others):
+    for each in watches_by_name(watch.record):
         each.policy = policy
     watch.record.ask(policy)
     function._jitwatch.add_options(own)
+
+
+def _agreed(watch: Watch, asked: dict[str, Any]) -> dict[str, Any]:
+    """The options of all that share a record with `watch`, which asks for these."""
+    try:
+        return agreed(watch.record.name, asked, _asked_of_others(watch))
+    except JitwatchError:
+        pass
+    gc.collect()  # one that is gone may only wait for the cycle collector
+    return agreed(watch.record.name, asked, _asked_of_others(watch))
+
+
+def _asked_of_others(watch: Watch) -> list[dict[str, Any]]:
+    return [other.asked for other in watches_by_name(watch.record) if other is not watch]
 
 
 def _rebuild(token: str, fun: Any, options: dict[str, Any]) -> Any:
