@@ -48,7 +48,7 @@ class Watch:
         self, jitted: Any, options: dict[str, Any], policy: Any, *, exact: bool, count_hits: bool = True,
         by_name: bool = True,
     ) -> None:  # fmt: skip
-        self._exact, self._count_hits = exact, count_hits
+        self._exact, self.count_hits = exact, count_hits
         self.plain = jitted
         """The function that the hooked one was made from."""
         self.fun = jax_internals.jitted_function(jitted)
@@ -73,8 +73,12 @@ class Watch:
             records[cache].objects = identity.bound_objects(self.fun)
             records[cache].source = jax_internals.source_of(self.fun)
         self.record: FunctionRecord = records[cache]
+        self.policy = policy
+        """What the author asked for; lives as long as this, while the record refers to it weakly."""
+        self.asked: dict[str, Any] = {}
+        """The options of jitwatch's own that were given for this function by its name."""
         if by_name:
-            self.record.policy = policy
+            registry().by_name.setdefault(self.record, weakref.WeakSet()).add(self)
         self.record.program = self.body.program
         self.body.add_record(self.record)
         self.record.compare_captured = functools.partial(_captured_differences, weakref.ref(self.fun))
@@ -82,6 +86,8 @@ class Watch:
         """The same function without the hook, for work ahead of time; it does not refer back to the hooked one."""
         self.function: Callable[[], Any] = lambda: None
         """The hooked function, while it exists."""
+        self.remade: Callable[[Watch], Any] = lambda watch: watch.inner
+        """Makes the hooked function anew, where nobody kept it: `watched_jit(f).warm_up(...)`."""
         self._may_stand_for_another = definition.is_of_library(self.fun)
 
     def ahead(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -262,7 +268,7 @@ class Watch:
         if log_switch().active:  # no fast path, and so nothing of JAX's that would keep the entry
             log_switch().kept.append(counter)
             return None
-        return jax_internals.count_hits(fastpath, counter) if self._count_hits else fastpath
+        return jax_internals.count_hits(fastpath, counter) if self.count_hits else fastpath
 
     def _log(self, call: key_maker.Call | None, key: KeyRecord, miss: Miss | None) -> None:
         if log_switch().active:
@@ -280,15 +286,19 @@ def hooked(
         options: Of `jax.jit`, as they are shown.
         policy: What the author asked for; capture hands it to policy and does not look into it.
         count_hits: Whether to count hits.
-        by_name: Whether this function is watched for itself, and not with all others: then its policy goes for all
-            that share its record.
+        by_name: Whether this function is watched for itself, and not with all others.
     """
     watch = Watch(jitted, options, policy, exact=True, count_hits=count_hits, by_name=by_name)
-    cache_name = "jitwatch" if count_hits else "jitwatch, misses only"
-    result = jax_internals.with_hook(jitted, watch.inner, watch.hook, cache_name=cache_name)
+    watch.remade = _hooked_by
+    return _hooked_by(watch), watch
+
+
+def _hooked_by(watch: Watch) -> Any:
+    cache_name = "jitwatch" if watch.count_hits else "jitwatch, misses only"
+    result = jax_internals.with_hook(watch.plain, watch.inner, watch.hook, cache_name=cache_name)
     watch.function = weakref.ref(result)
     registry().hooked.add(result)
-    return result, watch
+    return result
 
 
 def own_stages(frame: Frame) -> Stages:

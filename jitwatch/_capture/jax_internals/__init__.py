@@ -63,6 +63,11 @@ def exact_hook_available() -> bool:
         return False
 
 
+def is_plain_use_of_jit(fun: tuple[Any, ...], options: dict[str, Any]) -> bool:
+    """Whether `jax.jit` has nothing to warn of: all else is deprecated, and JAX blames the line of its caller."""
+    return len(fun) == 1 and not options.keys() & {"device", "backend", "fun"}
+
+
 def jit_again(jitted: Any, body: Callable[..., Any]) -> Any:
     """`body` jitted with the options of `jitted`."""
     return pjit._cpp_pjit(body, jitted._jit_info)
@@ -265,6 +270,15 @@ def split_arguments(
     return jax_jit.parse_arguments(  # type: ignore[no-any-return]
         args, tuple(kwargs.values()), tuple(kwargs), argnums, argnames, tree_util.dispatch_registry
     )
+
+
+def lone_treedef(treedef: Any) -> Any:
+    """An equal treedef that stands for itself.
+
+    Each of those that `split_arguments` gives is for C++ a part of the signature of its call, and keeps that alive,
+    with the static arguments (JAX 0.6.1 to 0.12).
+    """
+    return tree_util.dispatch_registry.flatten(0)[1].compose(treedef)
 
 
 def value_signature(value: Any) -> tuple[tuple[int, ...], Any, bool]:
