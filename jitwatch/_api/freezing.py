@@ -9,7 +9,7 @@ from typing import Any
 
 from jitwatch._api.start import begin
 from jitwatch._capture.hook.registry import watch_of
-from jitwatch._errors import JitwatchError
+from jitwatch._errors import JitwatchError, repr_of
 from jitwatch._policy import say
 from jitwatch._policy.bans import Ban, bans
 from jitwatch._policy.bans import this_thread as number_of_this_thread
@@ -79,7 +79,7 @@ def _name_of(function: Any) -> str | int:
         return function
     watch = watch_of(function)
     if watch is None:
-        raise JitwatchError(f"{function!r} is not a watched function; give one made by watched_jit, or a name.")
+        raise JitwatchError(f"{repr_of(function)} is not a watched function; give one made by watched_jit, or a name.")
     return watch.record.id
 
 

@@ -35,7 +35,7 @@ class Frame:
         self.own, self.helpers = Tally(), Tally()
         self.outermost = True
         """Whether no traced body encloses this frame on its thread."""
-        self.key_error: Exception | None = None
+        self.key_error: BaseException | None = None
         self.call: Any = None
         """The key of a call, as `key_maker.Call`; None where it cannot be told."""
         self.key: Any = None

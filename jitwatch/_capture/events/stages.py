@@ -91,12 +91,9 @@ def _on_event(event: str, **_: Any) -> None:
 
 def _on_duration(event: str, duration_s: float, **details: Any) -> None:
     # An exception in a listener would reach the user's call and leave its key on the slow path (JAX, all versions).
-    try:
-        kind = _KINDS.get(event)
-        if kind is not None:
-            _attribute(kind, duration_s, str(details.get("fun_name", "")))
-    except Exception as error:
-        _faults.record("monitoring", error)
+    kind = _KINDS.get(event)
+    if kind is not None:
+        _faults.contain("monitoring", _attribute, kind, duration_s, str(details.get("fun_name", "")), default=None)
 
 
 def before_trace(body: TracedBody) -> None:

@@ -15,6 +15,7 @@ from jitwatch._capture import jax_internals
 from jitwatch._capture.events.frames import TracedBody
 from jitwatch._capture.functions import identity
 from jitwatch._capture.keys import key_maker
+from jitwatch._errors import pass_interrupt
 from jitwatch._model import CacheKey
 from jitwatch._record.function_record import FunctionRecord
 from jitwatch._record.recorder import recorder
@@ -128,6 +129,7 @@ def key_of(name: str) -> CacheKey | None:
                 running.fun, running.static_argnums, running.static_argnames
             )
         return maker.call(running.args, running.kwargs).key
-    except Exception as error:
+    except BaseException as error:
+        pass_interrupt(error)
         _faults.record("the key of an eager operation", error)
         return None

@@ -22,6 +22,7 @@ from jitwatch._capture.hook.registry import log_switch, registry
 from jitwatch._capture.keys import key_maker
 from jitwatch._capture.keys.values import describe
 from jitwatch._capture.observer import observer
+from jitwatch._errors import pass_interrupt
 from jitwatch._model import CacheKey, Change, LoggedCall, Miss, Stages
 from jitwatch._record.function_record import FunctionRecord, KeyRecord
 from jitwatch._record.recorder import recorder
@@ -146,7 +147,8 @@ class Watch:
             if call.under_trace:
                 frame.kind = "nested"
                 stages.transformed(self.record)
-        except Exception as error:  # a fault only if JAX does not refuse the arguments as well
+        except BaseException as error:  # a fault only if JAX does not refuse the arguments as well
+            pass_interrupt(error)
             frame.key_error = error
         push(frame)
         observer().began(frame)
@@ -296,7 +298,8 @@ def _captured_differences(reference: Any, then: dict[Any, Any]) -> tuple[Change,
     try:
         fun = reference()
         return () if fun is None else tuple(captured.differences(fun, then))
-    except Exception as error:
+    except BaseException as error:
+        pass_interrupt(error)
         _faults.record("comparing captured values", error)
         return ()
 
