@@ -55,11 +55,8 @@ def no_compiles(
 ) -> Iterator[None]:  # fmt: skip
     """Forbid compilation while the block runs, as `freeze` does; the arguments are the same."""
     ban = _ban("within jitwatch.no_compiles()", functions, action, allow_loads, eager, this_thread)
-    bans().add(ban)
-    try:
+    with bans().during(ban):
         yield
-    finally:
-        bans().remove(ban)
 
 
 def _ban(

@@ -14,7 +14,7 @@ import jax
 
 from jitwatch import _faults
 from jitwatch._capture import jax_internals
-from jitwatch._capture.events.frames import Frame, pop
+from jitwatch._capture.events.frames import Frame, pop, thread_state
 from jitwatch._capture.hook.watch import Watch, own_stages
 from jitwatch._capture.observer import observer
 from jitwatch._model import Stages
@@ -30,6 +30,8 @@ def wrapped(jitted: Any, options: dict[str, Any], policy: Any) -> tuple[Any, Wat
             return watch.fun(*args, **kwargs)
         size = jax_internals.dispatch_cache_size(watch.inner)
         frame = Frame("call", watch.record, watch.body)
+        stack = thread_state().stack
+        depth = len(stack)
         try:
             begun = _faults.contain("the begin of a call", watch.begin, frame, args, kwargs, default=False)
             result = watch.inner(*args, **kwargs)
@@ -45,7 +47,7 @@ def wrapped(jitted: Any, options: dict[str, Any], policy: Any) -> tuple[Any, Wat
                 _faults.contain("counting a failed call", watch.failed, frame, error, default=None)
             raise
         finally:
-            pop(frame)
+            del stack[depth:]
         if frame.alerts:
             watch.speak(frame)
         return result
