@@ -52,14 +52,21 @@ def nested_trees() -> Lines:
 
 
 def nested_trees_with_paths() -> Lines:
-    """Keys of 2**16 leaves each, with paths that cost little."""
+    """Keys of 2**15 leaves each, with paths that cost little."""
     yield function()
     for nth in range(4):
         first = 1 + 100 * nth
-        yield from doubled(17, step="s" * 20, first=first)
-        yield {"line": "tree", "id": first + 50, "kind": f"k{nth}", "keys": ["c"], "children": [first + 16]}
-        paths = [""] * 2**16
-        yield {"line": "argument", "id": 900 + nth, "name": "x", "by_keyword": False, "tree": first + 50, "paths": paths}
+        yield from doubled(16, step="", first=first)
+        yield {"line": "tree", "id": first + 50, "kind": f"k{nth}", "keys": ["c"], "children": [first + 15]}
+        paths = [""] * 2**15
+        yield {
+            "line": "argument",
+            "id": 900 + nth,
+            "name": "x",
+            "by_keyword": False,
+            "tree": first + 50,
+            "paths": paths,
+        }
         yield key(1 + nth, [900 + nth], [])
     yield counts(1, range(1, 5))
 
@@ -115,7 +122,13 @@ def wide_function() -> Lines:
 def statics_in_trees() -> Lines:
     """A pytree of which each leaf's node has a static value with many parts."""
     part = {"type": "int", "text": "1" * 100, "token": 1, "by_identity": False}
-    static = {"type": "C", "text": "c", "token": 2, "by_identity": False, "parts": [[f".p{n}", part] for n in range(500)]}
+    static = {
+        "type": "C",
+        "text": "c",
+        "token": 2,
+        "by_identity": False,
+        "parts": [[f".p{n}", part] for n in range(500)],
+    }
     yield function()
     for nth in range(2):
         first = 1 + 100 * nth
@@ -136,11 +149,22 @@ def many_functions() -> Lines:
         yield counts(number, range(1, 2))
 
 
+def equal_times() -> Lines:
+    """Thousands of keys of one moment, that share a big argument: only their text tells which comes first."""
+    yield function()
+    yield from doubled(13, step="")
+    paths = [f"x[{n}]" for n in range(2**12)]
+    yield {"line": "argument", "id": 1, "name": "x", "by_keyword": False, "tree": 13, "paths": paths}
+    for number in range(1, 2000):
+        yield key(number, [1], [], context=[["number", str(number)]])
+    yield counts(1, range(1, 2000))
+
+
 FILES: dict[str, Callable[[], Lines]] = {
     made.__name__: made
     for made in (
         nested_trees, nested_trees_with_paths, long_paths, shared_leaves, shared_arguments, wide_function,
-        statics_in_trees, many_functions,
+        statics_in_trees, many_functions, equal_times,
     )
 }  # fmt: skip
 

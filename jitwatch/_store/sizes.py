@@ -14,12 +14,13 @@ from jitwatch._model import Static
 from jitwatch._store.lines import ArgumentLine, KeyLine, TreeLine
 
 MAX_DEPTH = 200
-MAX_NODES = 1 << 17
+MAX_NODES = 1 << 16
 """Of one pytree."""
 MAX_TEXT = 1 << 24
 """Characters in the paths of all nodes of one pytree, and in what its nodes hold."""
-MAX_ALL_NODES, MAX_ALL_TEXT = 1 << 19, 1 << 26
-"""Of all arguments of a file together, each counted once."""
+MAX_ALL_NODES, MAX_ALL_TEXT = 100_000, 1 << 26
+"""Of all arguments of a file together, each counted once; more nodes where the file has the paths of their leaves."""
+PATH_BYTES_OF_A_NODE = 12
 MAX_COMPARED = 20_000_000
 """Parts of all keys of one function, were each as wide as all its arguments together: the work of comparing them."""
 MAX_ALL_COMPARED = 40_000_000
@@ -68,6 +69,7 @@ class Budget:
 
     def __init__(self) -> None:
         self._nodes = self._text = self._compared = 0
+        self._room = MAX_ALL_NODES
         self._arguments: dict[int, int] = {}
         """Parts of each argument that was taken."""
         self._leaves: dict[int, int] = {}
@@ -76,10 +78,13 @@ class Budget:
 
     def takes_argument(self, line: ArgumentLine, tree: Size) -> bool:
         """Whether there is room for an argument; if so, it is taken."""
-        text = tree.text + len(line.name) * (1 + len(line.paths)) + sum(map(len, line.paths))
+        paths = sum(map(len, line.paths)) + 3 * len(line.paths)
+        room = self._room + paths // PATH_BYTES_OF_A_NODE
+        text = tree.text + len(line.name) * (1 + len(line.paths)) + paths
         told = tree.leaves <= max(len(line.paths), MAX_UNTOLD)
-        if not told or self._nodes + tree.nodes > MAX_ALL_NODES or self._text + text > MAX_ALL_TEXT:
+        if not told or self._nodes + tree.nodes > room or self._text + text > MAX_ALL_TEXT:
             return False
+        self._room = room
         self._nodes += tree.nodes
         self._text += text
         self._arguments[line.id] = tree.nodes + len(line.paths)
