@@ -68,7 +68,7 @@ class KeyRecord:
 class Ledger(Protocol):
     """What the records of all functions share."""
 
-    lock: _state.Lock
+    lock: _state.CountsLock
     baseline: dict[int, FunctionStats]
     """Counts at the last reset, by the function's number."""
 

@@ -28,7 +28,7 @@ class Recorder:
     """All functions of the process."""
 
     def __init__(self) -> None:
-        self.lock = _state.Lock()
+        self.lock = _state.CountsLock()
         self.functions: dict[int, FunctionRecord] = {}
         self.baseline: dict[int, FunctionStats] = {}
         self._base: Snapshot | None = None

@@ -23,6 +23,7 @@ from jitwatch._capture.keys import key_maker
 from jitwatch._capture.keys.returned import returned_arguments
 from jitwatch._capture.keys.values import describe
 from jitwatch._capture.observer import observer
+from jitwatch._errors import pass_interrupt
 from jitwatch._model import CacheKey, Change, LoggedCall, Miss, Stages
 from jitwatch._record.function_record import FunctionRecord, KeyRecord
 from jitwatch._record.recorder import recorder
@@ -93,14 +94,16 @@ class Watch:
     def ahead(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """JAX's `lower`, `trace` or `eval_shape`, with what it runs counted as work ahead of time."""
         frame = Frame("aot", self.record, self.body)
+        stack = thread_state().stack
+        depth = len(stack)
         try:
             push(frame)
             return getattr(self.inner, name)(*args, **kwargs)
         finally:
+            del stack[depth:]
             _faults.contain("work ahead of time", self._end_ahead, frame, name, default=None)
 
     def _end_ahead(self, frame: Frame, name: str, caller: tuple[str, str] | None = None) -> None:
-        pop(frame)
         if name == "lower":
             stages.lowered_ahead(self.record)
         own = own_stages(frame)
@@ -113,10 +116,13 @@ class Watch:
     def compile_lowered(self, lowered: Any, caller: tuple[str, str]) -> None:
         """Compile a program that `ahead` lowered, on any thread, and count it for the caller's line and library."""
         frame = Frame("aot", self.record, self.body)
+        stack = thread_state().stack
+        depth = len(stack)
         try:
             push(frame)
             lowered.compile()
         finally:
+            del stack[depth:]
             self._end_ahead(frame, "compile", caller)
 
     def hook(self, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -124,6 +130,8 @@ class Watch:
 
         def cache_miss(*args: Any, **kwargs: Any) -> Any:
             frame = Frame("call", self.record, self.body)
+            stack = thread_state().stack
+            depth = len(stack)
             try:  # from here on, so that an interrupt at any moment leaves no frame behind
                 begun = _faults.contain("the begin of a miss", self.begin, frame, args, kwargs, default=False)
                 result = original(*args, **kwargs)
@@ -135,7 +143,7 @@ class Watch:
                     _faults.contain("counting a failed call", self.failed, frame, error, default=None)
                 raise
             finally:
-                pop(frame)
+                del stack[depth:]
             if frame.alerts:
                 self.speak(frame)
             return (result[0], fastpath, *result[2:])
@@ -155,7 +163,8 @@ class Watch:
             if call.under_trace:
                 frame.kind = "nested"
                 stages.transformed(self.record)
-        except Exception as error:  # a fault only if JAX does not refuse the arguments as well
+        except BaseException as error:  # a fault only if JAX does not refuse the arguments as well
+            pass_interrupt(error)
             frame.key_error = error
         push(frame)
         observer().began(frame)
@@ -266,7 +275,7 @@ class Watch:
         counter.entry = Entry(call, fastpath.xla_executable)
         key.entry = weakref.ref(counter)
         if log_switch().active:  # no fast path, and so nothing of JAX's that would keep the entry
-            log_switch().kept.append(counter)
+            log_switch().kept[key] = counter
             return None
         return jax_internals.count_hits(fastpath, counter) if self.count_hits else fastpath
 
@@ -297,7 +306,7 @@ def _hooked_by(watch: Watch) -> Any:
     cache_name = "jitwatch" if watch.count_hits else "jitwatch, misses only"
     result = jax_internals.with_hook(watch.plain, watch.inner, watch.hook, cache_name=cache_name)
     watch.function = weakref.ref(result)
-    registry().hooked.add(result)
+    registry().add(result)
     return result
 
 
@@ -323,7 +332,8 @@ def _captured_differences(reference: Any, then: dict[Any, Any]) -> tuple[Change,
     try:
         fun = reference()
         return () if fun is None else tuple(captured.differences(fun, then))
-    except Exception as error:
+    except BaseException as error:
+        pass_interrupt(error)
         _faults.record("comparing captured values", error)
         return ()
 

@@ -215,10 +215,19 @@ def call_before_xla(callback: Callable[[], None]) -> None:
 
     for name in _XLA_FUNCTIONS:
         original = getattr(compiler, name, None)
-        if original is not None and getattr(original, "jitwatch_callback", None) is not callback:
+        if original is not None and not _calls(original, callback):
             wrapped = functools.partial(compile_after, original)
             wrapped.jitwatch_callback = callback  # type: ignore[attr-defined]
             setattr(compiler, name, wrapped)
+
+
+def is_called_before_xla(callback: Callable[[], None]) -> bool:
+    """Whether `call_before_xla` of this callback holds; a program may put other functions in place of JAX's."""
+    return all(_calls(original, callback) for name in _XLA_FUNCTIONS if (original := getattr(compiler, name, None)))
+
+
+def _calls(function: Any, callback: Callable[[], None]) -> bool:
+    return getattr(function, "jitwatch_callback", None) is callback
 
 
 _LISTENERS = {
@@ -234,10 +243,10 @@ def has_listener(kind: str, listener: Callable[..., Any]) -> bool:
     known = getattr(monitoring, _LISTENERS[kind], None)
     if known is None:
         known = _given[kind]
-        given = listener in known
+        given = any(each is listener for each in known)
         known.append(listener)
         return given
-    return listener in known
+    return any(each is listener for each in known)  # not `in`, which may run a listener's own `==`
 
 
 _given: dict[str, list[Callable[..., Any]]] = {kind: [] for kind in _LISTENERS}
