@@ -328,6 +328,8 @@ class FunctionStats(msgspec.Struct, frozen=True):
     """What the function object brings along: closure values, arguments of a partial, the object of a bound method."""
     builds: tuple[Build, ...] = ()
     """The programs that it was given, in the order of their first."""
+    dropped_builds: Count = 0
+    """Programs that it was given beyond the bound on builds; they are in the totals only."""
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -346,7 +348,9 @@ class Snapshot(msgspec.Struct, frozen=True):
     jax_version: str
     python_version: str
     programs: tuple[Program, ...] = ()
-    """Those that builds and misses refer to, each once."""
+    """Those that builds and misses refer to, each once; with steps where their definition has two or more."""
+    dropped_programs: Count = 0
+    """Programs that had to make room: of them no more is known than their ids."""
 
 
 class Process(msgspec.Struct, frozen=True):

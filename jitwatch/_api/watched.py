@@ -27,6 +27,7 @@ from jitwatch._capture.hook import fallback
 from jitwatch._capture.hook.watch import Watch, hooked, plain_of
 from jitwatch._capture.keys import key_maker
 from jitwatch._errors import JitwatchError
+from jitwatch._explain.programs import steps_of
 from jitwatch._judge.judge import is_stuck, judge_function
 from jitwatch._model import CacheInfo, CacheKey, Finding, FunctionStats
 from jitwatch._policy import progress
@@ -226,22 +227,20 @@ def begin() -> None:
     RECORDER.jax_version = jax.__version__
     jax_internals.exclude_from_tracebacks(os.path.dirname(jitwatch.__file__))
     key_maker.remember_initial_context()
+    RECORDER.programs.steps_of = steps_of
     stages.listen()
     honour_warning_options()
     atexit.register(RECORDER.keep_stale)  # registered after JAX's own, so it runs before JAX clears its caches
     copyreg.pickle(jax_internals.PjitFunction, _reduce)
 
 
-_METHODS = (
-    "cache_info", "cache_stats", "cache_report", "cache_keys", "cache_key", "diff_keys", "check", "heal",
-    "warm_up",
-)  # fmt: skip
+_OWN = ("cache_info", "cache_stats", "cache_report", "cache_keys", "cache_key", "diff_keys", "check", "heal", "warm_up")
 
 
 def _add_methods(function: Any, watch: Watch, options: dict[str, Any], own: dict[str, Any]) -> None:
     """Put jitwatch's methods on the function object, and JAX's own with their stages attributed."""
     methods = _Methods(watch, weakref.ref(function))
-    for name in _METHODS:
+    for name in _OWN:
         setattr(function, name, getattr(methods, name))
     function._jitwatch = _Recipe(function, watch.fun, options | own)
     function.__dict__ = _OwnAttributes(function.__dict__)

@@ -28,7 +28,8 @@ _STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*"|->|[<>\[\](){},]')
 _EMPTY = re.compile(r"(?:(?:arg|res)_attrs = \[(?:\{\}(?:, )?)*\]|mhlo\.frontend_attributes = \{\})(?:, )?")
 _PLACEMENT = re.compile(
     r"(?<![\w.])(?:sdy\.sharding|sdy\.sharding_rule|mhlo\.sharding|in_shardings|out_shardings|manual_axes"
-    r"|mhlo\.memory_kind|mhlo\.layout_mode|mhlo\.num_partitions|mhlo\.num_replicas|xla\.sdy\.\w+) = "
+    r"|mhlo\.memory_kind|mhlo\.layout_mode|mhlo\.num_partitions|mhlo\.num_replicas|mhlo\.jitwatch_free"
+    r"|xla\.sdy\.\w+) = "
 )
 _MESH = re.compile(r'^ *"sdy\.mesh"\(\).*\n?', re.MULTILINE)
 _PRECISION = re.compile(r"(?<![\w.])(?:precision_config|algorithm|result_accuracy) = ")

@@ -27,7 +27,9 @@ from jitwatch._model import (
     Snapshot,
     Stages,
 )
+from jitwatch._record.builds import RECENT_KEYS, Builds
 from jitwatch._record.difference import function_difference, snapshot_difference
+from jitwatch._record.programs import ProgramStore
 from jitwatch._record.sums import any_ran, lost_s
 
 MAX_MISSES = 10_000
@@ -107,6 +109,9 @@ class KeyRecord:
         """Whether jitwatch itself emptied the dispatch cache, so that the next dispatch-only miss counts as a hit."""
         self.heal_pending = False
         """Whether jitwatch stopped a call of this key, after which JAX closes its fast path to the key."""
+        self.given_before: int | None = None
+        """Programs that the function had been given, with this key's own, when the key was new."""
+        self.uses_seen = self.outlived = 0
         self.entry: Any = lambda: None
         """Weak reference to what JAX's cache entry for this key holds."""
 
@@ -120,7 +125,7 @@ class KeyRecord:
         return KeyStats(
             self.number, self.key, self.hits.value(), self.misses, self.dispatch_only, self.nested, self.failures,
             self.tally.stages(), self.first_unix_s, self.last_miss_unix_s, self.slow_path, self.executable,
-            _sites(self.call_sites), self.declared,
+            _sites(self.call_sites), self.declared, self.outlived,
         )  # fmt: skip
 
 
@@ -144,6 +149,7 @@ class FunctionRecord:
         self.totals = KeyRecord(0, None, 0.0)
         self.helpers, self.aot, self.backward = Tally(), Tally(), Tally()
         self.last_failure: Miss | None = None
+        self.builds = Builds()
         self.executables = 0
         self.objects: tuple[int, ...] = ()
         """Numbers of the objects that it brings along and that `bound` cannot tell from others."""
@@ -190,6 +196,7 @@ class FunctionRecord:
                 if miss.call_site and (miss.call_site in each.call_sites or len(each.call_sites) < MAX_CALL_SITES):
                     misses, seconds, _ = each.call_sites.get(miss.call_site, (0, 0.0, ""))
                     each.call_sites[miss.call_site] = misses + 1, seconds + lost_s(miss.stages), miss.library
+            self.builds.add(miss, None if record is self.overflow else record, self.numbered[-RECENT_KEYS:])
             if any_ran(miss.helpers):
                 self.helpers.add(miss.helpers)
             if miss.kind in ("aot", "backward"):
@@ -240,14 +247,14 @@ class FunctionRecord:
         return tuple(dict.fromkeys(change for key in held for change in self.compare_captured(key.captured)))
 
     def _stats(self, of: Iterable[KeyRecord] | None = None) -> FunctionStats:
-        keys = tuple(record.stats() for record in (self.numbered if of is None else of))
+        keys = tuple(record.stats() for record in self.builds.looked_at(self.numbered if of is None else of))
         totals = self.totals
         return FunctionStats(
             self.id, self.name, self.qualname, self.defined_at, self.options, self.hits_counted,
             sum(key.hits for key in keys) + self.overflow.hits.value(), totals.misses, totals.dispatch_only,
             totals.nested, totals.failures, totals.tally.stages(), self.helpers.stages(), self.aot.stages(),
             self.backward.stages(), keys, self.dropped_keys, _sites(totals.call_sites), self.last_failure,
-            self.approximate, 1, self._stale(), self.bound,
+            self.approximate, 1, self._stale(), self.bound, self.builds.stats(), self.builds.dropped,
         )  # fmt: skip
 
 
@@ -264,6 +271,7 @@ class Recorder:
         self._misses: deque[Miss] = deque(maxlen=MAX_MISSES)
         self._dropped_misses = self._dropped_functions = 0
         self._numbers, self._function_numbers = itertools.count(1), itertools.count(1)
+        self.programs = ProgramStore(self.lock)
         self.jax_version = ""
 
     def add_function(self, **description: Any) -> FunctionRecord:
@@ -353,8 +361,8 @@ class Recorder:
     def snapshot(self) -> Snapshot:
         """Everything since the last reset, as plain data."""
         with self.lock:
-            now = self.live_snapshot()
-        return now if self._base is None else snapshot_difference(now, self._base)
+            now, base = self._snapshot(), self._base
+        return self.programs.described(now if base is None else snapshot_difference(now, base))
 
     def keep_stale(self) -> None:
         """Do what `FunctionRecord.keep_stale` says, for all functions."""
@@ -365,13 +373,14 @@ class Recorder:
     def reset(self) -> None:
         """Count from zero again; JAX's caches stay as they are."""
         with self.lock:
-            self._base = self.live_snapshot()
+            self._base = self._snapshot()
             self.baseline = {function.id: function for function in self._base.functions}
 
     def live_snapshot(self) -> Snapshot:
         """Everything since the process started."""
         with self.lock:
-            return self._snapshot()
+            now = self._snapshot()
+        return self.programs.described(now)
 
     def _snapshot(self) -> Snapshot:
         others = tuple(other._stats() for other in self._others.values())

@@ -18,7 +18,7 @@ import jax
 
 from jitwatch import _faults
 from jitwatch._capture import jax_internals
-from jitwatch._capture.events import guard, persistent, unwatched
+from jitwatch._capture.events import fingerprints, guard, persistent, unwatched
 from jitwatch._capture.functions.call_site import call_site, caller_library
 from jitwatch._model import Alert, CacheKey, Miss, Stages
 from jitwatch._policy import progress
@@ -42,6 +42,8 @@ class Frame:
         self.function = function
         self.body = body
         self.own, self.helpers = Tally(), Tally()
+        self.program = ""
+        """The id of what was compiled or loaded for the function itself."""
         self.outermost = True
         """Whether no traced body encloses this frame on its thread."""
         self.key_error: Exception | None = None
@@ -92,6 +94,7 @@ def listen() -> None:
             jax.monitoring.register_event_listener(_on_event)
             jax.monitoring.register_scalar_listener(_on_begin)
             jax_internals.call_before_xla(_before_xla)
+            fingerprints.listen()
             _registered = True
 
 
@@ -226,6 +229,10 @@ def _without_jit(program: str) -> str:
 
 
 def _attribute(kind: str, duration_s: float, program: str) -> None:
+    made = ""
+    if kind == "compile":
+        made, taken_s = fingerprints.collect()
+        duration_s = max(0.0, duration_s - taken_s)
     if kind == "compile" and _thread.stopped_at_xla:
         _thread.stopped_at_xla = False
         return  # JAX sends the event though XLA did not run
@@ -234,7 +241,7 @@ def _attribute(kind: str, duration_s: float, program: str) -> None:
     name = _without_jit(program)
     frame = _thread.stack[-1] if _thread.stack else None
     if frame is None:
-        _attribute_outside(kind, duration_s, name)
+        _attribute_outside(kind, duration_s, name, made)
     elif frame.kind == "inspect":
         return
     elif frame.kind != "body" and frame.function is not None and name in (frame.function.program, ""):
@@ -242,17 +249,18 @@ def _attribute(kind: str, duration_s: float, program: str) -> None:
             frame.own.trace_s += duration_s
         else:
             frame.own.add(_stage(kind, duration_s))
+            frame.program = made or frame.program
             if kind != "lower":
                 progress.ANNOUNCER.ended(frame)
     elif kind != "trace":
         cause = next((other for other in reversed(_thread.stack) if other.kind != "body"), None)
         if cause is None or (cause.kind != "inspect" and unwatched.running_function(name) is not None):
-            _add_other(name, _stage(kind, duration_s))
+            _add_other(name, _stage(kind, duration_s), made)
         elif cause.kind != "inspect":
             cause.helpers.add(_stage(kind, duration_s))
 
 
-def _attribute_outside(kind: str, duration_s: float, name: str) -> None:
+def _attribute_outside(kind: str, duration_s: float, name: str, program: str) -> None:
     """A stage with nothing watched under way: an eager operation, another program, or work for a watched function.
 
     Of the programs that share a watched function's name, one that is traced here first is somebody else's, such as a
@@ -277,9 +285,9 @@ def _attribute_outside(kind: str, duration_s: float, name: str) -> None:
         stages.add(lowered)
     record = _owner(name, lowered)
     if record is not None:
-        record.add(new_miss(record, _role(name, lowered), stages.stages()), None)
+        record.add(new_miss(record, _role(name, lowered), stages.stages(), program=program), None)
     else:
-        _add_other(name, stages.stages())
+        _add_other(name, stages.stages(), program)
 
 
 def _role(name: str, lowered: Tally | None) -> str:
@@ -297,12 +305,12 @@ def _owner(name: str, lowered: Tally | None) -> FunctionRecord | None:
     return None if record is None or unwatched.is_of_another(name, record) else record
 
 
-def _add_other(name: str, stages: Stages) -> None:
+def _add_other(name: str, stages: Stages, program: str) -> None:
     record, cache_key, kind = unwatched.program_of(name)
     if record.defined_at and kind == "call":
         _thread.transformed.pop(name, None)  # a backward pass of this name is now this function's
     key = record.record_of(cache_key) if kind == "call" else None
-    record.add(new_miss(record, kind, stages, key=(key.number or None) if key else None), key)
+    record.add(new_miss(record, kind, stages, key=(key.number or None) if key else None, program=program), key)
 
 
 def new_miss(record: FunctionRecord, kind: str, stages: Stages, **details: Any) -> Miss:

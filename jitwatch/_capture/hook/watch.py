@@ -95,7 +95,7 @@ class Watch:
             stages.lowered_ahead(self.record)
         own = own_stages(frame)
         if own != Stages():
-            miss = stages.new_miss(self.record, "aot", own, helpers=frame.helpers.stages())
+            miss = stages.new_miss(self.record, "aot", own, helpers=frame.helpers.stages(), program=frame.program)
             if caller is not None:
                 miss = msgspec.structs.replace(miss, call_site=caller[0], library=caller[1])
             self.record.add(miss, None)
@@ -211,8 +211,9 @@ class Watch:
 
     def _count(self, frame: stages.Frame, key: KeyRecord, own: Stages, **details: Any) -> None:
         miss = stages.new_miss(
-            self.record, frame.kind, own, key=key.number or None, helpers=frame.helpers.stages(), **details
-        )
+            self.record, frame.kind, own, key=key.number or None, helpers=frame.helpers.stages(),
+            program=frame.program, **details,
+        )  # fmt: skip
         self.record.add(miss, key)
         self._log(frame.call, key, miss)
 

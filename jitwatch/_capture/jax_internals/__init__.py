@@ -17,7 +17,6 @@ import numpy as np
 from jax._src import (
     api_util,
     array,
-    compiler,
     config,
     core,
     dispatch,
@@ -33,6 +32,16 @@ from jax._src.interpreters import pxla
 from jax._src.lib import jax_jit
 
 from jitwatch._capture.jax_internals.counted_output import CountedOutput
+from jitwatch._capture.jax_internals.xla import Compilation as Compilation
+from jitwatch._capture.jax_internals.xla import call_before_compile_or_load as call_before_compile_or_load
+from jitwatch._capture.jax_internals.xla import call_before_xla as call_before_xla
+from jitwatch._capture.jax_internals.xla import can_call_before_xla as can_call_before_xla
+from jitwatch._capture.jax_internals.xla import canonical_module as canonical_module
+from jitwatch._capture.jax_internals.xla import fingerprints_available as fingerprints_available
+from jitwatch._capture.jax_internals.xla import options_bytes as options_bytes
+from jitwatch._capture.jax_internals.xla import read_module as read_module
+from jitwatch._capture.jax_internals.xla import target_key as target_key
+from jitwatch._capture.jax_internals.xla import text_of as text_of
 
 try:  # moved in JAX 0.10
     from jax._src.random import prng
@@ -187,26 +196,6 @@ def _running(*names: str) -> Iterator[tuple[str, dict[str, Any]]]:
         if frame.f_code.co_name in names and frame.f_code.co_filename in (pjit.__file__, dispatch.__file__):
             yield frame.f_code.co_name, frame.f_locals
         frame = frame.f_back
-
-
-_XLA_FUNCTIONS = ("backend_compile_and_load", "backend_compile")  # the second before JAX 0.7
-
-
-def call_before_xla(callback: Callable[[], None]) -> None:
-    """Call `callback` each time before JAX has XLA compile, when the persistent cache had no answer; it may raise."""
-
-    def compile_after(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        callback()
-        return original(*args, **kwargs)
-
-    for name in _XLA_FUNCTIONS:
-        if hasattr(compiler, name):
-            setattr(compiler, name, functools.partial(compile_after, getattr(compiler, name)))
-
-
-def can_call_before_xla() -> bool:
-    """Whether this JAX has a function of those that `call_before_xla` looks for."""
-    return any(hasattr(compiler, name) for name in _XLA_FUNCTIONS)
 
 
 def dispatch_cache_size(jitted: Any) -> int:

@@ -1,0 +1,145 @@
+"""Takes the fingerprint of each program that JAX compiles or loads, on the thread that does it.
+
+What makes two programs identical is what JAX's persistent cache compares, and besides that the devices, which it leaves
+out on GPUs, the backend object, and the Python functions behind host callbacks, which it does not see. The module, the
+options and the callbacks are looked at and let go; what is kept of a module is bytes.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import itertools
+import threading
+import time
+import weakref
+import zlib
+from typing import Any, NamedTuple
+
+from jitwatch import _faults
+from jitwatch._capture import jax_internals
+from jitwatch._capture.jax_internals import Compilation
+from jitwatch._model import Program
+from jitwatch._record.recorder import RECORDER
+
+MAX_MODULE_BYTES = 1 << 19
+"""Of a larger module, which is mostly constants, the text is kept, in which they are digests."""
+MAX_TARGETS = 256
+_PAYLOADS = (b"tpu_custom_call", b"mosaic_gpu", b"triton", b"CustomSPMDPartitioning")
+"""Operations that carry a program of their own, or a pointer, that text cannot be compared in."""
+_POINTER = b"CustomSPMDPartitioning"
+LOCAL = "~"
+"""Ends the id of a program that means nothing in another process."""
+
+
+class Taken(NamedTuple):
+    """The program that a thread compiled or loaded last, and what it took to tell."""
+
+    program: str = ""
+    seconds: float = 0.0
+
+
+class _ThreadState(threading.local):
+    taken = Taken()
+
+
+_thread = _ThreadState()
+_numbers = itertools.count(1)
+_tokens: dict[int, tuple[weakref.ref[Any], int]] = {}
+_targets: dict[tuple[Any, ...], tuple[str, str]] = {}
+
+
+def listen() -> None:
+    """Take fingerprints from now on, where this JAX lets it be done."""
+    if jax_internals.fingerprints_available():
+        jax_internals.call_before_compile_or_load(_before)
+
+
+def collect() -> Taken:
+    """What this thread compiled or loaded last, once; nothing where that is not known."""
+    taken, _thread.taken = _thread.taken, Taken()
+    return taken
+
+
+def _before(compilation: Compilation) -> None:
+    begun_s = time.perf_counter()
+    program = _faults.contain("a program's fingerprint", _add, compilation, default="")
+    _thread.taken = Taken(program, time.perf_counter() - begun_s)
+
+
+def _add(compilation: Compilation) -> str:
+    """The id of a program, which is kept with its text from now on."""
+    module = jax_internals.canonical_module(compilation.computation)
+    (target, free), tokens = _target(compilation), _callbacks(compilation, module)
+    digest = hashlib.sha256(module)
+    digest.update(f"{target} {free} {tokens}".encode())
+    known = digest.hexdigest()[:32] + (LOCAL if tokens else "")
+    if not RECORDER.programs.is_known(known):
+        comparable = not tokens and not any(name in module for name in _PAYLOADS)
+        program = Program(known, target, (), len(module), comparable)
+        if len(module) <= MAX_MODULE_BYTES:
+            RECORDER.programs.add(program, module, functools.partial(jax_internals.read_module, free=free))
+        else:
+            text = jax_internals.text_of(compilation.computation, free)
+            RECORDER.programs.add(program, zlib.compress(text.encode(), 1), _decompressed)
+    return known
+
+
+def _decompressed(data: bytes) -> str:
+    return zlib.decompress(data).decode()
+
+
+def _target(compilation: Compilation) -> tuple[str, str]:
+    """A digest of devices, backend and compile options, and what of the options depends on committed arguments.
+
+    JAX's part of it is worked out once for equal options.
+    """
+    devices = tuple(device.id for device in compilation.devices.flat)
+    options = jax_internals.options_bytes(compilation.compile_options)
+    described = _token_of(compilation.backend), devices, hashlib.sha256(options).digest()
+    target = _targets.get(described)
+    if target is None:
+        platform, (key, free) = compilation.backend.platform, jax_internals.target_key(compilation)
+        says = key, platform, devices, _generation(platform, described[0])
+        if len(_targets) >= MAX_TARGETS:
+            _targets.clear()
+        target = _targets[described] = hashlib.sha256(repr(says).encode()).hexdigest()[:20], free
+    return target
+
+
+_generations: dict[str, list[int]] = {}
+
+
+def _generation(platform: str, backend: int) -> int:
+    """The how-manieth backend of its platform this is: 0 but after JAX was made to set up its backends anew."""
+    seen = _generations.setdefault(platform, [])
+    if backend not in seen:
+        seen.append(backend)
+    return seen.index(backend)
+
+
+def _callbacks(compilation: Compilation, module: bytes) -> str:
+    """What tells the Python functions that a program calls from others, in this process; empty for none."""
+    tokens = [_token_of(callback) for callback in compilation.host_callbacks or ()]
+    if _POINTER in module:  # its address may be that of another one later
+        tokens.append(next(_numbers))
+    return " ".join(map(str, tokens))
+
+
+def _token_of(thing: Any) -> int:
+    """A number that is the same for an object as long as it exists, and never that of another; it is not kept alive."""
+    number, known = id(thing), _tokens.get(id(thing))
+    if known is not None and known[0]() is thing:
+        return known[1]
+    token = next(_numbers)
+    try:
+        _tokens[number] = weakref.ref(thing, lambda gone: _forget(number, gone)), token
+    except TypeError:  # cannot be referenced weakly, so it is never the same
+        pass
+    return token
+
+
+def _forget(number: int, gone: weakref.ref[Any]) -> None:
+    known = _tokens.get(number)
+    if known is not None and known[0] is gone:
+        _tokens.pop(number, None)
