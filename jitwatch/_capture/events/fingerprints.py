@@ -20,6 +20,7 @@ from jitwatch import _faults
 from jitwatch._capture import jax_internals
 from jitwatch._capture.jax_internals import Compilation
 from jitwatch._model import Program
+from jitwatch._record.merge_programs import LOCAL
 from jitwatch._record.recorder import RECORDER
 
 MAX_MODULE_BYTES = 1 << 19
@@ -28,8 +29,6 @@ MAX_TARGETS = 256
 _PAYLOADS = (b"tpu_custom_call", b"mosaic_gpu", b"triton", b"CustomSPMDPartitioning")
 """Operations that carry a program of their own, or a pointer, that text cannot be compared in."""
 _POINTER = b"CustomSPMDPartitioning"
-LOCAL = "~"
-"""Ends the id of a program that means nothing in another process."""
 
 
 class Taken(NamedTuple):
