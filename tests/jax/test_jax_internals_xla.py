@@ -104,7 +104,7 @@ def test_read_module_gives_the_text_of_the_module(seen: list[Any]) -> None:
     assert "loc(" not in seen[-1]["text"]
 
 
-@pytest.mark.parametrize("dtype", [np.float32, jnp.bfloat16, np.bool_, np.int8, np.complex64])
+@pytest.mark.parametrize("dtype", [np.float32, jnp.bfloat16, np.bool_, np.int8, np.complex64, jnp.float8_e4m3fn])
 def test_text_of_has_a_digest_of_each_large_constant(seen: list[Any], dtype: Any) -> None:
     value = (np.arange(1000) % 7 % 2).astype(dtype)
     for constant in (value, value, value[::-1]):
