@@ -35,10 +35,6 @@ class ProgramStore:
         self._texts: dict[str, tuple[bytes, Callable[[bytes], str]]] = {}
         self._text_bytes = 0
 
-    def is_known(self, program: str) -> bool:
-        """Whether there is a program of this id."""
-        return program in self._programs
-
     def add(self, program: Program, data: bytes, read: Callable[[bytes], str]) -> None:
         """Keep a program, and the data from which `read` makes its text."""
         with self._lock:

@@ -42,11 +42,12 @@ def with_constant(megabytes: int) -> Callable[[Any], Any]:
 
 
 def best_ms(call: Callable[[], Any], rounds: int) -> float:
+    """Of the processor, so that a busy machine does not count."""
     times = []
     for _ in range(rounds):
-        begun_s = time.perf_counter()
+        begun_s = time.thread_time()
         call()
-        times.append(time.perf_counter() - begun_s)
+        times.append(time.thread_time() - begun_s)
     return min(times) * 1e3
 
 
@@ -74,12 +75,13 @@ def test_cost_of_a_fingerprint(name: str, function: Any, rounds: int, monkeypatc
         asm = compilation.computation.operation.get_asm
         found["text"] = asm(enable_debug_info=False, large_elements_limit=64)
         found["generic"] = jax_internals.text_of(compilation.computation)
+        found["until"] = time.process_time()
         return str(found["id"])
 
     monkeypatch.setattr(fingerprints, "_add", measured)
     watched = watched_jit(function)
     watched(X)
-    compile_ms = watched.cache_stats().stages.compile_s * 1e3
+    compile_ms = (time.process_time() - found["until"]) * 1e3
     cold = best_ms(lambda: (_known.clear(), steps_of(found["generic"])), rounds)
     read = best_ms(lambda: RECORDER.programs._texts[found["id"]][1](RECORDER.programs._texts[found["id"]][0]), rounds)
 

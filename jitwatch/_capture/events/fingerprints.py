@@ -14,6 +14,7 @@ import threading
 import time
 import weakref
 import zlib
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from jitwatch import _faults
@@ -23,7 +24,7 @@ from jitwatch._model import Program
 from jitwatch._record.merge_programs import LOCAL
 from jitwatch._record.recorder import RECORDER
 
-MAX_MODULE_BYTES = 1 << 19
+MAX_MODULE_BYTES = 1 << 21
 """Of a larger module, which is mostly constants, the text is kept, in which they are digests."""
 MAX_TARGETS = 256
 _PAYLOADS = (b"tpu_custom_call", b"mosaic_gpu", b"triton", b"CustomSPMDPartitioning")
@@ -69,18 +70,18 @@ def _before(compilation: Compilation) -> None:
 def _add(compilation: Compilation) -> str:
     """The id of a program, which is kept with its text from now on."""
     module = jax_internals.canonical_module(compilation.computation)
-    (target, free), tokens = _target(compilation), _callbacks(compilation, module)
+    target, free = _target(compilation)
+    data = searched = module
+    read: Callable[[bytes], str] = functools.partial(jax_internals.read_module, free=free)
+    if len(module) > MAX_MODULE_BYTES:
+        searched = jax_internals.text_of(compilation.computation, free).encode()
+        data, read = zlib.compress(searched, 1), _decompressed
+    tokens = _callbacks(compilation, searched)
     digest = hashlib.sha256(module)
     digest.update(f"{target} {free} {tokens}".encode())
     known = digest.hexdigest()[:32] + (LOCAL if tokens else "")
-    if not RECORDER.programs.is_known(known):
-        comparable = not tokens and not any(name in module for name in _PAYLOADS)
-        program = Program(known, target, (), len(module), comparable)
-        if len(module) <= MAX_MODULE_BYTES:
-            RECORDER.programs.add(program, module, functools.partial(jax_internals.read_module, free=free))
-        else:
-            text = jax_internals.text_of(compilation.computation, free)
-            RECORDER.programs.add(program, zlib.compress(text.encode(), 1), _decompressed)
+    comparable = not tokens and not any(name in searched for name in _PAYLOADS)
+    RECORDER.programs.add(Program(known, target, (), len(module), comparable), data, read)
     return known
 
 
@@ -117,10 +118,10 @@ def _generation(platform: str, backend: int) -> int:
     return seen.index(backend)
 
 
-def _callbacks(compilation: Compilation, module: bytes) -> str:
+def _callbacks(compilation: Compilation, searched: bytes) -> str:
     """What tells the Python functions that a program calls from others, in this process; empty for none."""
     tokens = [_token_of(callback) for callback in compilation.host_callbacks or ()]
-    if _POINTER in module:  # its address may be that of another one later
+    if _POINTER in searched:  # its address may be that of another one later
         tokens.append(next(_numbers))
     return " ".join(map(str, tokens))
 
