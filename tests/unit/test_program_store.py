@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from builders import build, failed_miss, function_stats, key, leaf, program, snapshot
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jitwatch import _faults
@@ -200,6 +200,7 @@ programs_with_steps = st.builds(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.lists(programs_with_steps, max_size=6), programs_with_steps)
 def test_closest_of_many_is_the_closest_of_each(before: list[Program], one: Program) -> None:
     earlier = EarlierPrograms()
