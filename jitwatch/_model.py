@@ -6,11 +6,13 @@ Durations are seconds (`_s`), wall-clock times are seconds since the epoch (`uni
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
 
 from jitwatch._model_keys import Argument, CacheKey, Count, Leaf, Seconds, Static, StaticArgument, Tree
+
+Digest = Annotated[str, msgspec.Meta(max_length=100)]
 
 __all__ = ["Argument", "CacheKey", "Count", "Leaf", "Seconds", "Static", "StaticArgument", "Tree"]
 # For the type checker, of what is defined elsewhere; all that follows belongs to the model too.
@@ -111,11 +113,11 @@ other compile options. The others name what has to be left aside, with all befor
 class Program(msgspec.Struct, frozen=True, omit_defaults=True):
     """One StableHLO module as JAX hands it to XLA, told by its fingerprint."""
 
-    id: str
+    id: Digest
     """Equal exactly for identical programs: same module, compile options, devices and host callbacks."""
-    target: str = ""
+    target: Digest = ""
     """Digest of devices, backend and compile options."""
-    steps: tuple[str, ...] = ()
+    steps: Annotated[tuple[Digest, ...], msgspec.Meta(max_length=16)] = ()
     """Digest of the text as it is, and after each step from `placement` to `dtype` of `EQUALITIES`; empty where it was
     not compared with another, or not kept."""
     size_bytes: Count = 0
@@ -129,7 +131,7 @@ class Build(msgspec.Struct, frozen=True, omit_defaults=True):
 
     first: Count
     """Number of the miss that brought it."""
-    program: str = ""
+    program: Digest = ""
     """Its `Program.id`; empty where this JAX does not let it be told."""
     key: Count | None = None
     kind: str = "call"
@@ -173,7 +175,7 @@ class Miss(msgspec.Struct, frozen=True):
     """Why the persistent compilation cache did not answer, where it is on and a compilation ran."""
     context: tuple[tuple[str, str], ...] = ()
     """What the program said of the moment with `jitwatch.context`, by name."""
-    program: str = ""
+    program: Digest = ""
     """`Program.id` of what was compiled or loaded for the function itself; empty if nothing was, or it is not known."""
 
 

@@ -6,6 +6,8 @@ compared, those who have JAX and who explain hand in: this package knows neither
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import Any
@@ -14,6 +16,7 @@ import msgspec
 
 from jitwatch import _faults
 from jitwatch._model import Program, Snapshot
+from jitwatch._record.sums import programs_in, several_of_a_definition
 
 MAX_PROGRAMS = 20_000
 MAX_TEXT_BYTES = 64 << 20
@@ -31,10 +34,6 @@ class ProgramStore:
         self._programs: dict[str, Program] = {}
         self._texts: dict[str, tuple[bytes, Callable[[bytes], str]]] = {}
         self._text_bytes = 0
-
-    def is_known(self, program: str) -> bool:
-        """Whether there is a program of this id."""
-        return program in self._programs
 
     def add(self, program: Program, data: bytes, read: Callable[[bytes], str]) -> None:
         """Keep a program, and the data from which `read` makes its text."""
@@ -61,10 +60,12 @@ class ProgramStore:
         """What is known of some programs by now; nothing but the id of one that had to make room."""
         return tuple(self._programs.get(program) or Program(program) for program in programs)
 
-    def with_steps(self, programs: Iterable[str]) -> tuple[Program, ...]:
-        """Programs with their steps, where their texts are still there."""
-        asked = tuple(programs)
+    def with_steps(self, programs: Iterable[str], *, within_s: float = math.inf) -> tuple[Program, ...]:
+        """Programs with their steps, where their texts are still there, and for as many as the time allows."""
+        asked, until_s = tuple(programs), time.monotonic() + within_s
         for program in asked:
+            if time.monotonic() > until_s:
+                break
             self._compare(program)
         return self.as_known(asked)
 
@@ -81,7 +82,7 @@ class ProgramStore:
 
     def described(self, snapshot: Snapshot) -> Snapshot:
         """A snapshot with its programs; with steps where a definition has two or more of them."""
-        several = several_of_a_definition(snapshot)
+        several = several_of_a_definition((*snapshot.functions, *snapshot.others))
         self.with_steps(several)
         known = self.as_known(dict.fromkeys((*several, *programs_in(snapshot))))
         return msgspec.structs.replace(snapshot, programs=known, dropped_programs=self.dropped)
@@ -89,20 +90,3 @@ class ProgramStore:
 
 def _steps(steps_of: Callable[[str], tuple[str, ...]], data: bytes, read: Callable[[bytes], str]) -> tuple[str, ...]:
     return steps_of(read(data))
-
-
-def programs_in(snapshot: Snapshot) -> dict[str, None]:
-    """The ids of the programs that a snapshot refers to, in order."""
-    builds = (build.program for one in (*snapshot.functions, *snapshot.others) for build in one.builds)
-    found = dict.fromkeys((*builds, *(miss.program for miss in snapshot.misses)))
-    found.pop("", None)
-    return found
-
-
-def several_of_a_definition(snapshot: Snapshot) -> dict[str, None]:
-    """The ids of the programs whose definition, over all its function objects, has two or more."""
-    definitions: dict[tuple[str, str, str], dict[str, None]] = {}
-    for one in (*snapshot.functions, *snapshot.others):
-        of_definition = definitions.setdefault((one.name, one.qualname, one.defined_at), {})
-        of_definition.update((build.program, None) for build in one.builds if build.program)
-    return {program: None for every in definitions.values() if len(every) > 1 for program in every}

@@ -241,14 +241,9 @@ class Watch:
 
     def _count(self, frame: Frame, key: KeyRecord, own: Stages, **details: Any) -> None:
         miss = new_miss(
-            self.record,
-            frame.kind,
-            own,
-            key=key.number or None,
-            helpers=frame.helpers.stages(),
-            program=frame.program,
-            **details,
-        )
+            self.record, frame.kind, own, key=key.number or None, helpers=frame.helpers.stages(),
+            program=frame.program, **details,
+        )  # fmt: skip
         self.record.add(miss, key)
         self._log(frame.call, key, miss)
 

@@ -17,12 +17,10 @@ import numpy as np
 from jax._src import (
     api_util,
     array,
-    compiler,
     config,
     core,
     dispatch,
     linear_util,
-    monitoring,
     pjit,
     source_info_util,
     traceback_util,
@@ -34,6 +32,18 @@ from jax._src.interpreters import pxla
 from jax._src.lib import jax_jit
 
 from jitwatch._capture.jax_internals.counted_output import CountedOutput
+from jitwatch._capture.jax_internals.listening import call_before_xla as call_before_xla
+from jitwatch._capture.jax_internals.listening import can_call_before_xla as can_call_before_xla
+from jitwatch._capture.jax_internals.listening import has_listener as has_listener
+from jitwatch._capture.jax_internals.listening import is_called_before_xla as is_called_before_xla
+from jitwatch._capture.jax_internals.xla import Compilation as Compilation
+from jitwatch._capture.jax_internals.xla import call_before_compile_or_load as call_before_compile_or_load
+from jitwatch._capture.jax_internals.xla import canonical_module as canonical_module
+from jitwatch._capture.jax_internals.xla import fingerprints_available as fingerprints_available
+from jitwatch._capture.jax_internals.xla import options_bytes as options_bytes
+from jitwatch._capture.jax_internals.xla import read_module as read_module
+from jitwatch._capture.jax_internals.xla import target_key as target_key
+from jitwatch._capture.jax_internals.xla import text_of as text_of
 
 try:  # moved in JAX 0.10
     from jax._src.random import prng
@@ -198,63 +208,6 @@ def _running(*names: str) -> Iterator[tuple[str, dict[str, Any]]]:
         if frame.f_code.co_name in names and frame.f_code.co_filename in (pjit.__file__, dispatch.__file__):
             yield frame.f_code.co_name, frame.f_locals
         frame = frame.f_back
-
-
-_XLA_FUNCTIONS = ("backend_compile_and_load", "backend_compile")  # the second before JAX 0.7
-
-
-def call_before_xla(callback: Callable[[], None]) -> None:
-    """Call `callback` each time before JAX has XLA compile, when the persistent cache had no answer; it may raise.
-
-    A second time for the same callback without effect.
-    """
-
-    def compile_after(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        callback()
-        return original(*args, **kwargs)
-
-    for name in _XLA_FUNCTIONS:
-        original = getattr(compiler, name, None)
-        if original is not None and not _calls(original, callback):
-            wrapped = functools.partial(compile_after, original)
-            wrapped.jitwatch_callback = callback  # type: ignore[attr-defined]
-            setattr(compiler, name, wrapped)
-
-
-def is_called_before_xla(callback: Callable[[], None]) -> bool:
-    """Whether `call_before_xla` of this callback holds; a program may put other functions in place of JAX's."""
-    return all(_calls(original, callback) for name in _XLA_FUNCTIONS if (original := getattr(compiler, name, None)))
-
-
-def _calls(function: Any, callback: Callable[[], None]) -> bool:
-    return getattr(function, "jitwatch_callback", None) is callback
-
-
-_LISTENERS = {
-    "event": "_event_listeners", "duration": "_event_duration_secs_listeners", "scalar": "_scalar_listeners",
-}  # fmt: skip
-
-
-def has_listener(kind: str, listener: Callable[..., Any]) -> bool:
-    """Whether `jax.monitoring` has a listener of a kind: `event`, `duration` or `scalar`.
-
-    A program may clear them all. Where JAX does not let it be told, it has what was given to it once.
-    """
-    known = getattr(monitoring, _LISTENERS[kind], None)
-    if known is None:
-        known = _given[kind]
-        given = any(each is listener for each in known)
-        known.append(listener)
-        return given
-    return any(each is listener for each in known)  # not `in`, which may run a listener's own `==`
-
-
-_given: dict[str, list[Callable[..., Any]]] = {kind: [] for kind in _LISTENERS}
-
-
-def can_call_before_xla() -> bool:
-    """Whether this JAX has a function of those that `call_before_xla` looks for."""
-    return any(hasattr(compiler, name) for name in _XLA_FUNCTIONS)
 
 
 def dispatch_cache_size(jitted: Any) -> int:

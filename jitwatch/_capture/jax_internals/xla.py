@@ -10,6 +10,7 @@ import functools
 import hashlib
 import inspect
 import logging
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,27 +23,10 @@ from jax._src.lib.mlir import ir
 ELIDED_FROM = 64
 """Elements of a constant from which on it stands in the text as a digest."""
 
-_XLA_FUNCTIONS = ("backend_compile_and_load", "backend_compile")  # the second before JAX 0.7
 _PROPAGATION = ("allow_spmd_sharding_propagation_to_parameters", "allow_spmd_sharding_propagation_to_output")
+_SAFE = re.compile(r"tensor<(?:\d+x)*(?:bf16|f16|f32|f64|u?i\d+)>")
 _ELIDED = "dense_resource<__elided__>"
 _MAX_READ_BYTES = 1 << 22
-
-
-def call_before_xla(callback: Callable[[], None]) -> None:
-    """Call `callback` each time before JAX has XLA compile, when the persistent cache had no answer; it may raise."""
-
-    def compile_after(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        callback()
-        return original(*args, **kwargs)
-
-    for name in _XLA_FUNCTIONS:
-        if hasattr(compiler, name):
-            setattr(compiler, name, functools.partial(compile_after, getattr(compiler, name)))
-
-
-def can_call_before_xla() -> bool:
-    """Whether this JAX has a function of those that `call_before_xla` looks for."""
-    return any(hasattr(compiler, name) for name in _XLA_FUNCTIONS)
 
 
 class Compilation(NamedTuple):
@@ -59,12 +43,15 @@ class Compilation(NamedTuple):
 def call_before_compile_or_load(callback: Callable[[Compilation], None]) -> bool:
     """Call `callback` each time before JAX looks for a program in its persistent cache, and has XLA compile it.
 
-    It runs within the time that JAX measures as that of the compilation, and must not raise.
+    It runs within the time that JAX measures as that of the compilation, and must not raise. A second time for the same
+    callback without effect.
 
     Returns:
         False where this JAX has no such place; then it is never called.
     """
     original = getattr(compiler, "compile_or_get_cached", None)
+    if getattr(original, "jitwatch_callback", None) is callback:
+        return True
     try:
         signature = inspect.signature(original)  # type: ignore[arg-type]
     except (TypeError, ValueError):
@@ -77,7 +64,9 @@ def call_before_compile_or_load(callback: Callable[[Compilation], None]) -> bool
         callback(Compilation(*(given.get(name) for name in Compilation._fields)))
         return original(*args, **kwargs)  # type: ignore[misc]
 
-    compiler.compile_or_get_cached = functools.wraps(original)(compile_after)  # type: ignore[arg-type]
+    wrapped: Any = functools.wraps(original)(compile_after)  # type: ignore[arg-type]
+    wrapped.jitwatch_callback = callback
+    compiler.compile_or_get_cached = wrapped
     return True
 
 
@@ -173,10 +162,13 @@ def _text(module: Any) -> str:
 
 
 def _digests(module: Any) -> Iterator[str]:
-    """A digest for each constant that the text leaves out, in the order of the text."""
+    """A digest for each constant that the text leaves out, in the order of the text.
+
+    Those of complex and other rare types are left out, as JAX 0.6.1 aborts when it is asked for their value.
+    """
     for operation in _operations(module.operation):
-        for name in sorted(getattr(named, "name", named) for named in operation.attributes):  # names since JAX 0.7
-            value = operation.attributes[name]
+        if operation.name == "stablehlo.constant" and _SAFE.fullmatch(str(operation.results[0].type)):
+            value = operation.attributes["value"]
             if isinstance(value, ir.DenseElementsAttr) and not value.is_splat and len(value) > ELIDED_FROM:
                 yield _digest_of(value)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jitwatch._explain.program_pieces import STEPS
@@ -208,6 +208,7 @@ def test_any_text_has_steps(text: str) -> None:
     assert len(steps_of(text)) == STEPS
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=' \n%@#"<>{}[]()=x80f32,:-', max_size=60))
 def test_steps_of_any_text(text: str) -> None:
     assert len(set(map(len, steps_of(f"{module(*FULL)}{text}")))) == 1
@@ -251,6 +252,7 @@ edits = st.lists(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(operations, edits)
 def test_equal_at_a_step_is_equal_at_all_later_ones(lines: list[str], changes: list[tuple[str, str]]) -> None:
     one = other = module(*lines)
@@ -262,6 +264,7 @@ def test_equal_at_a_step_is_equal_at_all_later_ones(lines: list[str], changes: l
     assert compared(one, other) in EQUALITIES
 
 
+@settings(deadline=None)
 @given(operations, st.permutations(range(40)), st.permutations(["relu", "norm", "x$-.", "_where_0", "main_"]))
 def test_names_of_values_and_functions_do_not_matter(lines: list[str], numbers: list[int], names: list[str]) -> None:
     text = module(*lines)
