@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from key_strategies import keys, text
 
+from jitwatch._judge.judge import judge_function
 from jitwatch._model import CacheKey, FunctionStats, Miss, Snapshot, Stages
 from jitwatch._report.recording.text import render, render_function
 
@@ -99,7 +100,7 @@ def full_snapshot() -> Snapshot:
 PAGES = {
     "full": lambda width: render(full_snapshot(), width=width),
     "cut": lambda width: render(full_snapshot(), width=width, max_functions=1, max_keys=2),
-    "one": lambda width: render_function(train_step(), steps()[:2], width=width),
+    "one": lambda width: render_function(train_step(), steps()[:2], judge_function(train_step()), width=width),
     "small": lambda width: render(snapshot(function_stats("step", keys=[key_stats()])), width=width),
     "empty": lambda width: render(snapshot(), width=width),
 }
