@@ -14,7 +14,7 @@ from typing import Any
 from jitwatch import _config
 from jitwatch._api.install import watching
 from jitwatch._blocks import Block, is_being_defined
-from jitwatch._errors import JitwatchError
+from jitwatch._errors import JitwatchError, repr_of
 from jitwatch._policy.reasons import programs
 from jitwatch._record.recorder import recorder
 from jitwatch._report.assertions.assertion_text import failure_text, function_text, never_called_note
@@ -102,7 +102,7 @@ def assert_traces(
 def _bounds(exactly: int | None, at_most: int | None, at_least: int | None) -> Bounds:
     for name, value in (("exactly", exactly), ("at_most", at_most), ("at_least", at_least)):
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
-            raise JitwatchError(f"{name} must be a whole number of at least 0, not {value!r}.")
+            raise JitwatchError(f"{name} must be a whole number of at least 0, not {repr_of(value)}.")
     if exactly is not None and (at_most is not None or at_least is not None):
         raise JitwatchError("Give exactly=, or at_most= and at_least=, not both.")
     if exactly is None and at_most is None and at_least is None:
@@ -120,7 +120,9 @@ class Assertion(Block[None]):
 
     def __init__(self, verb: str, fn_or_name: Any, bounds: Bounds, eager: bool, this_thread: bool) -> None:
         if not (fn_or_name is None or callable(fn_or_name) or (isinstance(fn_or_name, str) and fn_or_name)):
-            raise JitwatchError(f"Give a function or its name, not {fn_or_name!r}; nothing stands for all functions.")
+            raise JitwatchError(
+                f"Give a function or its name, not {repr_of(fn_or_name)}; nothing stands for all functions."
+            )
         super().__init__(lambda: _Block(verb, fn_or_name, bounds, eager, this_thread), whole=True)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from jitwatch._api.start import begin
 from jitwatch._blocks import Block, is_being_defined
 from jitwatch._capture.hook.registry import watch_of
-from jitwatch._errors import JitwatchError
+from jitwatch._errors import JitwatchError, repr_of
 from jitwatch._policy import say
 from jitwatch._policy.bans import Ban, bans
 from jitwatch._policy.bans import this_thread as number_of_this_thread
@@ -68,12 +68,8 @@ def no_compiles(
 
 @contextmanager
 def _forbidden(functions: Sequence[Any], *how: Any) -> Iterator[None]:
-    ban = _ban("within jitwatch.no_compiles()", functions, *how)
-    bans().add(ban)
-    try:
+    with bans().during(_ban("within jitwatch.no_compiles()", functions, *how)):
         yield
-    finally:
-        bans().remove(ban)
 
 
 def _ban(
@@ -93,7 +89,7 @@ def _name_of(function: Any) -> str | int:
         return function
     watch = watch_of(function)
     if watch is None:
-        raise JitwatchError(f"{function!r} is not a watched function; give one made by watched_jit, or a name.")
+        raise JitwatchError(f"{repr_of(function)} is not a watched function; give one made by watched_jit, or a name.")
     return watch.record.id
 
 

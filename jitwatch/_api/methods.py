@@ -11,9 +11,10 @@ from jitwatch._api.pickling import Recipe, methods_of
 from jitwatch._capture import jax_internals
 from jitwatch._capture.hook.watch import Watch
 from jitwatch._errors import JitwatchError
-from jitwatch._judge.judge import is_stuck, judge_function
+from jitwatch._judge.upkeep import is_stuck
 from jitwatch._model import CacheInfo, CacheKey, Finding, FunctionStats
 from jitwatch._policy.declared import Entry
+from jitwatch._policy.verdict import verdict
 from jitwatch._record.recorder import recorder
 
 _METHODS = (
@@ -74,7 +75,7 @@ class _Methods:
         from jitwatch._report.recording.text import render_function
 
         misses = recorder().misses_of(self.watch.record.id)
-        return render_function(self.cache_stats(), misses, color=bool(color), width=width)
+        return render_function(self.cache_stats(), misses, self.check(), color=bool(color), width=width)
 
     def cache_keys(self) -> list[KeyView]:
         """The known keys with their counts, oldest first, and a way to look at the program of each."""
@@ -90,7 +91,8 @@ class _Methods:
 
     def check(self) -> list[Finding]:
         """What is wrong with this function's recompilations, and with outside values that its programs keep."""
-        return judge_function(self.cache_stats())
+        record = self.watch.record
+        return list(verdict(recorder().definition_snapshot(record)).all_findings())
 
     def heal(self) -> int:
         """Put keys that are stuck on JAX's slow path back on the fast one, without compiling; how many there were."""

@@ -7,8 +7,11 @@ import weakref
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
+import msgspec
+
 from jitwatch import _hub, _state
-from jitwatch._model import CacheKey, CallSite, Change, FunctionStats, KeyStats, Miss
+from jitwatch._model import CacheKey, CallSite, Captured, Change, FunctionStats, KeyStats, Miss
+from jitwatch._record.builds import RECENT_KEYS, Builds
 from jitwatch._record.difference import function_difference
 from jitwatch._record.sums import any_ran, lost_s
 from jitwatch._record.tallies import HitCounter, Tally
@@ -40,6 +43,11 @@ class KeyRecord:
         """Whether jitwatch itself emptied the dispatch cache, so that the next dispatch-only miss counts as a hit."""
         self.heal_pending = False
         """Whether jitwatch stopped a call of this key, after which JAX closes its fast path to the key."""
+        self.given_before: int | None = None
+        """Programs that the function had been given, with this key's own, when the key was new."""
+        self.uses_seen = self.outlived = 0
+        self.state: tuple[str, ...] = ()
+        """Arguments whose arrays came back from the call that compiled."""
         self.entry: Any = lambda: None
         """Weak reference to what JAX's cache entry for this key holds."""
 
@@ -53,14 +61,14 @@ class KeyRecord:
         return KeyStats(
             self.number, self.key, self.hits.value(), self.misses, self.dispatch_only, self.nested, self.failures,
             self.tally.stages(), self.first_unix_s, self.last_miss_unix_s, self.slow_path, self.executable,
-            _sites(self.call_sites), self.declared,
+            _sites(self.call_sites), self.declared, self.outlived, self.state,
         )  # fmt: skip
 
 
 class Ledger(Protocol):
     """What the records of all functions share."""
 
-    lock: _state.Lock
+    lock: _state.CountsLock
     baseline: dict[int, FunctionStats]
     """Counts at the last reset, by the function's number."""
 
@@ -83,9 +91,9 @@ class FunctionRecord:
     def __init__(
         self, ledger: Ledger, number: int, name: str, qualname: str, defined_at: str,
         options: tuple[tuple[str, str], ...], approximate: bool, hits_counted: bool, policy: Asked | None = None,
-        bound: str = "",
+        bound: str = "", code: str = "",
     ) -> None:  # fmt: skip
-        self.bound = bound
+        self.bound, self.code = bound, code
         self.hits_counted = hits_counted
         self.ledger, self.id, self.name, self.qualname = ledger, number, name, qualname
         self.defined_at, self.options, self.approximate = defined_at, options, approximate
@@ -97,9 +105,12 @@ class FunctionRecord:
         self.totals = KeyRecord(0, None, 0.0)
         self.helpers, self.aot, self.backward = Tally(), Tally(), Tally()
         self.last_failure: Miss | None = None
+        self.builds = Builds()
         self.executables = 0
         self.objects: tuple[int, ...] = ()
         """Numbers of the objects that it brings along and that `bound` cannot tell from others."""
+        self.captured: tuple[Captured, ...] | None = None
+        """What it brings along, value by value, as it was at its first trace; None before that."""
         self.source = defined_at
         """The definition as JAX has it; `defined_at` may say later which of the user's functions it stands for."""
         self.program = name
@@ -154,6 +165,7 @@ class FunctionRecord:
                 if miss.call_site and (miss.call_site in each.call_sites or len(each.call_sites) < MAX_CALL_SITES):
                     misses, seconds, _ = each.call_sites.get(miss.call_site, (0, 0.0, ""))
                     each.call_sites[miss.call_site] = misses + 1, seconds + lost_s(miss.stages), miss.library
+            self.builds.add(miss, None if record is self.overflow else record, self.numbered[-RECENT_KEYS:])
             if any_ran(miss.helpers):
                 self.helpers.add(miss.helpers)
             if miss.kind in ("aot", "backward"):
@@ -162,6 +174,10 @@ class FunctionRecord:
                 self.last_failure = miss
             self.ledger.keep(miss)
         _hub.publish(miss)
+
+    def definition(self) -> tuple[str, str, str, str]:
+        """Equal for the function objects that one definition made; one line may have several definitions."""
+        return self.name, self.qualname, self.defined_at, self.code
 
     def is_like(self, other: FunctionRecord) -> bool:
         """Whether two function objects of one definition bring along the same."""
@@ -197,6 +213,12 @@ class FunctionRecord:
         with self.ledger.lock:
             return self._stats(keys)
 
+    def recent_stats(self, programs: int) -> FunctionStats:
+        """The live counts with only the most recent programs, so many, and their keys; the lock is held."""
+        keys = [key for key in self.numbered if key.tally.compiles or key.tally.loads][-programs:]
+        stats = self._stats(keys)
+        return msgspec.structs.replace(stats, builds=stats.builds[-programs:])
+
     def keep_stale(self) -> None:
         """Compare captured values for the last time: at its exit JAX drops its caches, and then nothing is kept."""
         self._stale_at_exit = self._stale()
@@ -208,14 +230,16 @@ class FunctionRecord:
         return tuple(dict.fromkeys(change for key in held for change in self.compare_captured(key.captured)))
 
     def _stats(self, of: Iterable[KeyRecord] | None = None) -> FunctionStats:
-        keys = tuple(record.stats() for record in (self.numbered if of is None else of))
+        keys = tuple(record.stats() for record in self.builds.looked_at(self.numbered if of is None else of))
         totals = self.totals
         return FunctionStats(
             self.id, self.name, self.qualname, self.defined_at, self.options, self.hits_counted,
             sum(key.hits for key in keys) + self.overflow.hits.value(), totals.misses, totals.dispatch_only,
             totals.nested, totals.failures, totals.tally.stages(), self.helpers.stages(), self.aot.stages(),
             self.backward.stages(), keys, self.dropped_keys, _sites(totals.call_sites), self.last_failure,
-            self.approximate, 1, self._stale(), self.bound,
+            self.approximate, 1, self._stale(), self.bound, builds=self.builds.stats(),
+            dropped_builds=self.builds.dropped, given_up=not self.in_use(), captured=self.captured or (),
+            code=self.code,
         )  # fmt: skip
 
 

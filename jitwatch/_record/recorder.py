@@ -10,13 +10,14 @@ import itertools
 import platform
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from jitwatch import _faults, _state
 from jitwatch._model import FunctionStats, Miss, Snapshot
 from jitwatch._record.difference import snapshot_difference
 from jitwatch._record.function_record import FunctionRecord
+from jitwatch._record.programs import ProgramStore
 
 MAX_MISSES = 10_000
 MAX_FUNCTIONS = 10_000
@@ -27,7 +28,7 @@ class Recorder:
     """All functions of the process."""
 
     def __init__(self) -> None:
-        self.lock = _state.Lock()
+        self.lock = _state.CountsLock()
         self.functions: dict[int, FunctionRecord] = {}
         self.baseline: dict[int, FunctionStats] = {}
         self._base: Snapshot | None = None
@@ -36,7 +37,9 @@ class Recorder:
         self._misses: deque[Miss] = deque(maxlen=MAX_MISSES)
         self._dropped_misses = self._dropped_functions = 0
         self._numbers, self._function_numbers = itertools.count(1), itertools.count(1)
+        self.programs = ProgramStore(self.lock)
         self.jax_version = ""
+        self._started_s = time.monotonic()
 
     def add_function(self, **description: Any) -> FunctionRecord:
         """A new function; the oldest that is gone makes room where there are too many."""
@@ -73,7 +76,7 @@ class Recorder:
             return tuple(miss for miss in since if miss.function == number)
 
     def other(
-        self, name: str, qualname: str = "", defined_at: str = "", bound: str = "", token: int = 0
+        self, name: str, qualname: str = "", defined_at: str = "", bound: str = "", token: int = 0, code: str = ""
     ) -> FunctionRecord:
         """The record of programs that belong to no watched function.
 
@@ -83,6 +86,7 @@ class Recorder:
             defined_at: Its definition.
             bound: What the function object brings along.
             token: Tells function objects apart; 0 for the last one of the definition.
+            code: Tells functions of one name and line apart.
         """
         with self.lock:
             if defined_at and not token:
@@ -93,7 +97,7 @@ class Recorder:
             if identity not in self._others:
                 record = self._others[identity] = FunctionRecord(
                     self, next(self._function_numbers), name, qualname or name, defined_at, (), approximate=False,
-                    hits_counted=False, bound=bound,
+                    hits_counted=False, bound=bound, code=code,
                 )  # fmt: skip
                 self._others_by_number[record.id] = record
             return self._others[identity]
@@ -126,8 +130,8 @@ class Recorder:
     def snapshot(self) -> Snapshot:
         """Everything since the last reset, as plain data."""
         with self.lock:
-            now = self.live_snapshot()
-        return now if self._base is None else snapshot_difference(now, self._base)
+            now, base = self._snapshot(), self._base
+        return self.programs.described(now if base is None else snapshot_difference(now, base))
 
     def keep_stale(self) -> None:
         """Do what `FunctionRecord.keep_stale` says, for all functions."""
@@ -138,20 +142,38 @@ class Recorder:
     def reset(self) -> None:
         """Count from zero again; JAX's caches stay as they are."""
         with self.lock:
-            self._base = self.live_snapshot()
+            self._base = self._snapshot()
             self.baseline = {function.id: function for function in self._base.functions}
 
     def live_snapshot(self) -> Snapshot:
         """Everything since the process started."""
         with self.lock:
-            return self._snapshot()
+            now = self._snapshot()
+        return self.programs.described(now)
+
+    def recent_snapshot(self, records: Sequence[FunctionRecord], programs: int) -> Snapshot:
+        """What is known of some functions and of the most recent programs of each, so many."""
+        with self.lock:
+            functions = tuple(record.recent_stats(programs) for record in records)
+        return self._partial_snapshot(functions)
+
+    def definition_snapshot(self, record: FunctionRecord) -> Snapshot:
+        """What is known of all function objects that the definition of this one made, since the last reset."""
+        with self.lock:
+            same = (each for each in self.functions.values() if each.definition() == record.definition())
+            objects = tuple(same) if record.defined_at else (record,)
+        return self._partial_snapshot(tuple(each.stats() for each in objects or (record,)))
+
+    def _partial_snapshot(self, functions: tuple[FunctionStats, ...]) -> Snapshot:
+        misses = self.recent(function.id for function in functions)
+        return self.programs.described(Snapshot(functions, (), misses, 0, 0, 0, 0.0, "", ""))
 
     def _snapshot(self) -> Snapshot:
         others = tuple(other._stats() for other in self._others.values())
         return Snapshot(
             tuple(function._stats() for function in self.functions.values()), others, tuple(self._misses),
             self._dropped_misses, self._dropped_functions, _faults.count(), time.time(), self.jax_version,
-            platform.python_version(),
+            platform.python_version(), wall_s=time.monotonic() - self._started_s,
         )  # fmt: skip
 
 

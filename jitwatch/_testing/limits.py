@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from jitwatch._errors import JitwatchError
+from jitwatch._errors import JitwatchError, repr_of
 from jitwatch._judge.compiled import BACKWARD, FIRST, REPEAT, UNKNOWN, Program, program_count, programs_made
 from jitwatch._judge.judge import CODES, explanations
 from jitwatch._judge.remedies import advice_for
@@ -69,7 +69,7 @@ def max_compiles(n: Any, fn: Any = None) -> Limit:
         JitwatchError: `n` or `fn` is not valid.
     """
     if isinstance(n, bool) or not isinstance(n, int) or n < 0:
-        raise JitwatchError(f"n is {n!r}; valid is a whole number of at least 0: {USES}.")
+        raise JitwatchError(f"n is {repr_of(n)}; valid is a whole number of at least 0: {USES}.")
     if fn is None:
         return Limit(f"max_compiles({n})", n)
     if isinstance(fn, str) and fn:
@@ -77,7 +77,7 @@ def max_compiles(n: Any, fn: Any = None) -> Limit:
     function = _innermost(fn)
     name = getattr(function, "__name__", None)
     if not isinstance(name, str):
-        raise JitwatchError(f"fn is {fn!r}; valid is a function or its name: {USES}.")
+        raise JitwatchError(f"fn is {repr_of(fn)}; valid is a function or its name: {USES}.")
     code = getattr(function, "__code__", None)
     place = f"{code.co_filename}:{code.co_firstlineno}" if isinstance(code, types.CodeType) else ""
     return Limit(f"max_compiles({n}, fn={name})", n, name, place)

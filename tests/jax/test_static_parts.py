@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from jitwatch._capture.keys import static_parts, values
-from jitwatch._capture.keys.key_maker import KeyMaker, remember_initial_context
+from jitwatch._capture.keys.key_maker import KeyMaker
+from jitwatch._capture.keys.trace_context import remember_initial_context
 from jitwatch._explain.explain import changes
 from jitwatch._model import CacheKey, Static
 
@@ -120,7 +121,7 @@ def test_partial_and_bound_method() -> None:
 
 def test_texts_of_functions_and_jitted_functions_name_the_line() -> None:
     function = lambda x: x
-    place = f"{__file__}:{function.__code__.co_firstlineno}"
+    place = f"{__file__}:{function.__code__.co_firstlineno}:26"
 
     assert of(function).text.endswith(f"<lambda> at {place}")
     assert of(jax.jit(function)).text == f"jit of {of(function).text}"

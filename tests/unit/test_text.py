@@ -54,7 +54,7 @@ def remade(count: int = 5) -> list[FunctionStats]:
 def troubled() -> FunctionStats:
     """A function of which everything is said that can be."""
     scale = leaf((), weak_type=True, source="python")
-    under_vmap = key({"x": leaf((3,)), "scale": scale}, transform=("BatchTracer",))
+    under_vmap = key({"x": leaf((3,)), "scale": scale}, transform=("vmap[8]",))
     return function_stats(
         "loss",
         id=3,

@@ -14,7 +14,7 @@ import jax
 
 from jitwatch import _faults
 from jitwatch._capture import jax_internals
-from jitwatch._capture.events.frames import Frame, pop
+from jitwatch._capture.events.frames import Frame, pop, thread_state
 from jitwatch._capture.hook.watch import Watch, own_stages
 from jitwatch._capture.observer import observer
 from jitwatch._model import Stages
@@ -34,6 +34,8 @@ def _wrapped_by(watch: Watch) -> Any:
             return watch.fun(*args, **kwargs)
         size = jax_internals.dispatch_cache_size(watch.inner)
         frame = Frame("call", watch.record, watch.body)
+        stack = thread_state().stack
+        depth = len(stack)
         try:
             begun = _faults.contain("the begin of a call", watch.begin, frame, args, kwargs, default=False)
             result = watch.inner(*args, **kwargs)
@@ -41,7 +43,7 @@ def _wrapped_by(watch: Watch) -> Any:
             if not begun:
                 return result
             if grown or own_stages(frame) != Stages() or frame.kind == "nested":
-                _faults.contain("counting a miss", watch.end, frame, None, default=None)
+                _faults.contain("counting a miss", watch.end, frame, (result, None), default=None)
             else:
                 _faults.contain("counting a hit", _count_hit, watch, frame, default=None)
         except BaseException as error:
@@ -49,7 +51,7 @@ def _wrapped_by(watch: Watch) -> Any:
                 _faults.contain("counting a failed call", watch.failed, frame, error, default=None)
             raise
         finally:
-            pop(frame)
+            del stack[depth:]
         if frame.alerts:
             watch.speak(frame)
         return result

@@ -26,9 +26,13 @@ class Patch:
         self._in_place = True
         self.jit = self._make_jit()
         self._ahead = jax_internals.ahead_functions()
-        jax_internals.set_ahead_functions({name: _counted_ahead(name, of) for name, of in self._ahead.items()})
-        for module in tuple(sys.modules.values()):
-            _faults.contain("watching the functions of a module", self._replace_in, module, default=None)
+        try:
+            jax_internals.set_ahead_functions({name: _counted_ahead(name, of) for name, of in self._ahead.items()})
+            for module in tuple(sys.modules.values()):
+                _faults.contain("watching the functions of a module", self._replace_in, module, default=None)
+        except BaseException:  # a Ctrl-C
+            self.remove()
+            raise
 
     def remove(self) -> None:
         """Put JAX's own `jit` back wherever this one still stands; functions made meanwhile stay watched."""
@@ -46,8 +50,8 @@ class Patch:
             return
         for name, value in tuple(names.items()):
             if value is jax_internals.plain_jit:
-                setattr(module, name, self.jit)
                 self._places.append((module, name))
+                setattr(module, name, self.jit)
 
     def _make_jit(self) -> Any:
         @functools.wraps(jax_internals.plain_jit)

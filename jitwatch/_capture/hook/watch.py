@@ -16,12 +16,14 @@ from jitwatch._capture.events import stages
 from jitwatch._capture.events.frames import Frame, pop, push, thread_state
 from jitwatch._capture.events.misses import new_miss
 from jitwatch._capture.functions import captured, definition, identity
-from jitwatch._capture.functions.call_site import innermost_user_line, running_test, user_frame
+from jitwatch._capture.functions.call_site import call_site, innermost_user_line, running_test, user_frame
 from jitwatch._capture.hook.body import body_of
 from jitwatch._capture.hook.registry import log_switch, registry
 from jitwatch._capture.keys import key_maker
+from jitwatch._capture.keys.returned import returned_arguments
 from jitwatch._capture.keys.values import describe
 from jitwatch._capture.observer import observer
+from jitwatch._errors import pass_interrupt
 from jitwatch._model import CacheKey, Change, LoggedCall, Miss, Stages
 from jitwatch._record.function_record import FunctionRecord, KeyRecord
 from jitwatch._record.recorder import recorder
@@ -61,7 +63,8 @@ class Watch:
                 name=name,
                 qualname=identity.qualified_name(self.fun, name),
                 bound=identity.bound_values(self.fun),
-                defined_at=jax_internals.source_of(self.fun),
+                code=identity.code_of(self.fun),
+                defined_at=identity.definition_of(self.fun) or call_site(),
                 options=_option_texts(options),
                 policy=policy,
                 approximate=not exact,
@@ -69,6 +72,7 @@ class Watch:
             )
             records[cache].in_use = weakref.ref(self.body)
             records[cache].objects = identity.bound_objects(self.fun)
+            records[cache].source = jax_internals.source_of(self.fun)
         self.record: FunctionRecord = records[cache]
         self.policy = policy
         """What the author asked for; lives as long as this, while the record refers to it weakly."""
@@ -90,19 +94,21 @@ class Watch:
     def ahead(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """JAX's `lower`, `trace` or `eval_shape`, with what it runs counted as work ahead of time."""
         frame = Frame("aot", self.record, self.body)
+        stack = thread_state().stack
+        depth = len(stack)
         try:
             push(frame)
             return getattr(self.inner, name)(*args, **kwargs)
         finally:
+            del stack[depth:]
             _faults.contain("work ahead of time", self._end_ahead, frame, name, default=None)
 
     def _end_ahead(self, frame: Frame, name: str, caller: tuple[str, str] | None = None) -> None:
-        pop(frame)
         if name == "lower":
             stages.lowered_ahead(self.record)
         own = own_stages(frame)
         if own != Stages():
-            miss = new_miss(self.record, "aot", own, helpers=frame.helpers.stages())
+            miss = new_miss(self.record, "aot", own, helpers=frame.helpers.stages(), program=frame.program)
             if caller is not None:
                 miss = msgspec.structs.replace(miss, call_site=caller[0], library=caller[1])
             self.record.add(miss, None)
@@ -110,10 +116,13 @@ class Watch:
     def compile_lowered(self, lowered: Any, caller: tuple[str, str]) -> None:
         """Compile a program that `ahead` lowered, on any thread, and count it for the caller's line and library."""
         frame = Frame("aot", self.record, self.body)
+        stack = thread_state().stack
+        depth = len(stack)
         try:
             push(frame)
             lowered.compile()
         finally:
+            del stack[depth:]
             self._end_ahead(frame, "compile", caller)
 
     def hook(self, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -121,18 +130,20 @@ class Watch:
 
         def cache_miss(*args: Any, **kwargs: Any) -> Any:
             frame = Frame("call", self.record, self.body)
+            stack = thread_state().stack
+            depth = len(stack)
             try:  # from here on, so that an interrupt at any moment leaves no frame behind
                 begun = _faults.contain("the begin of a miss", self.begin, frame, args, kwargs, default=False)
                 result = original(*args, **kwargs)
                 if not begun:
                     return result
-                fastpath = _faults.contain("counting a miss", self.end, frame, result[1], default=result[1])
+                fastpath = _faults.contain("counting a miss", self.end, frame, result, default=result[1])
             except BaseException as error:
                 if frame.is_under_way():
                     _faults.contain("counting a failed call", self.failed, frame, error, default=None)
                 raise
             finally:
-                pop(frame)
+                del stack[depth:]
             if frame.alerts:
                 self.speak(frame)
             return (result[0], fastpath, *result[2:])
@@ -152,14 +163,19 @@ class Watch:
             if call.under_trace:
                 frame.kind = "nested"
                 stages.transformed(self.record)
-        except Exception as error:  # a fault only if JAX does not refuse the arguments as well
+        except BaseException as error:  # a fault only if JAX does not refuse the arguments as well
+            pass_interrupt(error)
             frame.key_error = error
         push(frame)
         observer().began(frame)
         return True
 
-    def end(self, frame: Frame, fastpath: Any) -> Any:
-        """After JAX handled a miss: count it; returns the fast-path data to give to C++."""
+    def end(self, frame: Frame, result: Any) -> Any:
+        """After JAX handled a miss: count it; returns the fast-path data to give to C++.
+
+        `result` is what `cache_miss` returned: outputs, fast-path data, and more (JAX 0.6.1 to 0.12).
+        """
+        fastpath = result[1]
         pop(frame)
         observer().ended(frame)
         call = frame.call
@@ -177,6 +193,8 @@ class Watch:
                 key.captured = captured.values_of(self.fun)
             self._count(frame, key, own, slow_path=self._exact and fastpath is None and frame.kind == "call")
             programs = own.compiles + own.loads
+            if programs and call is not None:
+                key.state = returned_arguments(call.key, result[0])
             key.declared = (
                 key.declared
                 or thread_state().declaring
@@ -222,7 +240,10 @@ class Watch:
             self.record.expect_rebuild()
 
     def _count(self, frame: Frame, key: KeyRecord, own: Stages, **details: Any) -> None:
-        miss = new_miss(self.record, frame.kind, own, key=key.number or None, helpers=frame.helpers.stages(), **details)
+        miss = new_miss(
+            self.record, frame.kind, own, key=key.number or None, helpers=frame.helpers.stages(),
+            program=frame.program, **details,
+        )  # fmt: skip
         self.record.add(miss, key)
         self._log(frame.call, key, miss)
 
@@ -249,7 +270,7 @@ class Watch:
         counter.entry = Entry(call, fastpath.xla_executable)
         key.entry = weakref.ref(counter)
         if log_switch().active:  # no fast path, and so nothing of JAX's that would keep the entry
-            log_switch().kept.append(counter)
+            log_switch().kept[key] = counter
             return None
         return jax_internals.count_hits(fastpath, counter) if self.count_hits else fastpath
 
@@ -280,7 +301,7 @@ def _hooked_by(watch: Watch) -> Any:
     cache_name = "jitwatch" if watch.count_hits else "jitwatch, misses only"
     result = jax_internals.with_hook(watch.plain, watch.inner, watch.hook, cache_name=cache_name)
     watch.function = weakref.ref(result)
-    registry().hooked.add(result)
+    registry().add(result)
     return result
 
 
@@ -306,7 +327,8 @@ def _captured_differences(reference: Any, then: dict[Any, Any]) -> tuple[Change,
     try:
         fun = reference()
         return () if fun is None else tuple(captured.differences(fun, then))
-    except Exception as error:
+    except BaseException as error:
+        pass_interrupt(error)
         _faults.record("comparing captured values", error)
         return ()
 

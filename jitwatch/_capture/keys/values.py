@@ -30,6 +30,7 @@ from jitwatch._capture.keys.static_parts import (
     holds_arrays,
     stored_attributes,
 )
+from jitwatch._errors import pass_interrupt
 from jitwatch._model import Static
 
 MAX_TEXT = 120
@@ -48,12 +49,21 @@ def describe(value: Any, depth: int = 3) -> str:
 
     A function's text may be longer, so that its line is not cut off.
     """
-    text = _describe(value, depth)
-    limit = MAX_FUNCTION_TEXT if isinstance(value, _FUNCTIONS) else MAX_TEXT
+    text = _describe(value, depth)  # which never raises
+    limit = MAX_FUNCTION_TEXT if issubclass(type(value), _FUNCTIONS) else MAX_TEXT
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def _describe(value: Any, depth: int) -> str:
+    """Its text; where the value's own code fails, or raises to end the program, what it is an object of."""
+    try:
+        return _text_of(value, depth)
+    except BaseException as error:
+        pass_interrupt(error)
+        return f"{type(value).__name__} object"
+
+
+def _text_of(value: Any, depth: int) -> str:
     kind = type(value)
     if kind in _PRIMITIVES:
         return repr(value[:MAX_TEXT] if kind in (str, bytes) else value) if _is_short(value) else f"<{kind.__name__}>"
@@ -117,12 +127,23 @@ def _describe_function(value: Any) -> str:
         inner = inner.__wrapped__
     code = getattr(inner, "__code__", None)
     place = f" at {code.co_filename}:{code.co_firstlineno}" if code else ""
+    if isinstance(code, types.CodeType) and (column := lambda_column(code)):
+        place += f":{column}"
     if isinstance(value, types.MethodType):
         return f"bound method {value.__qualname__}{place}"
     wrapped = getattr(value, "__wrapped__", None)
     if isinstance(value, jax_internals.PjitFunction) and wrapped is not None:
         return f"jit of {_describe(wrapped, 1)}"
     return _ADDRESS.sub("", f"{value.__qualname__}{place}")
+
+
+@functools.lru_cache(maxsize=1024)
+def lambda_column(code: types.CodeType) -> int:
+    """The first column of a lambda's body, counted from 1, as several can stand on a line; 0 where it is not known."""
+    if code.co_name != "<lambda>":
+        return 0
+    columns = [column for line, _, column, _ in code.co_positions() if line is not None and column]
+    return min(columns, default=-1) + 1
 
 
 def _content(array: Any) -> str:
@@ -149,10 +170,7 @@ def _describe_object(value: Any) -> str:
     kind = type(value)
     if _is_inherited(kind, "__repr__") or holds_arrays(value):
         return f"{kind.__qualname__} object"
-    try:
-        return " ".join(_ADDRESS.sub("", repr(value)).split())
-    except Exception:
-        return f"{kind.__qualname__} object"
+    return " ".join(_ADDRESS.sub("", repr(value)).split())
 
 
 def compares_by_identity(value: Any) -> bool:
@@ -235,7 +253,8 @@ class StaticTable:
                 pair = (path, self._part(child, budget, depth - (not isinstance(child, Group))))
                 result.append(self._share(pair))
             return tuple(result)
-        except Exception:  # an object of the user's that does not let itself be looked at; the token is enough
+        except BaseException as error:  # an object that does not let itself be looked at; the token is enough
+            pass_interrupt(error)
             return ()
 
     def _part(self, value: Any, budget: _Budget, depth: int) -> Static:
@@ -323,7 +342,8 @@ class _Same(_Reference):
 def _is_hashable(value: Any) -> bool:
     try:
         hash(value)
-    except Exception:
+    except BaseException as error:
+        pass_interrupt(error)
         return False
     return True
 
