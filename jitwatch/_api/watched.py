@@ -132,14 +132,18 @@ def watched_jit(
             watched function of the same function has another value for it.
         TypeError, ValueError: What `jax.jit` raises for the same arguments.
     """
-    own = _given(
-        max_keys=max_keys, max_compiles=max_compiles, on_excess=on_excess, expect=expect, warn_compiles=warn_compiles
-    )
+    own = {
+        "max_keys": max_keys, "max_compiles": max_compiles, "on_excess": on_excess, "expect": expect,
+        "warn_compiles": warn_compiles,
+    }  # fmt: skip
+    own = {name: value for name, value in own.items() if value is not None}
     valid = _faults.contain("reading the options", _are_valid, own, default=False)
     if not fun and options.keys() <= jit_option_names():
         return functools.partial(watched_jit, **own, **options)
     jitted = _jit(fun, options)
-    return _watched(jitted, options, own) if valid else jitted
+    if not valid:
+        return jitted
+    return _faults.contain("watching a function", _watched, jitted, options, own, default=jitted)
 
 
 @overload
@@ -176,9 +180,11 @@ def watch(
     Raises:
         JitwatchError: It is no jitted function, or an option is not valid.
     """
-    own = _given(
-        max_keys=max_keys, max_compiles=max_compiles, on_excess=on_excess, expect=expect, warn_compiles=warn_compiles
-    )
+    own = {
+        "max_keys": max_keys, "max_compiles": max_compiles, "on_excess": on_excess, "expect": expect,
+        "warn_compiles": warn_compiles,
+    }  # fmt: skip
+    own = {name: value for name, value in own.items() if value is not None}
     valid = _faults.contain("reading the options", _are_valid, own, default=False)
     if not jitted:
         return functools.partial(watch, **own)
@@ -193,11 +199,10 @@ def watch(
     options: dict[str, Any] = {}
     jit_options = jax_internals.jit_options
     options = _faults.contain("reading the options", jit_options, function, jit_option_names(), default=options)
-    return _watched(plain_of(function), options, own) if valid else function
-
-
-def _given(**own: Any) -> dict[str, Any]:
-    return {name: value for name, value in own.items() if value is not None}
+    plain = _faults.contain("watching a function", plain_of, function, default=function)
+    return (
+        _faults.contain("watching a function", _watched, plain, options, own, default=function) if valid else function
+    )
 
 
 def _are_valid(own: dict[str, Any]) -> bool:
@@ -213,15 +218,13 @@ def jit_option_names() -> frozenset[str]:
 
 
 def _jit(fun: tuple[Any, ...], options: dict[str, Any]) -> Any:
-    if jax_internals.is_plain_use_of_jit(fun, options):
+    if _faults.contain("reading the options", jax_internals.is_plain_use_of_jit, fun, options, default=True):
         return jax_internals.plain_jit(*fun, **options)
     return call_as(sys._getframe(2), jax_internals.plain_jit, *fun, **options)
 
 
 def _watched(jitted: Any, options: dict[str, Any], own: dict[str, Any]) -> Any:
-    if _config.option("mode") == "off":
-        return jitted
-    return _faults.contain("watching a function", watch_jitted, jitted, options, own, default=jitted)
+    return jitted if _config.option("mode") == "off" else watch_jitted(jitted, options, own)
 
 
 def watch_jitted(jitted: Any, options: dict[str, Any], own: dict[str, Any]) -> Any:

@@ -56,7 +56,7 @@ class Patch:
     def _make_jit(self) -> Any:
         @functools.wraps(jax_internals.plain_jit)
         def jit(*fun: Any, **options: Any) -> Any:
-            if jax_internals.is_plain_use_of_jit(fun, options):
+            if _faults.contain("reading the options", jax_internals.is_plain_use_of_jit, fun, options, default=True):
                 jitted = jax_internals.plain_jit(*fun, **options)
             else:
                 jitted = call_as(sys._getframe(1), jax_internals.plain_jit, *fun, **options)
