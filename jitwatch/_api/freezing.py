@@ -14,6 +14,7 @@ from jitwatch._policy import say
 from jitwatch._policy.bans import Ban, bans
 from jitwatch._policy.bans import this_thread as number_of_this_thread
 from jitwatch._record.recorder import recorder
+from jitwatch._words.safe_text import clean
 
 _FROZEN = "after jitwatch.freeze()"
 
@@ -84,4 +85,4 @@ def _near(name: str, known: set[str]) -> str:
     near = difflib.get_close_matches(name, sorted(known), 3)
     if near:
         return f"did you mean {' or '.join(map(repr, near))}?"[:-1] + "?"
-    return f"there are: {', '.join(sorted(known)[:20]) or 'none'}"
+    return f"there are: {', '.join(map(clean, sorted(known)[:20])) or 'none'}"
