@@ -66,9 +66,10 @@ def _call_log(write: Callable[[str], Any] | None = None) -> Iterator[list[str]]:
 def call_line(event: LoggedCall) -> str:
     """One call as text: `f(x f32[3], n=2) -> COMPILED executable 2 (trace 3 ms, lower 2 ms, compile 81 ms)`."""
     from jitwatch._words.key_text import key_line
+    from jitwatch._words.safe_text import clean
 
     arguments = "…" if event.key is None else key_line(event.key, 160)
-    return f"{event.name}({arguments}) -> {_outcome(event)}"
+    return f"{clean(event.name)}({arguments}) -> {clean(_outcome(event), 400)}"
 
 
 def _outcome(event: LoggedCall) -> str:

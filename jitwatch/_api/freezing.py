@@ -16,6 +16,7 @@ from jitwatch._policy import say
 from jitwatch._policy.bans import Ban, bans
 from jitwatch._policy.bans import this_thread as number_of_this_thread
 from jitwatch._record.recorder import recorder
+from jitwatch._words.safe_text import clean
 
 _FROZEN = "after jitwatch.freeze()"
 
@@ -96,5 +97,5 @@ def _name_of(function: Any) -> str | int:
 def _near(name: str, known: set[str]) -> str:
     near = difflib.get_close_matches(name, sorted(known), 3)
     if near:
-        return f"did you mean {' or '.join(map(repr, near))}?"
-    return f"there are: {', '.join(sorted(known)[:20]) or 'none'}."
+        return f"did you mean {' or '.join(repr(clean(each)) for each in near)}?"
+    return f"there are: {', '.join(map(clean, sorted(known)[:20])) or 'none'}."

@@ -11,6 +11,7 @@ from jitwatch._capture.hook.watch import Entry, Watch
 from jitwatch._capture.keys import trace_context
 from jitwatch._errors import JitwatchError
 from jitwatch._model import CacheKey, KeyStats, Stages
+from jitwatch._words.safe_text import clean
 
 
 class KeyView:
@@ -80,8 +81,8 @@ class KeyView:
         counter = None if record is None else record.entry()
         if counter is None:
             raise JitwatchError(
-                f"Key {self.number} of {self._watch.record.name} has no entry in JAX's dispatch cache now: it was "
-                "evicted or cleared, or the call never got one. Call the function with these arguments again first."
+                f"Key {self.number} of {clean(self._watch.record.name)} has no entry in JAX's dispatch cache now: it "
+                "was evicted or cleared, or the call never got one. Call the function with these arguments again first."
             )
         return counter.entry  # type: ignore[no-any-return]
 
@@ -89,8 +90,9 @@ class KeyView:
         call = self._entry().call
         if trace_context.context_now() != self.key.context:
             raise JitwatchError(
-                f"Key {self.number} of {self._watch.record.name} belongs to the context {dict(self.key.context)}, and "
-                f"now it is {dict(trace_context.context_now())}. Ask again under the same settings."
+                f"Key {self.number} of {clean(self._watch.record.name)} belongs to the context "
+                f"{dict(self.key.context)}, "
+                f"and now it is {dict(trace_context.context_now())}. Ask again under the same settings."
             )
         args, kwargs = self._watch.key_maker.abstract_arguments(call)
         return self._watch.inner.trace(*args, **kwargs)

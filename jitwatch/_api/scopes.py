@@ -13,6 +13,7 @@ from jitwatch._errors import JitwatchError
 from jitwatch._model import Snapshot
 from jitwatch._record.difference import snapshot_difference
 from jitwatch._record.recorder import recorder
+from jitwatch._words.safe_text import clean
 
 
 def snapshot() -> Snapshot:
@@ -70,7 +71,9 @@ class Recording:
             known = sorted({function.name for function in functions})
             functions = tuple(function for function in functions if function.name == name)
             if not functions:
-                raise JitwatchError(f"No watched function is named {name!r}; there are: {', '.join(known) or 'none'}.")
+                raise JitwatchError(
+                    f"No watched function is named {name!r}; there are: {', '.join(map(clean, known)) or 'none'}."
+                )
         return sum(function.stages.compiles for function in functions)
 
 

@@ -65,7 +65,8 @@ def _clusters(steps: Sequence[Step], programs: Mapping[str, Program]) -> Iterato
         known = program is not None and len(program.steps) > _LEVEL
         if step.key is None:
             continue
-        clusters.setdefault(program.steps[_LEVEL] if known and program is not None else "", []).append(step)
+        name = program.steps[_LEVEL] if known and program is not None else f"unknown {len(clusters)}"
+        clusters.setdefault(name, []).append(step)
     merged = _joined_by_calls(clusters)
     yield from (members for members in merged if len(members) > 1)
 

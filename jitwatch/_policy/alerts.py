@@ -11,8 +11,11 @@ from jitwatch._model import Alert, CacheKey, Finding, FunctionStats
 from jitwatch._policy.reasons import reason
 from jitwatch._record.function_record import FunctionRecord
 from jitwatch._record.recorder import recorder
+from jitwatch._words.safe_text import clean
 
 MAX_SHOWN = 6
+MAX_LINE = 4_000
+"""Characters of a line; names in it come from the program, and must not write to a terminal more than their text."""
 
 
 def churn_alert(finding: Finding, stats: Sequence[FunctionStats]) -> Alert:
@@ -31,7 +34,9 @@ def churn_alert(finding: Finding, stats: Sequence[FunctionStats]) -> Alert:
 
 def _text(first: str, differences: str, advice: str, code: str) -> str:
     lines = [first, *([f"  {differences}"] if differences else []), *([f"  fix: {advice}"] if advice else [])]
-    return "\n".join(lines) + (f" [{code}; docs/findings.md#{code.lower()}]" if code else "")
+    lines = [part for line in lines for part in line.split("\n")]
+    whole = "\n".join(clean(line, MAX_LINE) for line in lines)
+    return whole + (f" [{code}; docs/findings.md#{code.lower()}]" if code else "")
 
 
 def forbidden(kind: str, record: FunctionRecord, key: CacheKey | None, rule: str, place: str, count: int) -> Alert:

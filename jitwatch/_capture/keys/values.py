@@ -297,12 +297,18 @@ class StaticTable:
 class _Reference:
     """Hashes and compares like a value within a scope, without keeping the value alive where Python allows that."""
 
-    __slots__ = ("__weakref__", "_hash", "_scope", "_value")
+    __slots__ = ("__weakref__", "_gone", "_hash", "_scope", "_value")
 
     def __init__(self, value: Any, scope: type | str, forget: Callable[[Any], None]) -> None:
         self._hash = _hash_of(value) if scope == "" else hash((scope, _hash_of(value)))
         self._scope = scope
-        self._value = _weakly(value, lambda _: forget(self))
+        self._gone = False
+
+        def gone(_: Any) -> None:
+            self._gone = True  # before the table is asked for it: from now on it equals itself alone
+            forget(self)
+
+        self._value = _weakly(value, gone)
 
     def __hash__(self) -> int:
         return self._hash
@@ -310,6 +316,8 @@ class _Reference:
     def __eq__(self, other: object) -> bool:
         if self is other:
             return True
+        if self._gone or (isinstance(other, _Reference) and other._gone):  # asked within a callback of a weak reference
+            return False
         mine = self._value()
         if not isinstance(other, _Reference):
             return mine is not None and bool(mine == other)
@@ -327,9 +335,14 @@ class _Same(_Reference):
     __slots__ = ()
 
     def __init__(self, value: Any, forget: Callable[[Any], None]) -> None:
-        self._hash, self._scope = id(value), "is"
+        self._hash, self._scope, self._gone = id(value), "is", False
+
+        def gone(_: Any) -> None:
+            self._gone = True
+            forget(self)
+
         try:
-            self._value = weakref.ref(value, lambda _: forget(self))
+            self._value = weakref.ref(value, gone)
         except TypeError:
             self._value = lambda: None
 
