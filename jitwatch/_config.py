@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jitwatch._errors import JitwatchError
+from jitwatch._errors import JitwatchError, repr_of
 
 MODES = ("warn", "error", "off")
 
@@ -103,7 +103,9 @@ def _checked(name: str, value: Any, source: str) -> Any:
     try:
         return OPTIONS[name].read(value)
     except (ValueError, TypeError):
-        raise JitwatchError(f"{source} has the value {value!r} for {name!r}; valid is {OPTIONS[name].valid}.") from None
+        raise JitwatchError(
+            f"{source} has the value {repr_of(value)} for {name!r}; valid is {OPTIONS[name].valid}."
+        ) from None
 
 
 def _project_options() -> tuple[dict[str, Any], Path]:

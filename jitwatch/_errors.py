@@ -1,8 +1,15 @@
-"""The errors and warnings that users can catch."""
+"""The errors and warnings that users can catch, and what to make of those that the user's own code raises."""
 
 from __future__ import annotations
 
+import dis
+import signal
+import threading
+from collections.abc import Iterator
+from types import CodeType, TracebackType
 from typing import Any
+
+_MAX_REPR = 200
 
 
 class JitwatchError(Exception):
@@ -72,3 +79,52 @@ WARNINGS: dict[str, type[RecompilationWarning]] = {
 
 for _public in (JitwatchError, RecompilationError, RecompilationWarning, *WARNINGS.values()):
     _public.__module__ = "jitwatch"
+
+
+def pass_interrupt(error: BaseException) -> None:
+    """Raise an exception again that came from a signal's handler; for where the user's code is not to end anything."""
+    if is_interrupt(error):
+        raise error
+
+
+def repr_of(value: Any) -> str:
+    """The repr of a value of the user's in an error message, one line, whatever the value's own code does."""
+    try:
+        return " ".join(repr(value)[:_MAX_REPR].split())
+    except BaseException as error:
+        pass_interrupt(error)
+        return f"<{type(value).__name__} object>"
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Whether an exception came from a signal's handler: meant for the program, whatever code it met on its way.
+
+    A `KeyboardInterrupt` that the code at hand raised itself is none: that ends no program from within a repr.
+    """
+    if threading.current_thread() is not threading.main_thread():  # the one on which Python runs handlers
+        return False
+    handlers = set(_handlers())
+    innermost: TracebackType | None = None
+    frames = error.__traceback__
+    while frames is not None:
+        if frames.tb_frame.f_code in handlers:
+            return True
+        innermost, frames = frames, frames.tb_next
+    return isinstance(error, KeyboardInterrupt) and not (innermost is not None and _raises(innermost))
+
+
+def _handlers() -> Iterator[CodeType]:
+    """The code of the handlers that are written in Python; the one that makes a Ctrl-C an exception is not."""
+    for number in signal.valid_signals():
+        handler = signal.getsignal(number)
+        if callable(handler):
+            function = getattr(handler, "__func__", handler)
+            code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
+            if isinstance(code, CodeType):
+                yield code
+
+
+def _raises(traceback: TracebackType) -> bool:
+    """Whether it is a `raise` at which a frame stopped."""
+    code = traceback.tb_frame.f_code.co_code
+    return traceback.tb_lasti < len(code) and dis.opname[code[traceback.tb_lasti]] in ("RAISE_VARARGS", "RERAISE")

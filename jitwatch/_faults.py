@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from jitwatch import _state
-from jitwatch._errors import JitwatchError
+from jitwatch._errors import JitwatchError, pass_interrupt
 
 T = TypeVar("T")
 
@@ -40,20 +40,21 @@ def record(where: str, error: BaseException) -> None:
             _logger.error(
                 "jitwatch failed in %s; the program goes on, counts may be incomplete from here.", where, exc_info=error
             )
-        except Exception:  # a user's handler or a closed stream must not reach the watched call
-            pass
+        except BaseException as broken:  # a user's handler or a closed stream must not reach the watched call
+            pass_interrupt(broken)
 
 
 def contain(where: str, function: Callable[..., T], *args: Any, default: T) -> T:
     """What the function returns; where it fails, a fault at `where`, and the default.
 
-    A `JitwatchError` is no fault: it tells the user what to mend, so it goes on.
+    A `JitwatchError` is no fault: it tells the user what to mend, so it goes on. Nor is what a signal's handler raises.
     """
     try:
         return function(*args)
     except JitwatchError:
         raise
-    except Exception as error:
+    except BaseException as error:  # a repr of the user's may raise SystemExit too
+        pass_interrupt(error)
         record(where, error)
         return default
 

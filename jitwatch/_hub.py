@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jitwatch import _faults, _state
+from jitwatch._errors import pass_interrupt
 
 Subscriber = Callable[[Any], None]
 
@@ -14,35 +15,33 @@ class Hub:
     """Who is told of events."""
 
     def __init__(self) -> None:
-        self._lock = _state.Lock()
-        self.subscribers: tuple[Subscriber, ...] = ()
-
-    def add(self, subscriber: Subscriber) -> None:
-        """Tell this one too."""
-        with self._lock:
-            self.subscribers = (*self.subscribers, subscriber)
-
-    def remove(self, subscriber: Subscriber) -> None:
-        """Tell this one no more."""
-        with self._lock:
-            self.subscribers = tuple(other for other in self.subscribers if other is not subscriber)
+        self.subscribers: dict[object, Subscriber] = {}
+        """Each under a token of its own: one step adds it and one takes it away, so that no lock is needed."""
 
 
 def subscribe(subscriber: Subscriber) -> Callable[[], None]:
     """Call `subscriber(event)` for each event from now on; returns what ends that."""
-    hub = _state.part(Hub)
-    hub.add(subscriber)
+    hub, token = _state.part(Hub), object()
+    hub.subscribers[token] = subscriber
 
     def unsubscribe() -> None:
-        hub.remove(subscriber)
+        hub.subscribers.pop(token, None)
 
     return unsubscribe
 
 
 def publish(event: Any) -> None:
     """Hand an event to every subscriber on this thread; one that fails is recorded as a fault."""
-    for subscriber in _state.part(Hub).subscribers:
+    subscribers = _state.part(Hub).subscribers
+    if not subscribers:
+        return
+    for subscriber in subscribers.copy().values():
         try:
             subscriber(event)
-        except Exception as error:
-            _faults.record(f"subscriber {getattr(subscriber, '__qualname__', subscriber)!s}", error)
+        except BaseException as error:
+            pass_interrupt(error)
+            _faults.record(f"subscriber {_name(subscriber)}", error)
+
+
+def _name(subscriber: Subscriber) -> str:
+    return str(getattr(subscriber, "__qualname__", None) or type(subscriber).__qualname__)

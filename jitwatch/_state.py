@@ -5,6 +5,7 @@ Parts are found by their class, so that this module knows none of them. `use` pu
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 import weakref
@@ -15,31 +16,44 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-class Lock:
+_RLock: Any = type(threading.RLock())
+
+
+class Lock(_RLock):  # type: ignore[misc]
     """A reentrant lock that is free in a process that was forked, whoever held it in the parent.
 
-    Of the threads that hold locks, a fork takes along the forking one alone.
+    Of the threads that hold locks, a fork takes along the forking one alone. `with` takes it and frees it in C, in one
+    step: a Ctrl-C cannot come between the lock and the block, as it could within methods written in Python.
     """
 
+    awaited_by_fork = False
+    """Whether a fork waits until no other thread is at what the lock guards, so that it is whole in the child."""
+
     def __init__(self) -> None:
-        self._lock = threading.RLock()
-        _locks.add(self)
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        try:
-            self._lock.release()
-        except RuntimeError:  # it was taken before the fork that made a new one
-            pass
+        _locks[id(self)] = weakref.ref(self, functools.partial(_forget, id(self)))
 
     def begin_in_child(self) -> None:
         """After a fork."""
-        self._lock = threading.RLock()
+        if not self._is_owned():  # as the standard library does with its own locks
+            self._at_fork_reinit()
 
 
-_locks: weakref.WeakSet[Lock] = weakref.WeakSet()
+class CountsLock(Lock):
+    """Guards counts that belong together; held for short steps only, in which nothing of the user's runs."""
+
+    awaited_by_fork = True
+
+
+def _forget(place: int, gone: weakref.ref[Lock]) -> None:
+    if _locks.get(place) is gone:
+        _locks.pop(place, None)
+
+
+_locks: dict[int, weakref.ref[Lock]] = {}
+
+
+def _all_locks() -> list[Lock]:
+    return [lock for reference in _locks.copy().values() if (lock := reference()) is not None]
 
 
 class State:
@@ -101,11 +115,39 @@ def use(state: State) -> Iterator[State]:
         _current = before
 
 
+class _Held(threading.local):
+    """The locks that a thread took for a fork."""
+
+    def __init__(self) -> None:
+        self.locks: list[Lock] = []
+
+
+_held = _Held()
+MAX_WAIT_S = 5.0
+"""For one lock before a fork: longer than any of jitwatch's steps; a thread that hangs must not hang the program."""
+
+
+def _before_fork() -> None:
+    for lock in _all_locks():
+        if lock.awaited_by_fork:
+            _held.locks.append(lock)
+            if not lock.acquire(timeout=MAX_WAIT_S):
+                _held.locks.pop()
+
+
+def _release() -> None:
+    while _held.locks:
+        lock = _held.locks.pop()
+        if lock._is_owned():  # not so if a Ctrl-C came before it was taken
+            lock.release()
+
+
 def _after_fork() -> None:
-    for lock in tuple(_locks):
+    _release()
+    for lock in _all_locks():
         lock.begin_in_child()
     _current.begin_in_child()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(before=_before_fork, after_in_parent=_release, after_in_child=_after_fork)

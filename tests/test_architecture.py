@@ -16,13 +16,13 @@ MAX_LINES = 400
 
 ROOMS = {
     "_model": "_model_keys", "_model_keys": "", "_errors": "",
-    "_state": "",
+    "_state": "", "_blocks": "_errors",
     "_config": "_errors",
     "_faults": "_errors _state",
     "_hub": "_faults _state",
     "_words": "_model",
     "_explain": "_model _words",
-    "_record": "_model _errors _faults _hub _state _words",
+    "_record": "_model _errors _blocks _faults _hub _state _words",
     "_store": "_model _errors _faults _hub _state _record",
     "_capture": "_model _errors _faults _hub _state _record _words",
     "_judge": "_model _explain _words _record",
@@ -30,12 +30,12 @@ ROOMS = {
     "_policy": "_model _errors _config _faults _hub _state _record _explain _judge _words _capture",
     "_testing": "_model _errors _hub _state _record _explain _judge _policy _words _compare",
     "_report": "_model _errors _explain _judge _record _words _compare _policy _testing",
-    "_api": "_model _errors _config _faults _hub _state _record _explain _judge _policy _words _capture _report",
+    "_api": "_model _errors _blocks _config _faults _hub _state _record _explain _judge _policy _words _capture _report",
     "_run": "_model _errors _config _faults _hub _state _record _store _api _report _words _capture",
     "_pytest": "_model _errors _config _faults _hub _state _record _store _judge _compare _testing _report _run _words"
     " _api _capture",
     "_cli": "_model _errors _config _store _run _report _compare _judge _words _capture",
-    "testing": "_errors _config _state _record _policy _testing _report _api _capture",
+    "testing": "_errors _blocks _config _state _record _policy _testing _report _api _capture",
     "pytest_plugin": "_faults _pytest",
     "__main__": "_cli",
 }  # fmt: skip

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import itertools
 import sys
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from jitwatch import _hub
+from jitwatch._blocks import Block, is_being_defined
 from jitwatch._capture.hook.registry import empty_dispatch_caches, log_switch
 from jitwatch._model import LoggedCall, Stages
 
+MAX_LINES = 500
+"""Kept for who asks; a log of a long program must not fill the memory."""
 
-@contextmanager
-def call_log(write: Callable[[str], Any] | None = None) -> Iterator[list[str]]:
-    """Log each call of every watched function while the block runs, on all threads.
+
+def call_log(write: Callable[[str], Any] | None = None) -> Block[list[str]]:
+    """Log each call of every watched function while a block, or a decorated function, runs, on all threads.
 
     Inside the block each call takes JAX's slow dispatch (some 0.3 ms), so that hits are seen one by one; counts come
     out as they would without the block.
@@ -23,9 +27,16 @@ def call_log(write: Callable[[str], Any] | None = None) -> Iterator[list[str]]:
     Args:
         write: Called with each line; prints to standard error if left out.
 
-    Yields:
-        The lines so far.
+    Returns:
+        The block; `with call_log() as lines` gives the lines so far, the last 500 of them.
     """
+    if is_being_defined(write, sys._getframe(1)):
+        return Block(_call_log)(write)  # type: ignore[arg-type]
+    return Block(lambda: _call_log(write))
+
+
+@contextmanager
+def _call_log(write: Callable[[str], Any] | None = None) -> Iterator[list[str]]:
     lines: list[str] = []
     numbers = itertools.count(1)
     write = write or (lambda line: print(line, file=sys.stderr))
@@ -34,22 +45,21 @@ def call_log(write: Callable[[str], Any] | None = None) -> Iterator[list[str]]:
         if isinstance(event, LoggedCall):
             line = f"call {next(numbers)}: {call_line(event)}"
             lines.append(line)
+            del lines[:-MAX_LINES]
             write(line)
 
-    unsubscribe = _hub.subscribe(show)
-    _switch(1)
+    switch, log = log_switch(), object()
+    ends = ExitStack()
     try:
+        ends.callback(_hub.subscribe(show))
+        switch.open[log] = threading.get_ident()
+        empty_dispatch_caches()
         yield lines
     finally:
-        _switch(-1)
-        unsubscribe()
-
-
-def _switch(change: int) -> None:
-    switch = log_switch()
-    with switch.lock:
-        switch.active += change
-        switch.kept.clear()
+        switch.open.pop(log, None)  # first, so that nothing keeps the calls from JAX's fast path
+        ends.close()
+        if not switch.active:
+            switch.kept = {}
         empty_dispatch_caches()
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from jitwatch._api.start import begin
+from jitwatch._blocks import Block, is_being_defined
 from jitwatch._capture.hook.registry import watch_of
-from jitwatch._errors import JitwatchError
+from jitwatch._errors import JitwatchError, repr_of
 from jitwatch._policy import say
 from jitwatch._policy.bans import Ban, bans
 from jitwatch._policy.bans import this_thread as number_of_this_thread
@@ -48,18 +50,26 @@ def unfreeze() -> None:
     bans().remove_rule(_FROZEN)
 
 
-@contextmanager
 def no_compiles(
     *functions: Any, action: say.Action = "raise", allow_loads: bool = True, eager: bool = True,
     this_thread: bool = False,
-) -> Iterator[None]:  # fmt: skip
-    """Forbid compilation while the block runs, as `freeze` does; the arguments are the same."""
-    ban = _ban("within jitwatch.no_compiles()", functions, action, allow_loads, eager, this_thread)
-    bans().add(ban)
-    try:
+) -> Block[None]:  # fmt: skip
+    """Forbid compilation while a block, or a decorated function, runs, as `freeze` does; the arguments are the same.
+
+    `@no_compiles` without parentheses decorates too. The block of a decorated coroutine holds until that ends, also for
+    what other tasks compile meanwhile; that of a generator while its own code runs.
+    """
+    say.check_action(action, "action")
+    how = action, allow_loads, eager, this_thread
+    if len(functions) == 1 and is_being_defined(functions[0], sys._getframe(1)):
+        return Block(lambda: _forbidden((), *how))(functions[0])
+    return Block(lambda: _forbidden(functions, *how))
+
+
+@contextmanager
+def _forbidden(functions: Sequence[Any], *how: Any) -> Iterator[None]:
+    with bans().during(_ban("within jitwatch.no_compiles()", functions, *how)):
         yield
-    finally:
-        bans().remove(ban)
 
 
 def _ban(
@@ -75,16 +85,16 @@ def _name_of(function: Any) -> str | int:
     if isinstance(function, str):
         known = {name for record in recorder().records() for name in (record.name, record.qualname)}
         if function not in known:
-            raise JitwatchError(f"Nothing named {function!r} was called or compiled so far; {_near(function, known)}.")
+            raise JitwatchError(f"Nothing named {function!r} was called or compiled so far; {_near(function, known)}")
         return function
     watch = watch_of(function)
     if watch is None:
-        raise JitwatchError(f"{function!r} is not a watched function; give one made by watched_jit, or a name.")
+        raise JitwatchError(f"{repr_of(function)} is not a watched function; give one made by watched_jit, or a name.")
     return watch.record.id
 
 
 def _near(name: str, known: set[str]) -> str:
     near = difflib.get_close_matches(name, sorted(known), 3)
     if near:
-        return f"did you mean {' or '.join(map(repr, near))}?"[:-1] + "?"
-    return f"there are: {', '.join(sorted(known)[:20]) or 'none'}"
+        return f"did you mean {' or '.join(map(repr, near))}?"
+    return f"there are: {', '.join(sorted(known)[:20]) or 'none'}."

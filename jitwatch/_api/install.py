@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,22 +11,23 @@ from typing import Any
 import wrapt
 
 from jitwatch import _faults, _state
+from jitwatch._blocks import Block
 
 
 class _Installation:
     """Who wants all functions watched, and the patch that does it."""
 
     def __init__(self) -> None:
-        self.lock = _state.Lock()
+        self._lock = _state.Lock()
         self.installed = False
-        self.blocks = 0
-        """Blocks of `watching()` that are under way, on all threads."""
+        self.blocks: dict[object, int] = {}
+        """Blocks of `watching()` that are under way, each with its thread: one step adds one and takes it away."""
         self._patch: Any = None
         self._count_hits = False
         self._hook_registered = False
 
     def begin(self, *, count_hits: bool) -> None:
-        """Put the patch in place, or see to that when jax is imported; the lock is held."""
+        """Put the patch in place, or see to that when jax is imported."""
         if self._patch is None:
             self._count_hits = count_hits
             if sys.modules.get("jax") is not None:
@@ -35,25 +37,34 @@ class _Installation:
                 wrapt.register_post_import_hook(self.apply, "jax")
 
     def end(self) -> None:
-        """Take the patch away if nobody wants it any more; the lock is held."""
-        if self._patch is not None and not self.installed and not self.blocks:
-            patch, self._patch = self._patch, None
-            _faults.contain("the end of watching", patch.remove, default=None)
+        """Take the patch away if nobody wants it any more."""
+        with self._lock:
+            if self._patch is not None and not self.installed and not self.blocks:
+                patch, self._patch = self._patch, None
+                _faults.contain("the end of watching", patch.remove, default=None)
+
+    def begin_in_child(self) -> None:
+        """After a fork: the blocks of other threads have nobody to end them."""
+        here = threading.get_ident()
+        self.blocks = {block: thread for block, thread in self.blocks.items() if thread == here}
+        self.end()
 
     def apply(self, _: Any = None) -> None:
         """Put the patch in place if somebody wants it; jax is imported."""
-        with self.lock:
-            if self._patch is None and (self.installed or self.blocks):
-                self._patch = _faults.contain("watching all functions", self._make_patch, default=None)
+        _faults.contain("watching all functions", self._apply, default=None)
 
-    def _make_patch(self) -> Any:
+    def _apply(self) -> None:
+        # Imported before the lock is taken: a thread that imports jax meanwhile holds Python's lock on it, and comes
+        # here for this one.
         from jitwatch._api.start import begin
         from jitwatch._capture.hook.patching import Patch
         from jitwatch._policy.policy import policy_of_all
 
         policy = policy_of_all()
         begin()
-        return Patch(policy, count_hits=self._count_hits)
+        with self._lock:
+            if self._patch is None and (self.installed or self.blocks):
+                self._patch = Patch(policy, count_hits=self._count_hits)
 
 
 def install(*, count_hits: bool = False) -> None:
@@ -67,42 +78,40 @@ def install(*, count_hits: bool = False) -> None:
         count_hits: Count hits too, for each key; some 150 to 200 ns a call.
     """
     installation = _state.part(_Installation)
-    with installation.lock:
-        if not installation.installed:
+    if not installation.installed:
+        try:
             installation.installed = True
-            try:
-                installation.begin(count_hits=count_hits)
-            except BaseException:  # a setting that is not valid
-                installation.installed = False
-                raise
+            installation.begin(count_hits=count_hits)
+        except BaseException:  # a setting that is not valid
+            installation.installed = False
+            raise
 
 
 def uninstall() -> None:
     """Put JAX's own `jax.jit` back; functions that were jitted meanwhile stay watched."""
     installation = _state.part(_Installation)
-    with installation.lock:
-        installation.installed = False
-        installation.end()
+    installation.installed = False
+    installation.end()
 
 
-@contextmanager
-def watching(*, count_hits: bool = False) -> Iterator[None]:
-    """Watch each function that is jitted within the block, on any thread; within an installed watch it changes nothing.
+def watching(*, count_hits: bool = False) -> Block[None]:
+    """Watch each function that is jitted within a block, or a decorated function, on any thread.
+
+    Within an installed watch it changes nothing.
 
     Args:
         count_hits: As for `install`.
     """
-    installation = _state.part(_Installation)
-    with installation.lock:
-        installation.blocks += 1
-        try:
-            installation.begin(count_hits=count_hits)
-        except BaseException:
-            installation.blocks -= 1
-            raise
+    return Block(lambda: _watching(count_hits=count_hits))
+
+
+@contextmanager
+def _watching(*, count_hits: bool) -> Iterator[None]:
+    installation, block = _state.part(_Installation), object()
     try:
+        installation.blocks[block] = threading.get_ident()
+        installation.begin(count_hits=count_hits)
         yield
     finally:
-        with installation.lock:
-            installation.blocks -= 1
-            installation.end()
+        installation.blocks.pop(block, None)
+        installation.end()

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Callable
 from typing import Any
 
-from jitwatch._capture.events.frames import Frame, pop, push
+from jitwatch._capture.events.frames import Frame, push, thread_state
 from jitwatch._capture.hook.watch import Entry, Watch
 from jitwatch._capture.keys import trace_context
 from jitwatch._errors import JitwatchError
@@ -97,12 +97,13 @@ class KeyView:
 
     @staticmethod
     def _quietly(look: Callable[[], str]) -> str:
-        frame = Frame("inspect", None)
-        push(frame)
+        stack = thread_state().stack
+        depth = len(stack)
         try:
+            push(Frame("inspect", None))
             return look()
         finally:
-            pop(frame)
+            del stack[depth:]
 
 
 def key_views(watch: Watch) -> list[KeyView]:

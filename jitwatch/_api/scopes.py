@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from jitwatch import _state
+from jitwatch._blocks import Block
 from jitwatch._errors import JitwatchError
 from jitwatch._model import Snapshot
 from jitwatch._record.difference import snapshot_difference
@@ -73,9 +74,19 @@ class Recording:
         return sum(function.stages.compiles for function in functions)
 
 
-@contextmanager
-def recording() -> Iterator[Recording]:
+def recording() -> Block[Recording]:
     """Count a block on its own; blocks may nest and overlap, and none changes the counts of another."""
+    return Block(_recording, refuse=_NO_DECORATOR)
+
+
+_NO_DECORATOR = (
+    "jitwatch.recording() hands its counts to a block, and a decorated function could not get at them; write "
+    "`with jitwatch.recording() as r:` inside."
+)
+
+
+@contextmanager
+def _recording() -> Iterator[Recording]:
     scope = Recording()
     try:
         yield scope

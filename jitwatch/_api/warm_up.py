@@ -19,7 +19,7 @@ from jitwatch._capture.functions.call_site import call_site, caller_library
 from jitwatch._capture.hook.watch import Watch
 from jitwatch._capture.jax_internals import contexts
 from jitwatch._capture.keys.key_maker import KeyMaker
-from jitwatch._errors import JitwatchError
+from jitwatch._errors import JitwatchError, repr_of
 from jitwatch._policy.declared import (
     Entry,
     Spec,
@@ -125,7 +125,7 @@ def warm_up(
 ) -> int:  # fmt: skip
     """See `WatchedFunction.warm_up`."""
     if type(threads) is not int or threads < 1:
-        raise JitwatchError(f"threads is {threads!r}; valid is a whole number from 1.")
+        raise JitwatchError(f"threads is {repr_of(threads)}; valid is a whole number from 1.")
     plan = Plan(watch, specs, like)
     before = watch.record.stats().stages.compiles
     with _progress(watch.record.name, len(plan.calls), progress) as done:
@@ -254,11 +254,11 @@ def _as_declared(leaf: Any, value: Any, where: str) -> Any:
         if isinstance(value, REAL) or is_array_like(value):
             return value
         raise JitwatchError(
-            f"{where} is declared as {value!r:.60}; valid are a shape as a tuple, a jax.ShapeDtypeStruct, an array, a "
-            "number and `...`."
+            f"{where} is declared as {repr_of(value):.60}; valid are a shape as a tuple, a jax.ShapeDtypeStruct, an "
+            "array, a number and `...`."
         )
     if None in shape:
-        raise JitwatchError(f"{where} is declared as {value!r}; {_UNSIZED}.")
+        raise JitwatchError(f"{where} is declared as {repr_of(value)}; {_UNSIZED}.")
     if isinstance(leaf, (np.ndarray, np.generic)):
         return np.zeros(value, leaf.dtype)
     if is_array_like(leaf):
@@ -266,7 +266,9 @@ def _as_declared(leaf: Any, value: Any, where: str) -> Any:
         sharding = getattr(leaf, "sharding", None) if committed else None
         return jax.ShapeDtypeStruct(shape, leaf.dtype, sharding=sharding, weak_type=getattr(leaf, "weak_type", False))
     if shape:
-        raise JitwatchError(f"{where} is declared with the shape {value!r}; the example has the number {leaf!r} there.")
+        raise JitwatchError(
+            f"{where} is declared with the shape {repr_of(value)}; the example has the number {repr_of(leaf)} there."
+        )
     return leaf
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
@@ -19,7 +20,7 @@ def doubtful(steps: Sequence[Step]) -> Iterator[tuple[str, str, list[Step]]]:
         causes = {change.cause for change in step.changes}
         if step.twin is None or not step.changes:
             continue
-        if causes == {"tree_structure"} and (_same_line(step) or _was_given_up(step.twin)):
+        if causes == {"tree_structure"} and _comes_and_goes(step) and (_same_line(step) or _was_given_up(step.twin)):
             yield "tree_structure", "likely", [step]
         elif causes == {"dtype"} and _slips(step):
             yield "dtype", "possible", [step]
@@ -29,6 +30,26 @@ def doubtful(steps: Sequence[Step]) -> Iterator[tuple[str, str, list[Step]]]:
         uses = sum(step.uses for step in hardly_used)
         if uses < 2 * len(hardly_used) and _from_one_line(hardly_used):
             yield "static_value", "possible", hardly_used
+
+
+_CONTAINER = re.compile(r"(None|absent|one leaf|list|tuple|dict)\b")
+
+
+def _comes_and_goes(step: Step) -> bool:
+    """Whether keys, Nones or plain containers changed: other classes, or more layers, are another model."""
+    for change in step.changes:
+        kinds = [_CONTAINER.match(text) for text in (change.before, change.after)]
+        if None in kinds:
+            return all(_is_part(text) for text in (change.before, change.after))
+        one, other = (kind.group(1) for kind in kinds if kind is not None)
+        if one == other and one in ("list", "tuple"):
+            return False
+    return True
+
+
+def _is_part(text: str) -> bool:
+    """Whether a text is of one argument's leaf, or of what is missing, and not of a class of the user's."""
+    return bool(re.match(r"(None|absent|positional|by keyword|one leaf|[a-z]+\d*\[)", text))
 
 
 def _same_line(step: Step) -> bool:

@@ -8,6 +8,7 @@ from itertools import pairwise
 from jitwatch._explain.explain import changes
 from jitwatch._judge.codes import make_finding
 from jitwatch._judge.history import RANK, builds_of
+from jitwatch._judge.sizes import numbers_of
 from jitwatch._model import Build, Change, Finding, FunctionStats, KeyStats, Program
 
 CHURN = 3
@@ -81,8 +82,21 @@ def _sizes(
     if len({build.key for build in builds}) >= EAGER_CHURN:
         found = _series(other, builds, keys)
         cause = eager_cause(other.name, found)
-        if found:
+        if found and not (cause == "eager_shape" and _are_layers(builds, keys)):
             yield make_finding(other, cause, _retyped(found, cause), builds[1:], place=place)
+
+
+def _are_layers(builds: Sequence[Build], keys: Mapping[int, KeyStats]) -> bool:
+    """Whether several axes of one array vary, each in its own way: layers or models, and no data that grows."""
+    tables = [numbers_of(keys[build.key]) for build in builds if build.key is not None and build.key in keys]
+    for where in set.intersection(*(set(table) for table in tables)) if tables else ():
+        if len({len(table[where]) for table in tables}) == 1:
+            columns = {
+                column for column in zip(*(table[where] for table in tables), strict=True) if len(set(column)) > 1
+            }
+            if len(columns) > 1:
+                return True
+    return False
 
 
 def _series(other: FunctionStats, builds: Sequence[Build], keys: Mapping[int, KeyStats]) -> list[Change]:

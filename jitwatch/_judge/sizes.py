@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from jitwatch._judge.buckets import best_buckets
 from jitwatch._judge.history import RANK, Step
-from jitwatch._model import KeyStats, Program
+from jitwatch._model import KeyStats, Program, Static
 
 FEW = 3
 """Sizes up to which each may have been chosen, whatever it is."""
@@ -122,7 +122,7 @@ def _also_from(step: Step, line: str) -> bool:
 
 def _sizes(steps: Sequence[Step]) -> Sizes | None:
     """What varies between the calls; None where it is not one axis of each argument, or only state that goes round."""
-    tables = [_numbers(step.key) for step in steps if step.key is not None]
+    tables = [numbers_of(step.key) for step in steps if step.key is not None]
     if len(tables) < 2:
         return None
     common = set.intersection(*(set(table) for table in tables))
@@ -159,21 +159,29 @@ def _argument(where: str) -> str:
     return where.partition("[")[0].partition(".")[0]
 
 
-def _numbers(key: KeyStats) -> dict[str, tuple[int, ...]]:
-    """The shape of each leaf, the whole numbers among the static arguments, and the mapped sizes, by place."""
+def numbers_of(key: KeyStats) -> dict[str, tuple[int, ...]]:
+    """The shape of each leaf, the whole numbers of static arguments, and the mapped sizes, by place."""
     call = key.key
     paths = chain.from_iterable(argument.paths for argument in call.arguments)
     leaves = chain.from_iterable(call.leaf_chunks)
     found = {path: leaf.shape for path, leaf in zip(paths, leaves, strict=False)}
     for static in call.statics:
-        text = static.value.text
-        if text.isdecimal():
-            found[f"static {static.name}"] = (int(text),)
+        numbers = _whole_numbers(static.value)
+        if numbers:
+            found[f"static {static.name}"] = numbers
     for position, name in enumerate(call.transform):
-        size = name.partition("[")[2].rstrip("]")
+        size = name.partition("[")[2].partition(",")[0].rstrip("]")
         if size.isdecimal():
             found[f"transform {position}"] = (int(size),)
     return found
+
+
+def _whole_numbers(static: Static) -> tuple[int, ...]:
+    """A whole number, or those of a tuple of them, such as a shape."""
+    if static.text.isdecimal():
+        return (int(static.text),)
+    texts = [part.text for _, part in static.parts]
+    return tuple(map(int, texts)) if texts and all(text.isdecimal() for text in texts) else ()
 
 
 def _surplus(sizes: Sizes) -> list[Step]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from jitwatch import _faults, _state
@@ -46,23 +47,45 @@ class Bans:
     """The bans in force."""
 
     def __init__(self) -> None:
-        self._lock = _state.Lock()
-        self.all: tuple[Ban, ...] = ()
+        self.known: dict[object, Ban] = {}
+        """Each under a token of its own: one step adds it and one takes it away, so that no lock is needed."""
+        self._blocks: dict[object, int] = {}
+        """The threads of those that end with a block."""
+
+    @property
+    def all(self) -> tuple[Ban, ...]:
+        """In the order in which they came."""
+        return tuple(self.known.copy().values()) if self.known else ()
 
     def add(self, ban: Ban) -> None:
-        """One more."""
-        with self._lock:
-            self.all = (*self.all, ban)
+        """One that holds until its rule is removed."""
+        self.known[object()] = ban
 
-    def remove(self, ban: Ban) -> None:
-        """That one no more."""
-        with self._lock:
-            self.all = tuple(other for other in self.all if other is not ban)
+    @contextmanager
+    def during(self, ban: Ban) -> Iterator[None]:
+        """One that holds while the block runs."""
+        token = object()
+        try:
+            self._blocks[token] = this_thread()
+            self.known[token] = ban
+            yield
+        finally:
+            self.known.pop(token, None)
+            self._blocks.pop(token, None)
 
     def remove_rule(self, rule: str) -> None:
         """None of this rule any more."""
-        with self._lock:
-            self.all = tuple(ban for ban in self.all if ban.rule != rule)
+        for token, ban in self.known.copy().items():
+            if ban.rule == rule:
+                self.known.pop(token, None)
+
+    def begin_in_child(self) -> None:
+        """After a fork: the blocks of other threads have nobody to end them."""
+        here = this_thread()
+        for token, thread in tuple(self._blocks.items()):
+            if thread != here:
+                self.known.pop(token, None)
+                del self._blocks[token]
 
 
 def bans() -> Bans:

@@ -48,7 +48,8 @@ class Announcer:
     def begin_in_child(self) -> None:
         """After a fork: the thread, and what it looked after, are the parent's."""
         self._calls: dict[int, _UnderWay] = {}
-        self._condition = threading.Condition()
+        self._lock = _state.Lock()
+        self._condition = threading.Condition(self._lock)
         self._thread: threading.Thread | None = None
         self._wakes_s = math.inf
         """When the thread will look again."""
@@ -61,7 +62,7 @@ class Announcer:
         outer = self._calls.get(thread)
         if outer is not None and outer.frame in frame.stack:
             return
-        with self._condition:
+        with self._lock:
             under_way = _UnderWay(frame, frame.cache_key(), self.after_s)
             self._calls[thread] = under_way
             if self._thread is None:
@@ -74,7 +75,7 @@ class Announcer:
         """Its program is compiled, or the call came to its end; a second time without effect."""
         if not self._calls:
             return
-        with self._condition:
+        with self._lock:
             call = self._calls.get(threading.get_ident())
             if call is None or call.frame is not frame:
                 return
@@ -96,13 +97,13 @@ class Announcer:
 
     def _wait(self) -> None:
         """Sleep until a call may be due."""
-        with self._condition:
+        with self._lock:
             self._wakes_s = min((call.due_s for call in self._calls.values()), default=math.inf)
             rest_s = self._wakes_s - time.monotonic()
             self._condition.wait(None if rest_s == math.inf else min(max(rest_s, 0.0), threading.TIMEOUT_MAX))
 
     def _announce_due(self) -> None:
-        with self._condition:
+        with self._lock:
             now_s = time.monotonic()
             due = [call for call in self._calls.values() if call.due_s <= now_s]
         for call in due:
@@ -112,6 +113,9 @@ class Announcer:
                 _faults.record("announcing a long compile", error)
 
     def _announce(self, call: _UnderWay) -> None:
+        if not call.frame.is_under_way():  # an interrupt ended it, or it is ending
+            call.due_s = math.inf
+            return
         stage = call.frame.running_stage()
         now_s = time.monotonic()
         elapsed_s = now_s - call.start_s
@@ -119,7 +123,7 @@ class Announcer:
         if stage is None:
             return
         line = f"jitwatch: {stage} {_call_text(call)}, {_seconds_text(elapsed_s)} so far …"
-        with self._condition:
+        with self._lock:
             if call not in self._calls.values():
                 return
             call.written = True

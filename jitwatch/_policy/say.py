@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from jitwatch import _faults, _hub, _state
-from jitwatch._errors import WARNINGS, JitwatchError, RecompilationError, RecompilationWarning
+from jitwatch._errors import WARNINGS, JitwatchError, RecompilationError, RecompilationWarning, repr_of
 from jitwatch._model import Alert
 
 AGAIN = 10
@@ -36,7 +36,9 @@ def check_action(action: Any, name: str) -> None:
         JitwatchError: It is none.
     """
     if not callable(action) and action not in ACTIONS:
-        raise JitwatchError(f"{name} is {action!r}; valid are 'raise', 'warn' or a function that takes the alert.")
+        raise JitwatchError(
+            f"{name} is {repr_of(action)}; valid are 'raise', 'warn' or a function that takes the alert."
+        )
 
 
 class Voice:

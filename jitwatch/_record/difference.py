@@ -40,19 +40,29 @@ def function_difference(now: FunctionStats, before: FunctionStats) -> FunctionSt
 
 
 def snapshot_difference(now: Snapshot, before: Snapshot) -> Snapshot:
-    """Everything since `before`; functions that exist and were not used stay, with zeros."""
-    last = before.misses[-1].number if before.misses else 0
+    """Everything since `before`; functions that exist and were not used stay, with zeros.
+
+    Which misses are new is told by how many there were: threads that miss at once may be numbered in one order and kept
+    in another.
+    """
+    made = _misses_made(now) - _misses_made(before)
+    misses = now.misses[-made:] if made > 0 else ()
     others = _since(now.others, before.others)
     return msgspec.structs.replace(
         now,
         functions=_since(now.functions, before.functions),
         others=tuple(other for other in others if other.stages != Stages()),
-        misses=tuple(miss for miss in now.misses if miss.number > last),
-        dropped_misses=now.dropped_misses - before.dropped_misses,
+        misses=misses,
+        dropped_misses=made - len(misses),
         dropped_functions=now.dropped_functions - before.dropped_functions,
         faults=now.faults - before.faults,
         wall_s=max(now.wall_s - before.wall_s, 0.0),
     )
+
+
+def _misses_made(snapshot: Snapshot) -> int:
+    """All misses so far, also those that made room for later ones."""
+    return snapshot.dropped_misses + len(snapshot.misses)
 
 
 def _since(now: tuple[FunctionStats, ...], before: tuple[FunctionStats, ...]) -> tuple[FunctionStats, ...]:

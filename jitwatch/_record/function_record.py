@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+import weakref
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 import msgspec
@@ -67,7 +68,7 @@ class KeyRecord:
 class Ledger(Protocol):
     """What the records of all functions share."""
 
-    lock: _state.Lock
+    lock: _state.CountsLock
     baseline: dict[int, FunctionStats]
     """Counts at the last reset, by the function's number."""
 
@@ -75,12 +76,21 @@ class Ledger(Protocol):
         """Put a miss on the list of the most recent ones; the lock is held."""
 
 
+class Asked(Protocol):
+    """What a function's author asked for; the record knows how many keys to keep, and no more of it."""
+
+    max_keys: int
+
+    def lasting(self) -> Asked:
+        """What of it stays when the function is gone: no object of the user's."""
+
+
 class FunctionRecord:
     """The live counts of one jitted function."""
 
     def __init__(
         self, ledger: Ledger, number: int, name: str, qualname: str, defined_at: str,
-        options: tuple[tuple[str, str], ...], approximate: bool, hits_counted: bool, policy: Any = None,
+        options: tuple[tuple[str, str], ...], approximate: bool, hits_counted: bool, policy: Asked | None = None,
         bound: str = "", code: str = "",
     ) -> None:  # fmt: skip
         self.bound, self.code = bound, code
@@ -108,8 +118,10 @@ class FunctionRecord:
         self._stale_at_exit: tuple[Change, ...] = ()
         self.compare_captured: Any = None
         """Tells which of the values that a key's program was traced with are others now."""
-        self.policy = policy
-        """What the function's author asked for (`_alert.Policy`); None for programs of no watched function."""
+        self._policy: Callable[[], Any] = lambda: None
+        self._lasting: Any = None
+        if policy is not None:
+            self.ask(policy)
         self.in_use: Any = lambda: True
         """Whether the function still exists; functions that are gone make room first."""
 
@@ -123,6 +135,15 @@ class FunctionRecord:
             elif record is None and key is not None:
                 self.dropped_keys += 1
             return record or self.overflow
+
+    @property
+    def policy(self) -> Any:
+        """What the function's author asked for (`_policy.Policy`); None for programs of no watched function."""
+        return self._policy() or self._lasting
+
+    def ask(self, policy: Asked) -> None:
+        """Put what the author asks for in force; the functions that it was asked for keep it alive, not the record."""
+        self._policy, self._lasting = weakref.ref(policy), policy.lasting()
 
     def _max_keys(self) -> int:
         return MAX_OTHER_KEYS if self.policy is None else int(self.policy.max_keys)

@@ -7,6 +7,7 @@ with the first of the other, the second with the second, and so on.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
@@ -168,8 +169,9 @@ class _Function:
         for place, stats in self._found:
             for key in stats.keys:
                 found[key.key].append((place, key))
+        say = _Said()
         return _by_time(
-            found.items(), lambda item: min(stats.first_unix_s for _, stats in item[1]), lambda item: item[0]
+            found.items(), lambda item: min(stats.first_unix_s for _, stats in item[1]), lambda item: say.key(item[0])
         )
 
     def key_numbers(self) -> dict[tuple[_Place, int], int]:
@@ -310,6 +312,24 @@ class _Misses:
         function = self._functions.get(place, 0)
         key = None if miss.key is None or not function else self._keys[function - 1].get((place, miss.key))
         return msgspec.structs.replace(miss, number=0, function=function, key=key)
+
+
+class _Said:
+    """What keys say, as text that is the same for equal keys in every process; of parts that they share only once."""
+
+    def __init__(self) -> None:
+        self._known: dict[Hashable, str] = {}
+
+    def key(self, key: CacheKey) -> tuple[Any, ...]:
+        """The content of a key."""
+        rest = repr((key.statics, key.omitted, key.context, key.transform))
+        return (*map(self._digest, key.arguments), *map(self._digest, key.leaf_chunks), rest)
+
+    def _digest(self, part: Hashable) -> str:
+        known = self._known.get(part)
+        if known is None:
+            known = self._known[part] = hashlib.blake2b(repr(part).encode("utf-8", "backslashreplace")).hexdigest()
+        return known
 
 
 def _by_time(items: Iterable[T], unix_s: Callable[[T], float], content: Callable[[T], Any]) -> list[T]:

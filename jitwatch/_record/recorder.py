@@ -28,7 +28,7 @@ class Recorder:
     """All functions of the process."""
 
     def __init__(self) -> None:
-        self.lock = _state.Lock()
+        self.lock = _state.CountsLock()
         self.functions: dict[int, FunctionRecord] = {}
         self.baseline: dict[int, FunctionStats] = {}
         self._base: Snapshot | None = None
@@ -71,8 +71,9 @@ class Recorder:
     def misses_of(self, number: int) -> tuple[Miss, ...]:
         """The recent misses of one function since the last reset, oldest first."""
         with self.lock:
-            last = self._base.misses[-1].number if self._base is not None and self._base.misses else 0
-            return tuple(miss for miss in self._misses if miss.function == number and miss.number > last)
+            before = 0 if self._base is None else self._base.dropped_misses + len(self._base.misses)
+            since = itertools.islice(self._misses, max(before - self._dropped_misses, 0), None)
+            return tuple(miss for miss in since if miss.function == number)
 
     def other(
         self, name: str, qualname: str = "", defined_at: str = "", bound: str = "", token: int = 0, code: str = ""

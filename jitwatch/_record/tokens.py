@@ -23,8 +23,9 @@ def same_statics(parts: Sequence[Snapshot]) -> list[Snapshot]:
     ranks = [_static_ranks(part) for part in parts]
     everything = sorted({rank for each in ranks for rank in each.values()})
     tokens = {rank: token for token, rank in enumerate(everything, 1)}
+    arguments: dict[Argument, Argument] = {}
     return [
-        _Retoken({static: tokens[rank] for static, rank in each.items()}).snapshot(part)
+        _Retoken({static: tokens[rank] for static, rank in each.items()}, arguments).snapshot(part)
         for part, each in zip(parts, ranks, strict=True)
     ]
 
@@ -70,17 +71,18 @@ def _collect_parts(statics: Iterable[Static], found: set[Static]) -> None:
 
 
 class _Retoken:
-    """Replaces the tokens of one process; parts that keys share stay shared."""
+    """Replaces the tokens of one process; parts that keys share stay shared.
 
-    def __init__(self, tokens: Mapping[Static, int]) -> None:
-        self._tokens = tokens
+    Arguments that are equal in several processes become one object, so that comparing keys does not walk their trees.
+    """
+
+    def __init__(self, tokens: Mapping[Static, int], shared: dict[Argument, Argument]) -> None:
+        self._tokens, self._shared = tokens, shared
         self._trees: dict[Tree, Tree] = {}
         self._arguments: dict[Argument, Argument] = {}
 
     def snapshot(self, snapshot: Snapshot) -> Snapshot:
         """A snapshot with the new tokens."""
-        if not self._tokens:
-            return snapshot
         functions, others = (
             tuple(msgspec.structs.replace(one, keys=tuple(map(self._stats, one.keys))) for one in each)
             for each in (snapshot.functions, snapshot.others)
@@ -96,8 +98,8 @@ class _Retoken:
     def _argument(self, argument: Argument) -> Argument:
         known = self._arguments.get(argument)
         if known is None:
-            known = msgspec.structs.replace(argument, tree=self._tree(argument.tree))
-            self._arguments[argument] = known
+            known = msgspec.structs.replace(argument, tree=self._tree(argument.tree)) if self._tokens else argument
+            known = self._arguments[argument] = self._shared.setdefault(known, known)
         return known
 
     def _tree(self, tree: Tree) -> Tree:

@@ -5,26 +5,26 @@ Imports no jax, and nothing of capture before the program itself has imported ja
 
 from __future__ import annotations
 
+import contextvars
 import reprlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
 from numbers import Number
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from jitwatch import _faults, _state
-from jitwatch._errors import JitwatchError
+from jitwatch._blocks import Block, is_being_defined
+from jitwatch._errors import JitwatchError, pass_interrupt
 from jitwatch._words.safe_text import clean
 
 MAX_NAMES = 8
 MAX_TEXT = 80
 
-F = TypeVar("F", bound=Callable[..., Any])
 Texts = dict[str, str]
 _Source = Callable[[], Mapping[str, Any]] | Texts
 
-_sources: ContextVar[tuple[_Source, ...]] = ContextVar("jitwatch context", default=())
+_sources: contextvars.ContextVar[tuple[_Source, ...]] = contextvars.ContextVar("jitwatch context", default=())
 """What the blocks around this code say, the outermost first."""
 
 
@@ -35,21 +35,13 @@ class Describing:
         self.describe: Callable[[Any], str] = lambda value: f"{type(value).__qualname__} object"
 
 
-class _Block(Protocol):
-    """For `with`, and as a decorator."""
-
-    def __enter__(self) -> None: ...
-    def __exit__(self, *error: Any) -> bool | None: ...
-    def __call__(self, function: F, /) -> F: ...
-
-
-def context(*callbacks: Callable[[], Mapping[str, Any]], **values: Any) -> _Block:
+def context(*callbacks: Callable[[], Mapping[str, Any]], **values: Any) -> Block[None]:
     """Record values with each miss that happens in a `with` block, or in a decorated function.
 
-    The block is that of this thread or asyncio task. Blocks nest: a name that both give has the value of the inner one.
-    Nothing is done on a hit, and no value is kept: it is turned into text of at most 80 characters when the block
-    begins, an array into its type and shape, so that nothing waits for a device. A miss has at most 8 names; where
-    there are more, those of the outer blocks are left out.
+    The block is that of this thread or asyncio task; of a decorated generator, while its own code runs. Blocks nest: a
+    name that both give has the value of the inner one. Nothing is done on a hit, and no value is kept: it is turned
+    into text of at most 80 characters when the block begins, an array into its type and shape, so that nothing waits
+    for a device. A miss has at most 8 names; where there are more, those of the outer blocks are left out.
 
     Args:
         *callbacks: Called without arguments on a miss, and on nothing else; each returns values by name. One that
@@ -59,25 +51,28 @@ def context(*callbacks: Callable[[], Mapping[str, Any]], **values: Any) -> _Bloc
     Raises:
         JitwatchError: A positional argument is not callable, or a name is no Python identifier.
     """
+    if callbacks and is_being_defined(callbacks[0], sys._getframe(1)):
+        raise JitwatchError("@jitwatch.context needs values to record; write @jitwatch.context(name=value).")
     for callback in callbacks:
         if not callable(callback):
             raise JitwatchError(
                 f"jitwatch.context() was given {_text(callback)!r} without a name; give values by name, such as "
                 f"step=3, or a function without arguments that returns a mapping of them."
             )
-    return _block((*callbacks, _texts(values)))
+    sources: tuple[_Source, ...] = (*callbacks, _texts(values))
+    return Block(lambda: _block(sources))
 
 
 @contextmanager
 def _block(sources: tuple[_Source, ...]) -> Iterator[None]:
-    token = _sources.set((*_sources.get(), *sources))
+    before = _sources.get()
+    within = (*before, *sources)
     try:
+        _sources.set(within)
         yield
     finally:
-        try:
-            _sources.reset(token)
-        except ValueError:  # a generator that is closed elsewhere than it began, where nothing was set
-            pass
+        if _sources.get() is within:  # not so in a generator that is closed elsewhere than it began
+            _sources.set(before)
 
 
 def current() -> tuple[tuple[str, str], ...]:
@@ -85,22 +80,25 @@ def current() -> tuple[tuple[str, str], ...]:
     sources = _sources.get()
     if not sources:
         return ()
-    token = _sources.set(())  # a callback that misses itself must not be called for that
-    try:
-        found: Texts = {}
-        for source in sources:
-            for name, text in (_called(source) if callable(source) else source).items():
-                found.pop(name, None)
-                found[name] = text
-    finally:
-        _sources.reset(token)
+    # In a context of their own, without sources: a callback that misses itself must not be called for that.
+    return contextvars.copy_context().run(_said_by, sources)
+
+
+def _said_by(sources: tuple[_Source, ...]) -> tuple[tuple[str, str], ...]:
+    _sources.set(())
+    found: Texts = {}
+    for source in sources:
+        for name, text in (_called(source) if callable(source) else source).items():
+            found.pop(name, None)
+            found[name] = text
     return tuple(found.items())[-MAX_NAMES:]
 
 
 def _called(callback: Callable[[], Mapping[str, Any]]) -> Texts:
     try:
         return _texts(callback())
-    except Exception as error:
+    except BaseException as error:
+        pass_interrupt(error)
         _faults.record("a callback given to jitwatch.context()", error)
         return {}
 
@@ -123,7 +121,8 @@ def _text(value: Any) -> str:
     """One line, without waiting for a device, whatever the value's own methods do."""
     try:
         return clean(str(value) if isinstance(value, (str, Number)) else _description(value), MAX_TEXT)
-    except Exception:
+    except BaseException as error:
+        pass_interrupt(error)
         return f"<{clean(type(value).__name__, MAX_TEXT - 2)}>"
 
 

@@ -34,10 +34,9 @@ from jitwatch._store.lines import (
     function_stats,
     key_stats,
 )
+from jitwatch._store.sizes import Budget, Size, is_too_large, tree_size
 
 MAX_LINE = 1 << 26
-MAX_DEPTH = 200
-MAX_NODES = 1 << 20
 MAX_STATIC_DEPTH = 50
 
 UNREADABLE = ("1 line is damaged", "{} lines are damaged")
@@ -133,7 +132,10 @@ class _Reading:
         self._damage: Counter[tuple[str, str]] = Counter()
         self._processes: dict[tuple[str, int, float], Process] = {}
         self._functions: dict[int, _Function] = {}
-        self._trees: dict[int, tuple[TreeLine, Tree, int, int]] = {}
+        self._trees: dict[int, tuple[TreeLine, Tree, Size]] = {}
+        self._same_trees: dict[tuple[Any, ...], Tree] = {}
+        """By kind, keys, static part and the children themselves: equal trees are one, however often described."""
+        self._budget = Budget()
         self._arguments: dict[int, tuple[ArgumentLine, Argument]] = {}
         self._leaves: dict[int, tuple[Leaf, ...]] = {}
         self._misses: dict[int, Miss] = {}
@@ -190,19 +192,25 @@ class _Reading:
         if len(found) < len(parts):
             self._damage[MISSING] += 1
             return
-        depth = 1 + max((depth for _, _, depth, _ in found), default=0)
-        nodes = 1 + sum(nodes for _, _, _, nodes in found)
-        if depth > MAX_DEPTH or nodes > MAX_NODES or (line.static is not None and _is_too_deep([line.static])):
+        if line.static is not None and _is_too_deep([line.static]):
             self._damage[TOO_LARGE] += 1
             return
-        tree = Tree(line.kind, line.keys, line.static, tuple(tree for _, tree, _, _ in found))
-        self._trees[line.id] = line, tree, depth, nodes
+        size = tree_size(line, [size for _, _, size in found])
+        if is_too_large(size):
+            self._damage[TOO_LARGE] += 1
+            return
+        children = tuple(tree for _, tree, _ in found)
+        says = line.kind, line.keys, line.static, tuple(map(id, children))
+        tree = self._same_trees.setdefault(says, Tree(line.kind, line.keys, line.static, children))
+        self._trees[line.id] = line, tree, size
 
     def _take_argument(self, line: ArgumentLine) -> None:
         if line.id in self._arguments:
             self._damage[REPEATED] += self._arguments[line.id][0] != line
         elif line.tree not in self._trees:
             self._damage[MISSING] += 1
+        elif not self._budget.takes_argument(line, self._trees[line.tree][2]):
+            self._damage[TOO_LARGE] += 1
         else:
             tree = self._trees[line.tree][1]
             self._arguments[line.id] = line, Argument(line.name, line.by_keyword, tree, line.paths)
@@ -216,6 +224,9 @@ class _Reading:
             self._damage[MISSING] += 1
             return
         if _is_too_deep([argument.value for argument in line.statics]):
+            self._damage[TOO_LARGE] += 1
+            return
+        if not self._budget.takes_key(line, sum(len(self._leaves[number]) for number in line.leaves)):
             self._damage[TOO_LARGE] += 1
             return
         key = CacheKey(

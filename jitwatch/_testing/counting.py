@@ -6,7 +6,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from jitwatch import _hub
+from jitwatch import _hub, _state
+from jitwatch._errors import is_interrupt
 from jitwatch._judge.codes import CODES
 from jitwatch._judge.eager import eager_cause
 from jitwatch._judge.remedies import advice_for
@@ -30,11 +31,11 @@ class Counting:
         self.events: list[Event] = []
         self.untold: list[FunctionRecord] = []
         """Functions whose traces cannot be counted, and that may have been traced."""
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
         """Of jitwatch's own, while it counted."""
         self._covers, self._eager = covers, eager
         self._thread = threading.get_ident() if this_thread else None
-        self._lock = threading.Lock()
+        self._lock = _state.Lock()
         self._unsubscribe: Callable[[], None] = lambda: None
         self._open = False
 
@@ -57,8 +58,9 @@ class Counting:
                 with self._lock:
                     if self._open:
                         self._take(event, record)
-        except Exception as error:  # the hub goes on without us; the assertion must not
-            self.error = error
+        except BaseException as error:  # the hub goes on without us; the assertion must not
+            if not is_interrupt(error):
+                self.error = error
             raise
 
     def _is_meant(self, record: FunctionRecord) -> bool:

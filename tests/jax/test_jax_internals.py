@@ -17,7 +17,7 @@ import pytest
 
 from jitwatch._api.watched import jit_option_names
 from jitwatch._capture import jax_internals
-from jitwatch._capture.jax_internals import contexts, tracers
+from jitwatch._capture.jax_internals import contexts
 
 
 def hooked(fun, calls, **options):
@@ -169,19 +169,6 @@ def test_trace_state_clean_only_outside_traces_and_transforms() -> None:
 
     assert seen == [False, False]
     assert jax_internals.trace_state_clean()
-
-
-def test_tracer_value_unwraps_transforms_and_ends_at_a_jaxpr() -> None:
-    kinds = []
-
-    def f(x):
-        kinds.append(type(tracers.tracer_value(x)))
-        return x * 2.0
-
-    jax.grad(f)(jnp.ones(())), jax.vmap(f)(jnp.ones(2)), jax.jit(f)(1.0)
-
-    assert [issubclass(kind, jax.Array) for kind in kinds[:2]] == [True, True]
-    assert kinds[2] is type(None)
 
 
 def test_context_names_match_the_context() -> None:

@@ -19,7 +19,7 @@ from recording_strategies import recordings
 from jitwatch import JitwatchError
 from jitwatch._model import CacheKey, Process, Recording, Snapshot
 from jitwatch._store import find, load, save
-from jitwatch._store.reader import MAX_DEPTH
+from jitwatch._store.sizes import MAX_DEPTH
 
 PROCESS = Process("host", 7, 0, "0.10.2", "3.13.1", "cpu", UNIX_S, ("python", "train.py"))
 in_tmp_path = settings(

@@ -37,7 +37,7 @@ class Frame:
         """The id of what was compiled or loaded for the function itself."""
         self.outermost = True
         """Whether no traced body encloses this frame on its thread."""
-        self.key_error: Exception | None = None
+        self.key_error: BaseException | None = None
         self.call: Any = None
         """The key of a call, as `key_maker.Call`; None where it cannot be told."""
         self.key: Any = None
@@ -97,7 +97,11 @@ def thread_state() -> ThreadState:
 
 
 def push(frame: Frame) -> None:
-    """Begin a frame on this thread."""
+    """Begin a frame on this thread.
+
+    Whoever pushes notes the length of the stack before, and ends with `del stack[length:]` in a `finally`, in line: a
+    Ctrl-C can come when a function is called or has returned, and not within that statement.
+    """
     stack = thread_state().stack
     frame.outermost = not any(other.kind == "body" for other in stack)
     frame.stack = stack
@@ -115,8 +119,9 @@ def pop(frame: Frame) -> None:
 def declaring() -> Iterator[None]:
     """Calls of this thread in the block are declared ones, so their programs are no waste."""
     thread = thread_state()
-    thread.declaring = True
+    before = thread.declaring
     try:
+        thread.declaring = True
         yield
     finally:
-        thread.declaring = False
+        thread.declaring = before

@@ -45,6 +45,8 @@ class _Listening:
 
     def ensure(self) -> None:
         """Register the listeners that JAX does not have: all at first, later those that a program has cleared."""
+        if self._is_complete():  # at each miss, so without the lock
+            return
         with self._lock:
             if not jax_internals.has_listener("duration", _on_duration):
                 jax.monitoring.register_event_duration_secs_listener(_on_duration)
@@ -54,6 +56,15 @@ class _Listening:
                 jax.monitoring.register_scalar_listener(_on_begin)
             jax_internals.call_before_xla(_before_xla)
             fingerprints.listen()
+
+    @staticmethod
+    def _is_complete() -> bool:
+        return (
+            jax_internals.has_listener("duration", _on_duration)
+            and jax_internals.has_listener("event", _on_event)
+            and jax_internals.has_listener("scalar", _on_begin)
+            and jax_internals.is_called_before_xla(_before_xla)
+        )
 
 
 def listen() -> None:
@@ -92,12 +103,9 @@ def _on_event(event: str, **_: Any) -> None:
 
 def _on_duration(event: str, duration_s: float, **details: Any) -> None:
     # An exception in a listener would reach the user's call and leave its key on the slow path (JAX, all versions).
-    try:
-        kind = _KINDS.get(event)
-        if kind is not None:
-            _attribute(kind, duration_s, str(details.get("fun_name", "")))
-    except Exception as error:
-        _faults.record("monitoring", error)
+    kind = _KINDS.get(event)
+    if kind is not None:
+        _faults.contain("monitoring", _attribute, kind, duration_s, str(details.get("fun_name", "")), default=None)
 
 
 def before_trace(body: TracedBody) -> None:
@@ -135,6 +143,7 @@ def _begun(kind: str, program: str) -> Compiling | None:
         begun = Compiling(name, None, None)
     if kind == "compile":
         thread_state().compiling = begun
+        thread_state().persistent_hit = thread_state().stopped_at_xla = False  # of one that an interrupt ended
     elif frame is None or frame.kind != "call" or begun is None or begun.function is None:
         return None  # it may be lowered and never compiled
     return begun

@@ -16,6 +16,7 @@ from jitwatch._capture.events.frames import TracedBody
 from jitwatch._capture.functions import identity
 from jitwatch._capture.functions.brought import captured_by
 from jitwatch._capture.keys import key_maker
+from jitwatch._errors import pass_interrupt
 from jitwatch._model import CacheKey
 from jitwatch._record.function_record import FunctionRecord
 from jitwatch._record.recorder import recorder
@@ -133,6 +134,7 @@ def key_of(name: str) -> CacheKey | None:
                 running.fun, running.static_argnums, running.static_argnames
             )
         return maker.call(running.args, running.kwargs).key
-    except Exception as error:
+    except BaseException as error:
+        pass_interrupt(error)
         _faults.record("the key of an eager operation", error)
         return None

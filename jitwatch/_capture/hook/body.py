@@ -12,7 +12,7 @@ from typing import Any
 from jitwatch import _faults, _state
 from jitwatch._capture import jax_internals
 from jitwatch._capture.events import stages
-from jitwatch._capture.events.frames import Frame, TracedBody, pop, push
+from jitwatch._capture.events.frames import Frame, TracedBody, push, thread_state
 from jitwatch._capture.functions.brought import captured_by
 from jitwatch._model import Captured
 
@@ -27,7 +27,7 @@ class Body(TracedBody):
     def __init__(self, fun: Callable[..., Any], name: str) -> None:
         self._fun = weakref.ref(fun)
         self._hash: int | None = None
-        self._records: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._records: list[weakref.ref[Any]] = []
         self._captured: tuple[Captured, ...] | None = None
         self.program = jax_internals.program_name(fun, name)
         """The name of the traced program, which JAX before 0.9 does not look for inside a partial."""
@@ -60,6 +60,8 @@ class Body(TracedBody):
         if not _faults.contain("the begin of a trace", _is_tracing, default=False):
             return function(*args, **kwargs)
         frame = Frame("body", None, self)
+        stack = thread_state().stack
+        depth = len(stack)
         start = time.perf_counter()
         try:
             push(frame)
@@ -67,7 +69,7 @@ class Body(TracedBody):
             _faults.contain("what a function brings along", self._note_captured, function, default=None)
             return function(*args, **kwargs)
         finally:
-            pop(frame)
+            del stack[depth:]
             if not frame.stopped:
                 seconds = time.perf_counter() - start
                 _faults.contain("the end of a trace", stages.body_ran, self, seconds, default=None)
@@ -87,19 +89,22 @@ class Body(TracedBody):
 
     def add_record(self, record: Any) -> None:
         """Remember a function record whose jit traces this body."""
-        self._records.add(record)
         record.captured = self._captured
+        if all(known() is not record for known in self._records):
+            self._records.append(weakref.ref(record))
 
     def any_record(self) -> Any:
         """One of the records whose jit traces this body, for a trace that no call of theirs explains."""
-        return next(iter(self._records), None)
+        return next((record for known in self._records if (record := known()) is not None), None)
 
     def _note_captured(self, function: Callable[..., Any]) -> None:
         """What the function brings along, as it is at its first trace: that is what goes into programs."""
         if self._captured is None:
             self._captured = captured_by(function)
-            for record in tuple(self._records):
-                record.captured = self._captured
+            for known in tuple(self._records):
+                record = known()
+                if record is not None:
+                    record.captured = self._captured
 
 
 def _is_tracing() -> bool:
@@ -126,9 +131,11 @@ class _Bodies:
         known = self.known.get(place)
         if known is not None and known[0]() is fun:
             return known[1]
-        body = Body(fun, name)
-        self.known[place] = weakref.ref(fun, lambda gone: self._forget(place, gone)), body
-        return body
+        made = weakref.ref(fun, lambda gone: self._forget(place, gone)), Body(fun, name)
+        known = self.known.setdefault(place, made)  # another thread may have been first
+        if known[0]() is not fun:  # of what was at this address before
+            known = self.known[place] = made
+        return known[1]
 
     def _forget(self, place: int, gone: Any) -> None:
         known = self.known.get(place)

@@ -14,7 +14,7 @@ import jax
 
 from jitwatch import _faults
 from jitwatch._capture import jax_internals
-from jitwatch._capture.events.frames import Frame, pop
+from jitwatch._capture.events.frames import Frame, pop, thread_state
 from jitwatch._capture.hook.watch import Watch, own_stages
 from jitwatch._capture.observer import observer
 from jitwatch._model import Stages
@@ -23,13 +23,19 @@ from jitwatch._model import Stages
 def wrapped(jitted: Any, options: dict[str, Any], policy: Any) -> tuple[Any, Watch]:
     """A Python function around the jitted one, and its watch."""
     watch = Watch(jitted, options, policy, exact=False)
+    watch.remade = _wrapped_by
+    return _wrapped_by(watch), watch
 
+
+def _wrapped_by(watch: Watch) -> Any:
     @functools.wraps(watch.fun)
     def watched(*args: Any, **kwargs: Any) -> Any:
         if jax.config.jax_disable_jit:  # no cache is used, so nothing is counted, as with the exact hook
             return watch.fun(*args, **kwargs)
         size = jax_internals.dispatch_cache_size(watch.inner)
         frame = Frame("call", watch.record, watch.body)
+        stack = thread_state().stack
+        depth = len(stack)
         try:
             begun = _faults.contain("the begin of a call", watch.begin, frame, args, kwargs, default=False)
             result = watch.inner(*args, **kwargs)
@@ -45,14 +51,14 @@ def wrapped(jitted: Any, options: dict[str, Any], policy: Any) -> tuple[Any, Wat
                 _faults.contain("counting a failed call", watch.failed, frame, error, default=None)
             raise
         finally:
-            pop(frame)
+            del stack[depth:]
         if frame.alerts:
             watch.speak(frame)
         return result
 
     watch.function = weakref.ref(watch.inner)
     watched.clear_cache = watch.inner.clear_cache  # type: ignore[attr-defined]
-    return watched, watch
+    return watched
 
 
 def _count_hit(watch: Watch, frame: Frame) -> None:

@@ -11,6 +11,7 @@ import jax
 
 from jitwatch import _faults
 from jitwatch._capture import jax_internals
+from jitwatch._capture.functions.callers_name import call_as
 from jitwatch._capture.hook.registry import watch_of
 from jitwatch._capture.hook.watch import hooked
 
@@ -25,9 +26,13 @@ class Patch:
         self._in_place = True
         self.jit = self._make_jit()
         self._ahead = jax_internals.ahead_functions()
-        jax_internals.set_ahead_functions({name: _counted_ahead(name, of) for name, of in self._ahead.items()})
-        for module in tuple(sys.modules.values()):
-            _faults.contain("watching the functions of a module", self._replace_in, module, default=None)
+        try:
+            jax_internals.set_ahead_functions({name: _counted_ahead(name, of) for name, of in self._ahead.items()})
+            for module in tuple(sys.modules.values()):
+                _faults.contain("watching the functions of a module", self._replace_in, module, default=None)
+        except BaseException:  # a Ctrl-C
+            self.remove()
+            raise
 
     def remove(self) -> None:
         """Put JAX's own `jit` back wherever this one still stands; functions made meanwhile stay watched."""
@@ -45,13 +50,16 @@ class Patch:
             return
         for name, value in tuple(names.items()):
             if value is jax_internals.plain_jit:
-                setattr(module, name, self.jit)
                 self._places.append((module, name))
+                setattr(module, name, self.jit)
 
     def _make_jit(self) -> Any:
         @functools.wraps(jax_internals.plain_jit)
         def jit(*fun: Any, **options: Any) -> Any:
-            jitted = jax_internals.plain_jit(*fun, **options)
+            if jax_internals.is_plain_use_of_jit(fun, options):
+                jitted = jax_internals.plain_jit(*fun, **options)
+            else:
+                jitted = call_as(sys._getframe(1), jax_internals.plain_jit, *fun, **options)
             if not self._in_place or str(sys._getframe(1).f_globals.get("__name__")).startswith("jax."):
                 return jitted  # a helper of JAX's own: its name says more than a line in JAX
             if not isinstance(jitted, jax_internals.PjitFunction):  # a decorator, since JAX 0.8.1

@@ -23,6 +23,7 @@ from jitwatch._capture.keys import key_maker
 from jitwatch._capture.keys.returned import returned_arguments
 from jitwatch._capture.keys.values import describe
 from jitwatch._capture.observer import observer
+from jitwatch._errors import pass_interrupt
 from jitwatch._model import CacheKey, Change, LoggedCall, Miss, Stages
 from jitwatch._record.function_record import FunctionRecord, KeyRecord
 from jitwatch._record.recorder import recorder
@@ -48,7 +49,7 @@ class Watch:
         self, jitted: Any, options: dict[str, Any], policy: Any, *, exact: bool, count_hits: bool = True,
         by_name: bool = True,
     ) -> None:  # fmt: skip
-        self._exact, self._count_hits = exact, count_hits
+        self._exact, self.count_hits = exact, count_hits
         self.plain = jitted
         """The function that the hooked one was made from."""
         self.fun = jax_internals.jitted_function(jitted)
@@ -73,8 +74,12 @@ class Watch:
             records[cache].objects = identity.bound_objects(self.fun)
             records[cache].source = jax_internals.source_of(self.fun)
         self.record: FunctionRecord = records[cache]
+        self.policy = policy
+        """What the author asked for; lives as long as this, while the record refers to it weakly."""
+        self.asked: dict[str, Any] = {}
+        """The options of jitwatch's own that were given for this function by its name."""
         if by_name:
-            self.record.policy = policy
+            registry().by_name.setdefault(self.record, weakref.WeakSet()).add(self)
         self.record.program = self.body.program
         self.body.add_record(self.record)
         self.record.compare_captured = functools.partial(_captured_differences, weakref.ref(self.fun))
@@ -82,19 +87,23 @@ class Watch:
         """The same function without the hook, for work ahead of time; it does not refer back to the hooked one."""
         self.function: Callable[[], Any] = lambda: None
         """The hooked function, while it exists."""
+        self.remade: Callable[[Watch], Any] = lambda watch: watch.inner
+        """Makes the hooked function anew, where nobody kept it: `watched_jit(f).warm_up(...)`."""
         self._may_stand_for_another = definition.is_of_library(self.fun)
 
     def ahead(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """JAX's `lower`, `trace` or `eval_shape`, with what it runs counted as work ahead of time."""
         frame = Frame("aot", self.record, self.body)
+        stack = thread_state().stack
+        depth = len(stack)
         try:
             push(frame)
             return getattr(self.inner, name)(*args, **kwargs)
         finally:
+            del stack[depth:]
             _faults.contain("work ahead of time", self._end_ahead, frame, name, default=None)
 
     def _end_ahead(self, frame: Frame, name: str, caller: tuple[str, str] | None = None) -> None:
-        pop(frame)
         if name == "lower":
             stages.lowered_ahead(self.record)
         own = own_stages(frame)
@@ -107,10 +116,13 @@ class Watch:
     def compile_lowered(self, lowered: Any, caller: tuple[str, str]) -> None:
         """Compile a program that `ahead` lowered, on any thread, and count it for the caller's line and library."""
         frame = Frame("aot", self.record, self.body)
+        stack = thread_state().stack
+        depth = len(stack)
         try:
             push(frame)
             lowered.compile()
         finally:
+            del stack[depth:]
             self._end_ahead(frame, "compile", caller)
 
     def hook(self, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -118,6 +130,8 @@ class Watch:
 
         def cache_miss(*args: Any, **kwargs: Any) -> Any:
             frame = Frame("call", self.record, self.body)
+            stack = thread_state().stack
+            depth = len(stack)
             try:  # from here on, so that an interrupt at any moment leaves no frame behind
                 begun = _faults.contain("the begin of a miss", self.begin, frame, args, kwargs, default=False)
                 result = original(*args, **kwargs)
@@ -129,7 +143,7 @@ class Watch:
                     _faults.contain("counting a failed call", self.failed, frame, error, default=None)
                 raise
             finally:
-                pop(frame)
+                del stack[depth:]
             if frame.alerts:
                 self.speak(frame)
             return (result[0], fastpath, *result[2:])
@@ -149,7 +163,8 @@ class Watch:
             if call.under_trace:
                 frame.kind = "nested"
                 stages.transformed(self.record)
-        except Exception as error:  # a fault only if JAX does not refuse the arguments as well
+        except BaseException as error:  # a fault only if JAX does not refuse the arguments as well
+            pass_interrupt(error)
             frame.key_error = error
         push(frame)
         observer().began(frame)
@@ -260,9 +275,9 @@ class Watch:
         counter.entry = Entry(call, fastpath.xla_executable)
         key.entry = weakref.ref(counter)
         if log_switch().active:  # no fast path, and so nothing of JAX's that would keep the entry
-            log_switch().kept.append(counter)
+            log_switch().kept[key] = counter
             return None
-        return jax_internals.count_hits(fastpath, counter) if self._count_hits else fastpath
+        return jax_internals.count_hits(fastpath, counter) if self.count_hits else fastpath
 
     def _log(self, call: key_maker.Call | None, key: KeyRecord, miss: Miss | None) -> None:
         if log_switch().active:
@@ -280,15 +295,19 @@ def hooked(
         options: Of `jax.jit`, as they are shown.
         policy: What the author asked for; capture hands it to policy and does not look into it.
         count_hits: Whether to count hits.
-        by_name: Whether this function is watched for itself, and not with all others: then its policy goes for all
-            that share its record.
+        by_name: Whether this function is watched for itself, and not with all others.
     """
     watch = Watch(jitted, options, policy, exact=True, count_hits=count_hits, by_name=by_name)
-    cache_name = "jitwatch" if count_hits else "jitwatch, misses only"
-    result = jax_internals.with_hook(jitted, watch.inner, watch.hook, cache_name=cache_name)
+    watch.remade = _hooked_by
+    return _hooked_by(watch), watch
+
+
+def _hooked_by(watch: Watch) -> Any:
+    cache_name = "jitwatch" if watch.count_hits else "jitwatch, misses only"
+    result = jax_internals.with_hook(watch.plain, watch.inner, watch.hook, cache_name=cache_name)
     watch.function = weakref.ref(result)
-    registry().hooked.add(result)
-    return result, watch
+    registry().add(result)
+    return result
 
 
 def own_stages(frame: Frame) -> Stages:
@@ -313,7 +332,8 @@ def _captured_differences(reference: Any, then: dict[Any, Any]) -> tuple[Change,
     try:
         fun = reference()
         return () if fun is None else tuple(captured.differences(fun, then))
-    except Exception as error:
+    except BaseException as error:
+        pass_interrupt(error)
         _faults.record("comparing captured values", error)
         return ()
 

@@ -63,6 +63,11 @@ def exact_hook_available() -> bool:
         return False
 
 
+def is_plain_use_of_jit(fun: tuple[Any, ...], options: dict[str, Any]) -> bool:
+    """Whether `jax.jit` has nothing to warn of: all else is deprecated, and JAX blames the line of its caller."""
+    return len(fun) == 1 and not options.keys() & {"device", "backend", "fun"}
+
+
 def jit_again(jitted: Any, body: Callable[..., Any]) -> Any:
     """`body` jitted with the options of `jitted`."""
     return pjit._cpp_pjit(body, jitted._jit_info)
@@ -210,10 +215,19 @@ def call_before_xla(callback: Callable[[], None]) -> None:
 
     for name in _XLA_FUNCTIONS:
         original = getattr(compiler, name, None)
-        if original is not None and getattr(original, "jitwatch_callback", None) is not callback:
+        if original is not None and not _calls(original, callback):
             wrapped = functools.partial(compile_after, original)
             wrapped.jitwatch_callback = callback  # type: ignore[attr-defined]
             setattr(compiler, name, wrapped)
+
+
+def is_called_before_xla(callback: Callable[[], None]) -> bool:
+    """Whether `call_before_xla` of this callback holds; a program may put other functions in place of JAX's."""
+    return all(_calls(original, callback) for name in _XLA_FUNCTIONS if (original := getattr(compiler, name, None)))
+
+
+def _calls(function: Any, callback: Callable[[], None]) -> bool:
+    return getattr(function, "jitwatch_callback", None) is callback
 
 
 _LISTENERS = {
@@ -229,10 +243,10 @@ def has_listener(kind: str, listener: Callable[..., Any]) -> bool:
     known = getattr(monitoring, _LISTENERS[kind], None)
     if known is None:
         known = _given[kind]
-        given = listener in known
+        given = any(each is listener for each in known)
         known.append(listener)
         return given
-    return listener in known
+    return any(each is listener for each in known)  # not `in`, which may run a listener's own `==`
 
 
 _given: dict[str, list[Callable[..., Any]]] = {kind: [] for kind in _LISTENERS}
@@ -265,6 +279,15 @@ def split_arguments(
     return jax_jit.parse_arguments(  # type: ignore[no-any-return]
         args, tuple(kwargs.values()), tuple(kwargs), argnums, argnames, tree_util.dispatch_registry
     )
+
+
+def lone_treedef(treedef: Any) -> Any:
+    """An equal treedef that stands for itself.
+
+    Each of those that `split_arguments` gives is for C++ a part of the signature of its call, and keeps that alive,
+    with the static arguments (JAX 0.6.1 to 0.12).
+    """
+    return tree_util.dispatch_registry.flatten(0)[1].compose(treedef)
 
 
 def value_signature(value: Any) -> tuple[tuple[int, ...], Any, bool]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from jitwatch._errors import pass_interrupt
 from jitwatch._model import Argument, CacheKey, Static, StaticArgument, Tree
 
 MAX_KNOWN = 4096
@@ -41,7 +42,8 @@ class Unwrapper:
         if known is None:
             try:
                 known = self._rewritten(key, args)
-            except Exception:
+            except BaseException as error:
+                pass_interrupt(error)
                 known = key
             known = msgspec.structs.replace(known, leaf_chunks=(), context=(), transform=())
             if self._shown.setdefault(known, shape) != shape:  # reads the same, and is not: then as JAX sees it

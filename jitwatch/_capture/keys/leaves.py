@@ -13,6 +13,7 @@ from jitwatch._capture import jax_internals
 from jitwatch._capture.jax_internals import tracers
 from jitwatch._capture.keys.shardings import aval_sharding_text, sharding_text
 from jitwatch._capture.keys.trees import MAX_INTERNED, interned
+from jitwatch._errors import pass_interrupt
 from jitwatch._model import Leaf
 
 _WIDE = tuple(map(np.dtype, ("int64", "uint64", "float64", "complex128")))
@@ -35,7 +36,8 @@ def _leaf(value: Any, prng: str | None, shardings: dict[int, str]) -> Leaf:
         return interned(_tracer_leaf(value, shardings))
     try:
         shape, dtype, weak = jax_internals.value_signature(value)
-    except Exception:  # not an array type; JAX raises its own error when it is called
+    except BaseException as error:  # not an array type; JAX raises its own error when it is called
+        pass_interrupt(error)
         return interned(Leaf((), type(value).__qualname__, False, "python", False, None, None))
     return interned(Leaf(shape, _dtype_text(dtype), weak, "python" if weak else "numpy", False, None, None))
 

@@ -15,6 +15,7 @@ import msgspec
 
 from jitwatch._capture import jax_internals
 from jitwatch._capture.keys.static_parts import EXPANSIONS, Group, Pairs, children, is_static_field, treedef_group
+from jitwatch._errors import pass_interrupt
 from jitwatch._model import Tree
 
 Node = Any
@@ -40,7 +41,8 @@ def renamed(kind: type, aux: Any, tree: Tree, node: Node) -> Tree:
         return tree
     try:
         return rename(tree, aux, node)
-    except Exception:  # another version of the library
+    except BaseException as error:  # another version of the library
+        pass_interrupt(error)
         return tree
 
 
@@ -53,8 +55,8 @@ def aux_parts(kind: type, aux: Any, keys: Sequence[str]) -> Pairs:
             found = _dataclass_fields(kind, aux, keys)
         if found is not None:
             return found
-    except Exception:  # another version of the library
-        pass
+    except BaseException as error:  # another version of the library
+        pass_interrupt(error)
     return children(aux)
 
 

@@ -30,6 +30,7 @@ from jitwatch._capture.keys.static_parts import (
     holds_arrays,
     stored_attributes,
 )
+from jitwatch._errors import pass_interrupt
 from jitwatch._model import Static
 
 MAX_TEXT = 120
@@ -48,12 +49,21 @@ def describe(value: Any, depth: int = 3) -> str:
 
     A function's text may be longer, so that its line is not cut off.
     """
-    text = _describe(value, depth)
-    limit = MAX_FUNCTION_TEXT if isinstance(value, _FUNCTIONS) else MAX_TEXT
+    text = _describe(value, depth)  # which never raises
+    limit = MAX_FUNCTION_TEXT if issubclass(type(value), _FUNCTIONS) else MAX_TEXT
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def _describe(value: Any, depth: int) -> str:
+    """Its text; where the value's own code fails, or raises to end the program, what it is an object of."""
+    try:
+        return _text_of(value, depth)
+    except BaseException as error:
+        pass_interrupt(error)
+        return f"{type(value).__name__} object"
+
+
+def _text_of(value: Any, depth: int) -> str:
     kind = type(value)
     if kind in _PRIMITIVES:
         return repr(value[:MAX_TEXT] if kind in (str, bytes) else value) if _is_short(value) else f"<{kind.__name__}>"
@@ -160,10 +170,7 @@ def _describe_object(value: Any) -> str:
     kind = type(value)
     if _is_inherited(kind, "__repr__") or holds_arrays(value):
         return f"{kind.__qualname__} object"
-    try:
-        return " ".join(_ADDRESS.sub("", repr(value)).split())
-    except Exception:
-        return f"{kind.__qualname__} object"
+    return " ".join(_ADDRESS.sub("", repr(value)).split())
 
 
 def compares_by_identity(value: Any) -> bool:
@@ -246,7 +253,8 @@ class StaticTable:
                 pair = (path, self._part(child, budget, depth - (not isinstance(child, Group))))
                 result.append(self._share(pair))
             return tuple(result)
-        except Exception:  # an object of the user's that does not let itself be looked at; the token is enough
+        except BaseException as error:  # an object that does not let itself be looked at; the token is enough
+            pass_interrupt(error)
             return ()
 
     def _part(self, value: Any, budget: _Budget, depth: int) -> Static:
@@ -334,7 +342,8 @@ class _Same(_Reference):
 def _is_hashable(value: Any) -> bool:
     try:
         hash(value)
-    except Exception:
+    except BaseException as error:
+        pass_interrupt(error)
         return False
     return True
 

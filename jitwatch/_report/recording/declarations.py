@@ -7,8 +7,10 @@ a function, its keys are dicts from the paths that vary. What cannot be declared
 from __future__ import annotations
 
 import ast
+import itertools
 import keyword
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Any, NamedTuple
@@ -50,13 +52,15 @@ class _Names:
 
     def __init__(self) -> None:
         self._given: set[str] = set()
+        self._numbers: defaultdict[str, Iterator[int]] = defaultdict(lambda: itertools.count(2))
 
     def constant(self, name: str) -> str:
         """A name like the function's that no other list has."""
         base = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_").upper()[:60] or "FUNCTION"
         base = f"F_{base}" if base[0].isdigit() else base
-        numbered = chain([base], (f"{base}_{number}" for number in range(2, len(self._given) + 3)))
-        found = next(each for each in numbered if each not in self._given)
+        found = base
+        while found in self._given:
+            found = f"{base}_{next(self._numbers[base])}"
         self._given.add(found)
         return found
 
