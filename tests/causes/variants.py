@@ -181,7 +181,8 @@ def hits(source: str, case: dict) -> Made:
     """Each call of a jitted function that returned, again at the same line with the same arguments: a hit."""
     tree = ast.parse(source)
     names = jitted(tree)
-    found = [call for call in calls(tree) if last_name(call.func) in names and id(call) not in _unnameable(tree)]
+    unnameable = _unnameable(tree)
+    found = [call for call in calls(tree) if last_name(call.func) in names and id(call) not in unnameable]
     if not found:
         raise LeftOut("no call of a jitted function by name")
     numbers = {id(call): n for n, call in enumerate(found)}

@@ -272,16 +272,6 @@ def rate_left_to_its_default(mended: bool) -> None:
     use_often(step, VECTOR, 0.5)
 
 
-@program("static_value", "different")
-def power_that_is_static(mended: bool) -> None:
-    def step(x, power):
-        return x**power
-
-    step = jax.jit(step, static_argnames=() if mended else "power")
-    for power in (2, 3, 5, 7, 11):
-        step(VECTOR, power=power)
-
-
 @program("key_impl", "different")
 def key_of_another_generator(mended: bool) -> None:
     @jax.jit
