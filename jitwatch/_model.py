@@ -1,6 +1,7 @@
 """Every record of jitwatch as an immutable struct: what capture hands on and every later stage reads.
 
 No logic and no JAX in here: a recording is the same data on the machine that ran and on a laptop that reads its file.
+Those of which there are many are not tracked by the cycle collector: they hold nothing that could refer back to them.
 Durations are seconds (`_s`), wall-clock times are seconds since the epoch (`unix_s`), shapes are tuples of ints.
 """
 
@@ -15,7 +16,7 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
 
 
-class Static(msgspec.Struct, frozen=True, cache_hash=True):
+class Static(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     """A value that JAX compares with `==` and bakes into the program: a static argument or part of a pytree."""
 
     type: str
@@ -28,7 +29,7 @@ class Static(msgspec.Struct, frozen=True, cache_hash=True):
     """What a container or object is made of, by path from it: `.width`, `['k']`, `[0]`."""
 
 
-class Leaf(msgspec.Struct, frozen=True, cache_hash=True):
+class Leaf(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     """What JAX's dispatch cache sees of one array or number: its aval and its placement."""
 
     shape: tuple[Count, ...]
@@ -42,7 +43,7 @@ class Leaf(msgspec.Struct, frozen=True, cache_hash=True):
     layout: str | None
 
 
-class Tree(msgspec.Struct, frozen=True, cache_hash=True):
+class Tree(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     """One node of a pytree; a leaf is a node of kind `*`."""
 
     kind: str
@@ -52,7 +53,7 @@ class Tree(msgspec.Struct, frozen=True, cache_hash=True):
     children: tuple[Tree, ...] = ()
 
 
-class Argument(msgspec.Struct, frozen=True, cache_hash=True):
+class Argument(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     """One traced argument: its name in the signature, how it was passed, and its pytree."""
 
     name: str
@@ -62,7 +63,7 @@ class Argument(msgspec.Struct, frozen=True, cache_hash=True):
     """Of each leaf, in JAX's order, as the user would write it: `params['w']`."""
 
 
-class StaticArgument(msgspec.Struct, frozen=True, cache_hash=True):
+class StaticArgument(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     """One static argument: its name in the signature, how it was passed, and its value."""
 
     name: str
@@ -70,7 +71,7 @@ class StaticArgument(msgspec.Struct, frozen=True, cache_hash=True):
     value: Static
 
 
-class CacheKey(msgspec.Struct, frozen=True, cache_hash=True):
+class CacheKey(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     """A readable description of what JAX's dispatch cache compares for one call of a function."""
 
     arguments: tuple[Argument, ...]
@@ -85,7 +86,7 @@ class CacheKey(msgspec.Struct, frozen=True, cache_hash=True):
     """Outermost last, of a call under `grad`, `vmap` or an outer trace: the kinds of its tracers."""
 
 
-class Change(msgspec.Struct, frozen=True):
+class Change(msgspec.Struct, frozen=True, gc=False):
     """One difference between two keys."""
 
     cause: str
@@ -149,7 +150,7 @@ class Alert(msgspec.Struct, frozen=True):
     """The whole text."""
 
 
-class Stages(msgspec.Struct, frozen=True, omit_defaults=True):
+class Stages(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """How often each stage ran, and for how long. A load is a compilation answered by the persistent cache."""
 
     traces: Count = 0
@@ -207,7 +208,7 @@ class Build(msgspec.Struct, frozen=True, omit_defaults=True):
     library: str = ""
 
 
-class Miss(msgspec.Struct, frozen=True):
+class Miss(msgspec.Struct, frozen=True, gc=False):
     """One call, or one use ahead of time, that the dispatch cache did not serve."""
 
     number: Count
@@ -242,7 +243,7 @@ class Miss(msgspec.Struct, frozen=True):
     """`Program.id` of what was compiled or loaded for the function itself; empty if nothing was, or it is not known."""
 
 
-class LoggedCall(msgspec.Struct, frozen=True):
+class LoggedCall(msgspec.Struct, frozen=True, gc=False):
     """One call while a call log is open."""
 
     name: str
@@ -253,7 +254,7 @@ class LoggedCall(msgspec.Struct, frozen=True):
     """None for a call that the dispatch cache served."""
 
 
-class CallSite(msgspec.Struct, frozen=True):
+class CallSite(msgspec.Struct, frozen=True, gc=False):
     """A line of the user's that led to misses."""
 
     place: str
@@ -264,7 +265,7 @@ class CallSite(msgspec.Struct, frozen=True):
     """The library that called JAX there, where it was not the user's own frame."""
 
 
-class KeyStats(msgspec.Struct, frozen=True):
+class KeyStats(msgspec.Struct, frozen=True, gc=False):
     """One key of a function, and what happened with it."""
 
     number: Count

@@ -13,10 +13,13 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
+
 from jitwatch import _faults, _state
 from jitwatch._model import FunctionStats, Miss, Snapshot
 from jitwatch._record.difference import snapshot_difference
 from jitwatch._record.function_record import FunctionRecord
+from jitwatch._record.moments import Moment, Moments
 
 MAX_MISSES = 10_000
 MAX_FUNCTIONS = 10_000
@@ -28,6 +31,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.lock = _state.CountsLock()
+        self.moments = Moments(self._snapshot)
         self.functions: dict[int, FunctionRecord] = {}
         self.baseline: dict[int, FunctionStats] = {}
         self._base: Snapshot | None = None
@@ -41,6 +45,7 @@ class Recorder:
     def add_function(self, **description: Any) -> FunctionRecord:
         """A new function; the oldest that is gone makes room where there are too many."""
         with self.lock:
+            self.moments.end()
             record = FunctionRecord(self, next(self._function_numbers), **description)
             if len(self.functions) >= MAX_FUNCTIONS:
                 oldest = next(iter(self.functions))
@@ -87,6 +92,8 @@ class Recorder:
             if defined_at and not token:
                 token = next((key[2] for key in reversed(self._others) if key[:2] == (name, defined_at)), 0)
             identity = name, defined_at, token
+            if identity not in self._others:
+                self.moments.end()
             if identity not in self._others and not self._has_room_for_other():
                 identity = name, defined_at, _ = "(others)", "", 0
             if identity not in self._others:
@@ -124,26 +131,44 @@ class Recorder:
 
     def snapshot(self) -> Snapshot:
         """Everything since the last reset, as plain data."""
-        with self.lock:
-            now = self.live_snapshot()
-        return now if self._base is None else snapshot_difference(now, self._base)
+        base, now = self._base, self.live_snapshot()
+        return now if base is None else snapshot_difference(now, base)
 
     def keep_stale(self) -> None:
         """Do what `FunctionRecord.keep_stale` says, for all functions."""
+        for function in self.records():
+            function.keep_stale()
+
+    def moment(self) -> Moment:
+        """What is known now, in little time; `snapshot_of` has it as plain data."""
         with self.lock:
-            for function in self.functions.values():
-                function.keep_stale()
+            return self.moments.now()
+
+    def snapshot_of(self, moment: Moment) -> Snapshot:
+        """Everything since the process started, as it was at a moment."""
+        with self.lock:
+            if moment.snapshot is None:
+                self.moments.end()
+            found, records = moment.snapshot, self.functions.copy()
+        assert found is not None
+        functions = ((stats, records.get(stats.id)) for stats in found.functions)
+        shown = tuple(stats if record is None else record.with_stale(stats) for stats, record in functions)
+        return msgspec.structs.replace(found, functions=shown)
 
     def reset(self) -> None:
         """Count from zero again; JAX's caches stay as they are."""
         with self.lock:
-            self._base = self.live_snapshot()
+            self._base = self._snapshot()
             self.baseline = {function.id: function for function in self._base.functions}
+            for function in self._base.functions:
+                self.functions[function.id].begin_anew({key.number: key.hits for key in function.keys})
 
     def live_snapshot(self) -> Snapshot:
         """Everything since the process started."""
         with self.lock:
-            return self._snapshot()
+            now, records = self._snapshot(), tuple(self.functions.values())
+        functions = tuple(record.with_stale(stats) for record, stats in zip(records, now.functions, strict=True))
+        return msgspec.structs.replace(now, functions=functions)
 
     def _snapshot(self) -> Snapshot:
         others = tuple(other._stats() for other in self._others.values())

@@ -60,4 +60,4 @@ def wrapped(jitted: Any, options: dict[str, Any], policy: Any) -> tuple[Any, Wat
 def _count_hit(watch: Watch, frame: Frame) -> None:
     pop(frame)
     observer().ended(frame)
-    watch.record.record_of(None if frame.call is None else frame.call.key).hits.add_one()
+    watch.record.count_hit(watch.record.record_of(None if frame.call is None else frame.call.key))

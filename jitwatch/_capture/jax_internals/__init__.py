@@ -7,6 +7,7 @@ has a contract test named after it in `tests/jax/test_jax_internals.py`. Measure
 from __future__ import annotations
 
 import functools
+import operator
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import FrameType
@@ -218,7 +219,11 @@ def call_before_xla(callback: Callable[[], None]) -> None:
 
 def is_called_before_xla(callback: Callable[[], None]) -> bool:
     """Whether `call_before_xla` of this callback holds; a program may put other functions in place of JAX's."""
-    return all(_calls(original, callback) for name in _XLA_FUNCTIONS if (original := getattr(compiler, name, None)))
+    for name in _XLA_FUNCTIONS:
+        original = getattr(compiler, name, None)
+        if original is not None and not _calls(original, callback):
+            return False
+    return True
 
 
 def _calls(function: Any, callback: Callable[[], None]) -> bool:
@@ -236,12 +241,12 @@ def has_listener(kind: str, listener: Callable[..., Any]) -> bool:
     A program may clear them all. Where JAX does not let it be told, it has what was given to it once.
     """
     known = getattr(monitoring, _LISTENERS[kind], None)
+    for each in _given[kind] if known is None else known:  # not `in`, which may run a listener's own `==`
+        if each is listener:
+            return True
     if known is None:
-        known = _given[kind]
-        given = any(each is listener for each in known)
-        known.append(listener)
-        return given
-    return any(each is listener for each in known)  # not `in`, which may run a listener's own `==`
+        _given[kind].append(listener)
+    return False
 
 
 _given: dict[str, list[Callable[..., Any]]] = {kind: [] for kind in _LISTENERS}
@@ -425,8 +430,13 @@ def _trace_context_names() -> tuple[str, ...]:
 
 def trace_context() -> tuple[Any, ...]:
     """The values of config and context managers that JAX's dispatch cache compares, on this thread."""
-    values = config.trace_context()
-    return (*(values[i] for i in _compared()), *(getattr(jax.config, name) for name in _COMPARED_BESIDES))
+    return _take_compared()(config.trace_context()) + tuple([getattr(jax.config, name) for name in _COMPARED_BESIDES])
+
+
+@functools.cache
+def _take_compared() -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
+    """In C, since it is asked for at each miss."""
+    return operator.itemgetter(*_compared())
 
 
 def devices_if_set_up() -> tuple[int | None, str]:
