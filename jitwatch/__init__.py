@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jitwatch._api.freezing import freeze, no_compiles, unfreeze
     from jitwatch._api.install import install, uninstall, watching
     from jitwatch._api.scopes import Recording, recording, report, reset, snapshot
-    from jitwatch._api.watched import WatchedFunction, watched_jit
+    from jitwatch._api.watched import WatchedFunction, watch, watched_jit
     from jitwatch._errors import (
         CacheChurnWarning,
         ContextChurnWarning,
@@ -39,6 +39,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "call_log": "jitwatch._api.call_log",
     "WatchedFunction": "jitwatch._api.watched",
+    "watch": "jitwatch._api.watched",
     "watched_jit": "jitwatch._api.watched",
     "freeze": "jitwatch._api.freezing",
     "no_compiles": "jitwatch._api.freezing",
@@ -101,6 +102,7 @@ __all__ = [
     "testing",
     "unfreeze",
     "uninstall",
+    "watch",
     "watched_jit",
     "watching",
 ]

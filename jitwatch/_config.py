@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import os
+import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -41,12 +42,34 @@ def _seconds(value: Any) -> float:
     return float(value)
 
 
+_CODE = re.compile(r"JW\d{3}")
+_ACKNOWLEDGED = {"code", "function", "reason", "limit"}
+
+
+def _acknowledged(value: Any) -> list[dict[str, Any]]:
+    if not isinstance(value, list):
+        raise ValueError
+    for one in value:
+        if not isinstance(one, dict) or set(one) - _ACKNOWLEDGED or not {"code", "function", "reason"} <= set(one):
+            raise ValueError
+        if not all(isinstance(one[name], str) and one[name] for name in ("code", "function", "reason")):
+            raise ValueError
+        if not _CODE.fullmatch(one["code"]) or ("limit" in one and _positive(one["limit"]) != one["limit"]):
+            raise ValueError
+    return value
+
+
 OPTIONS: dict[str, Option] = {
     "mode": Option("warn", "one of " + ", ".join(repr(mode) for mode in MODES), _mode),
     "max_keys": Option(10_000, "a whole number of at least 1: keys kept for each function", _positive),
     "max_compiles": Option(None, "a whole number of at least 1: compilations allowed for each function", _positive),
     "warn_compiles": Option(4, "a whole number of at least 1: needless compilations worth a warning", _positive),
     "warn_s": Option(10.0, "a number of at least 0: seconds in needless compilations worth a warning", _seconds),
+    "acknowledged": Option(
+        None,
+        "a list of tables in pyproject.toml, each with code, such as 'JW301', function, reason, and maybe limit",
+        _acknowledged,
+    ),
     "progress_s": Option(
         None, "seconds until a long compile is announced: a number of at least 0, where 0 is never", _seconds
     ),

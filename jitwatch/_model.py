@@ -11,79 +11,12 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
-Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-"""The bounds hold for what is read from a file; msgspec checks them there."""
-Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
+from jitwatch._model_keys import Argument, CacheKey, Count, Leaf, Seconds, Static, StaticArgument, Tree
 
+Digest = Annotated[str, msgspec.Meta(max_length=100)]
 
-class Static(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
-    """A value that JAX compares with `==` and bakes into the program: a static argument or part of a pytree."""
-
-    type: str
-    text: str
-    token: int
-    """Equal for values that JAX takes for equal, different for the others; means nothing in another process."""
-    by_identity: bool
-    """Whether the type leaves `==` as object identity, so that an equal-looking new object is another value."""
-    parts: tuple[tuple[str, Static], ...] = ()
-    """What a container or object is made of, by path from it: `.width`, `['k']`, `[0]`."""
-
-
-class Leaf(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
-    """What JAX's dispatch cache sees of one array or number: its aval and its placement."""
-
-    shape: tuple[Count, ...]
-    dtype: str
-    weak_type: bool
-    source: str
-    """`jax` (a `jax.Array`), `numpy` (array or scalar), `python` (a number) or `tracer`."""
-    committed: bool
-    sharding: str | None
-    """None for values that are not on a device yet."""
-    layout: str | None
-
-
-class Tree(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
-    """One node of a pytree; a leaf is a node of kind `*`."""
-
-    kind: str
-    keys: tuple[str, ...] = ()
-    """How each child is reached from this node: `['w']`, `[0]`, `.count`."""
-    static: Static | None = None
-    children: tuple[Tree, ...] = ()
-
-
-class Argument(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
-    """One traced argument: its name in the signature, how it was passed, and its pytree."""
-
-    name: str
-    by_keyword: bool
-    tree: Tree
-    paths: tuple[str, ...]
-    """Of each leaf, in JAX's order, as the user would write it: `params['w']`."""
-
-
-class StaticArgument(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
-    """One static argument: its name in the signature, how it was passed, and its value."""
-
-    name: str
-    by_keyword: bool
-    value: Static
-
-
-class CacheKey(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
-    """A readable description of what JAX's dispatch cache compares for one call of a function."""
-
-    arguments: tuple[Argument, ...]
-    leaf_chunks: tuple[tuple[Leaf, ...], ...]
-    """The leaves of all arguments in order, in chunks that keys with equal parts share, so that many stay small."""
-    statics: tuple[StaticArgument, ...]
-    omitted: tuple[str, ...]
-    """Parameters left to their defaults: JAX bakes those into the program."""
-    context: tuple[tuple[str, str], ...]
-    """JAX's trace context by name: config values and context managers that changed since watching began."""
-    transform: tuple[str, ...] = ()
-    """Outermost last, of a call under `grad`, `vmap` or an outer trace: the kinds of its tracers."""
+__all__ = ["Argument", "CacheKey", "Count", "Leaf", "Seconds", "Static", "StaticArgument", "Tree"]
+# For the type checker, of what is defined elsewhere; all that follows belongs to the model too.
 
 
 class Change(msgspec.Struct, frozen=True, gc=False):
@@ -128,6 +61,10 @@ class Finding(msgspec.Struct, frozen=True):
     """What happens, with the difference."""
     advice: str
     """What to change."""
+    evidence: str = "likely"
+    """`proved` by the compiled programs, `likely`, or `possible`: it may be what the author wants."""
+    share_of_run: float = 0.0
+    """Of the wall time of the run that the fix saves; 0 where that is not known."""
 
 
 class Alert(msgspec.Struct, frozen=True):
@@ -177,15 +114,15 @@ other compile options. The others name what has to be left aside, with all befor
 class Program(msgspec.Struct, frozen=True, omit_defaults=True):
     """One StableHLO module as JAX hands it to XLA, told by its fingerprint."""
 
-    id: str
+    id: Digest
     """Equal exactly for identical programs: same module, compile options, devices and host callbacks."""
-    target: str = ""
+    target: Digest = ""
     """Digest of devices, backend and compile options."""
-    steps: tuple[str, ...] = ()
+    steps: Annotated[tuple[Digest, ...], msgspec.Meta(max_length=16)] = ()
     """Digest of the text as it is, and after each step from `placement` to `dtype` of `EQUALITIES`; empty where it was
     not compared with another, or not kept."""
     size_bytes: Count = 0
-    """Of the text; 0 where it was not taken."""
+    """Of the module as MLIR bytecode without locations; 0 where it is not known."""
     comparable: bool = True
     """Whether the text says the same as the program also elsewhere: no host callback, no kernel with a payload."""
 
@@ -195,7 +132,7 @@ class Build(msgspec.Struct, frozen=True, omit_defaults=True):
 
     first: Count
     """Number of the miss that brought it."""
-    program: str = ""
+    program: Digest = ""
     """Its `Program.id`; empty where this JAX does not let it be told."""
     key: Count | None = None
     kind: str = "call"
@@ -239,7 +176,7 @@ class Miss(msgspec.Struct, frozen=True, gc=False):
     """Why the persistent compilation cache did not answer, where it is on and a compilation ran."""
     context: tuple[tuple[str, str], ...] = ()
     """What the program said of the moment with `jitwatch.context`, by name."""
-    program: str = ""
+    program: Digest = ""
     """`Program.id` of what was compiled or loaded for the function itself; empty if nothing was, or it is not known."""
 
 
@@ -265,6 +202,21 @@ class CallSite(msgspec.Struct, frozen=True, gc=False):
     """The library that called JAX there, where it was not the user's own frame."""
 
 
+class Captured(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """One value that a function object brings along, as it was when the function was first traced."""
+
+    name: str
+    """As the user would write it: `lr`, `self.noise`, `partial args[0]`, `default n`; `step_size of tx` for a value
+    inside what a library made."""
+    kind: str
+    """`number`, `array`, `function` or `object`; a bool or a string is an object."""
+    value: str
+    """An array by its aval, and a NumPy array of up to 1 MB by its content too."""
+    identity: Count = 0
+    """Number of the object in its process; 0 for a plain value, and where it is not known. The same number is the same
+    object; the same text under two numbers is another object that looks alike."""
+
+
 class KeyStats(msgspec.Struct, frozen=True, gc=False):
     """One key of a function, and what happened with it."""
 
@@ -288,6 +240,8 @@ class KeyStats(msgspec.Struct, frozen=True, gc=False):
     """Whether the function's author declared the key, by `warm_up` or `expect`: then its program is no waste."""
     outlived: Count = 0
     """How many programs that the function was given later were there when this key was last seen used again."""
+    state: tuple[str, ...] = ()
+    """Arguments whose arrays came back from the call, shape by shape: state that goes round, such as parameters."""
 
 
 class FunctionStats(msgspec.Struct, frozen=True):
@@ -329,6 +283,16 @@ class FunctionStats(msgspec.Struct, frozen=True):
     """What the function object brings along: closure values, arguments of a partial, the object of a bound method."""
     builds: tuple[Build, ...] = ()
     """The programs that it was given, in the order of their first."""
+    dropped_builds: Count = 0
+    """Programs that it was given beyond the bound on builds; they are in the totals only."""
+    given_up: bool = False
+    """Whether the function object is gone, or was not used again once its definition had made a later one."""
+    captured: tuple[Captured, ...] = ()
+    """What the function object brings along, value by value, those of nested functions last; empty before a trace."""
+
+    code: str = ""
+    """Tells functions of one name and line apart, such as two lambdas: column (0 where it says nothing) and a checksum
+    of the code of the innermost Python function, as `12:9f86d081`."""
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -347,7 +311,11 @@ class Snapshot(msgspec.Struct, frozen=True):
     jax_version: str
     python_version: str
     programs: tuple[Program, ...] = ()
-    """Those that builds and misses refer to, each once."""
+    """Those that builds and misses refer to, each once; with steps where their definition has two or more."""
+    dropped_programs: Count = 0
+    """Programs that had to make room: of them no more is known than their ids."""
+    wall_s: Seconds = 0.0
+    """Wall time since watching began, or since the last reset; of several processes, the sum."""
 
 
 class Process(msgspec.Struct, frozen=True):

@@ -6,16 +6,14 @@ Importing this imports no jax.
 
 from __future__ import annotations
 
-import functools
-import inspect
 import sys
-import threading
-from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack
-from typing import Any, ParamSpec, TypeVar
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack
+from typing import Any
 
 from jitwatch import _config
 from jitwatch._api.install import watching
+from jitwatch._blocks import Block, is_being_defined
 from jitwatch._errors import JitwatchError, repr_of
 from jitwatch._policy.reasons import programs
 from jitwatch._record.recorder import recorder
@@ -24,9 +22,6 @@ from jitwatch._testing.counting import Counting
 from jitwatch._testing.verdict import Bounds, Failure
 
 __all__ = ["assert_compiles", "assert_no_recompiles", "assert_traces"]
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 
 def assert_compiles(
@@ -60,6 +55,8 @@ def assert_compiles(
 def assert_no_recompiles(fn_or_name: Any = None, *, eager: bool = False, this_thread: bool = False) -> Assertion:
     """Assert that nothing compiles again in a block, or while a decorated function runs.
 
+    `@assert_no_recompiles` without parentheses decorates too.
+
     A compilation is one too many where the function had a program before, in the block or before it; the same goes for
     another function object that was made by the same definition and brings along the same. The first program of a
     function is allowed, and its first one under each transform (`grad`, `vmap`, an outer trace). Backward passes go
@@ -74,6 +71,8 @@ def assert_no_recompiles(fn_or_name: Any = None, *, eager: bool = False, this_th
         JitwatchError: The arguments make no sense, or nothing can be counted.
         AssertionError: At the end of the block, with what compiled again and why.
     """
+    if is_being_defined(fn_or_name, sys._getframe(1)):
+        return Assertion("recompiled", None, Bounds(0, 0), eager, this_thread)(fn_or_name)  # type: ignore[no-any-return]
     return Assertion("recompiled", fn_or_name, Bounds(0, 0), eager, this_thread)
 
 
@@ -113,87 +112,21 @@ def _bounds(exactly: int | None, at_most: int | None, at_least: int | None) -> B
     return Bounds(exactly or at_least or 0, at_most if exactly is None else exactly)
 
 
-class Assertion:
-    """What the functions of this module return: a context manager and a decorator, to be used as often as you like."""
+class Assertion(Block[None]):
+    """What the functions of this module return: a context manager and a decorator, to be used as often as you like.
+
+    Each call of a decorated function is a block of its own; that of a generator goes on until it ends.
+    """
 
     def __init__(self, verb: str, fn_or_name: Any, bounds: Bounds, eager: bool, this_thread: bool) -> None:
         if not (fn_or_name is None or callable(fn_or_name) or (isinstance(fn_or_name, str) and fn_or_name)):
             raise JitwatchError(
                 f"Give a function or its name, not {repr_of(fn_or_name)}; nothing stands for all functions."
             )
-        self._verb, self._function, self._bounds = verb, fn_or_name, bounds
-        self._eager, self._this_thread = eager, this_thread
-        self._blocks: list[tuple[Any, _Block]] = []
-
-    def __enter__(self) -> None:
-        block = self._block()
-        block.__enter__()
-        self._blocks.append((_place(), block))
-
-    def __exit__(self, *raised: Any) -> None:
-        __tracebackhide__ = True
-        self._last_block().__exit__(*raised)
-
-    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        """Decorate a function, a coroutine function or a generator function: each call is a block of its own."""
-        if inspect.isclass(function) or not callable(function) or inspect.isasyncgenfunction(function):
-            raise JitwatchError(
-                f"{repr_of(function)} cannot be decorated; decorate a function, a coroutine function or a generator"
-                " function, or use `with` inside."
-            )
-        decorated: Callable[P, R] = _decorated(function, self._block)
-        return decorated
-
-    def _block(self) -> _Block:
-        return _Block(self._verb, self._function, self._bounds, self._eager, self._this_thread)
-
-    def _last_block(self) -> _Block:
-        """The last block that was entered here, by this thread and task; by any, where another one ends it."""
-        here = _place()
-        places = [place for place, _ in self._blocks]
-        index = len(places) - 1 - places[::-1].index(here) if here in places else -1
-        return self._blocks.pop(index)[1]
+        super().__init__(lambda: _Block(verb, fn_or_name, bounds, eager, this_thread), whole=True)
 
 
-def _place() -> tuple[int, int]:
-    """Where a block is entered or left: the thread, and the task of asyncio, if it is used."""
-    asyncio = sys.modules.get("asyncio")
-    try:
-        task = None if asyncio is None else asyncio.current_task()
-    except RuntimeError:  # no loop runs on this thread
-        task = None
-    return threading.get_ident(), id(task)
-
-
-def _decorated(function: Callable[..., Any], block: Callable[[], _Block]) -> Any:
-    if inspect.iscoroutinefunction(function):
-
-        @functools.wraps(function)
-        async def in_block(*args: Any, **kwargs: Any) -> Any:
-            __tracebackhide__ = True
-            with block():
-                return await function(*args, **kwargs)
-
-    elif inspect.isgeneratorfunction(function):
-
-        @functools.wraps(function)
-        def in_block(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-            __tracebackhide__ = True
-            with block():
-                return (yield from function(*args, **kwargs))
-
-    else:
-
-        @functools.wraps(function)
-        def in_block(*args: Any, **kwargs: Any) -> Any:
-            __tracebackhide__ = True
-            with block():
-                return function(*args, **kwargs)
-
-    return in_block
-
-
-class _Block:
+class _Block(AbstractContextManager[None]):
     """One run of a block: what to count for, the count, and the verdict."""
 
     def __init__(self, verb: str, function: Any, bounds: Bounds, eager: bool, this_thread: bool) -> None:

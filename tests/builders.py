@@ -6,13 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from jitwatch._model import (
+    EQUALITIES,
     Argument,
+    Build,
     CacheKey,
     CallSite,
+    Captured,
     FunctionStats,
     KeyStats,
     Leaf,
     Miss,
+    Program,
     Snapshot,
     Stages,
     Static,
@@ -62,6 +66,11 @@ def key(
         context=tuple((context or {}).items()),
         transform=tuple(transform),
     )
+
+
+def captured(**values: object) -> tuple[Captured, ...]:
+    """Numbers that a function brings along, by name."""
+    return tuple(Captured(name, "number", repr(value)) for name, value in values.items())
 
 
 def stages(compiles: int = 1, compile_s: float = 0.08, **changes: Any) -> Stages:
@@ -114,6 +123,23 @@ def function_stats(name: str = "step", *, keys: Sequence[KeyStats] = (), **chang
     for count in ("hits", "misses", "dispatch_only", "nested", "failures"):
         fields[count] = sum(getattr(one, count) for one in keys)
     return FunctionStats(name=name, **{**fields, **changes})
+
+
+def program(number: int = 1, *, same_up_to: str = "", of: Program | None = None, **changes: Any) -> Program:
+    """A program of its own, or one that is the same as another up to a member of `EQUALITIES`."""
+    names = ("identical", *EQUALITIES[2:-1])
+    first = names.index(same_up_to) if same_up_to in names else len(names)
+    steps = [f"{name} {number}" for name in names]
+    if of is not None:
+        steps[first:] = of.steps[first:]
+    fields: dict[str, Any] = {"id": f"program {number}", "target": "cpu", "steps": tuple(steps), "size_bytes": 400}
+    return Program(**{**fields, **changes})
+
+
+def build(first: int = 1, program: str = "program 1", **changes: Any) -> Build:
+    """One program, compiled once for the first key."""
+    fields: dict[str, Any] = {"key": 1, "lost_s": 0.1, "call_site": "train.py:88"}
+    return Build(first, program, **{**fields, **changes})
 
 
 def failed_miss(**changes: Any) -> Miss:

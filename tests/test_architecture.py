@@ -15,27 +15,27 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 MAX_LINES = 400
 
 ROOMS = {
-    "_model": "", "_errors": "",
-    "_state": "",
+    "_model": "_model_keys", "_model_keys": "", "_errors": "",
+    "_state": "", "_blocks": "_errors",
     "_config": "_errors",
     "_faults": "_errors _state",
-    "_hub": "_faults _state",
+    "_hub": "_errors _faults _state",
     "_words": "_model",
     "_explain": "_model _words",
-    "_record": "_model _errors _faults _hub _state _words",
+    "_record": "_model _errors _blocks _faults _hub _state _words",
     "_store": "_model _errors _faults _hub _state _record",
     "_capture": "_model _errors _faults _hub _state _record _words",
     "_judge": "_model _explain _words _record",
-    "_compare": "_model _errors _explain _judge _record _words",
+    "_compare": "_model _errors _explain _judge _policy _record _words",
     "_policy": "_model _errors _config _faults _hub _state _record _explain _judge _words _capture",
     "_testing": "_model _errors _hub _state _record _explain _judge _policy _words _compare",
     "_report": "_model _errors _explain _judge _record _words _compare _policy _testing",
-    "_api": "_model _errors _config _faults _hub _state _record _explain _judge _policy _words _capture _report",
+    "_api": "_model _errors _blocks _config _faults _hub _state _record _explain _judge _policy _words _capture _report",
     "_run": "_model _errors _config _faults _hub _state _record _store _api _report _words _capture",
-    "_pytest": "_model _errors _config _faults _hub _state _record _store _judge _compare _testing _report _run _words"
-    " _api _capture",
+    "_pytest": "_model _errors _config _faults _hub _state _record _store _judge _policy _compare _testing _report _run"
+    " _words _api _capture",
     "_cli": "_model _errors _config _store _run _report _compare _judge _words _capture",
-    "testing": "_errors _config _state _record _policy _testing _report _api _capture",
+    "testing": "_errors _blocks _config _state _record _policy _testing _report _api _capture",
     "pytest_plugin": "_faults _pytest",
     "__main__": "_cli",
 }  # fmt: skip
@@ -167,6 +167,7 @@ KEPT_OUTSIDE_THE_STATE = {
     "_run/script.py": {"interrupted"},  # how the process ends
     "_policy/bans.py": {"_thread_numbers"},  # numbers of threads, which outlive a state
     "_capture/jax_internals/__init__.py": {"_given"},  # what JAX holds: it outlives a state
+    "_explain/program_pieces.py": {"_known"},  # a cache of pure results
     "_capture/keys/static_parts.py": {"EXPANSIONS"},  # a table, filled at import
     "_capture/keys/libraries.py": {"_library_classes"},  # a cache of what classes are
 }

@@ -14,7 +14,7 @@ NAMES = {
     "JitwatchError", "RecompilationError", "RecompilationWarning", "Recording", "ShapeChurnWarning",
     "ShardingChurnWarning", "StaticArgChurnWarning", "StructureChurnWarning", "WatchedFunction", "__version__",
     "call_log", "context", "freeze", "install", "no_compiles", "recording", "report", "reset", "snapshot", "spec",
-    "subscribe", "testing", "unfreeze", "uninstall", "watched_jit", "watching",
+    "subscribe", "testing", "unfreeze", "uninstall", "watch", "watched_jit", "watching",
 }  # fmt: skip
 WITHOUT_JAX = "import sys; sys.modules['jax'] = None; {}"
 

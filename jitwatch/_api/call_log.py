@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from jitwatch import _hub
+from jitwatch._blocks import Block, is_being_defined
 from jitwatch._capture.hook.registry import empty_dispatch_caches, log_switch
 from jitwatch._model import LoggedCall, Stages
 
@@ -17,9 +18,8 @@ MAX_LINES = 500
 """Kept for who asks; a log of a long program must not fill the memory."""
 
 
-@contextmanager
-def call_log(write: Callable[[str], Any] | None = None) -> Iterator[list[str]]:
-    """Log each call of every watched function while the block runs, on all threads.
+def call_log(write: Callable[[str], Any] | None = None) -> Block[list[str]]:
+    """Log each call of every watched function while a block, or a decorated function, runs, on all threads.
 
     Inside the block each call takes JAX's slow dispatch (some 0.3 ms), so that hits are seen one by one; counts come
     out as they would without the block.
@@ -27,9 +27,16 @@ def call_log(write: Callable[[str], Any] | None = None) -> Iterator[list[str]]:
     Args:
         write: Called with each line; prints to standard error if left out.
 
-    Yields:
-        The lines so far, the last 500 of them.
+    Returns:
+        The block; `with call_log() as lines` gives the lines so far, the last 500 of them.
     """
+    if is_being_defined(write, sys._getframe(1)):
+        return Block(_call_log)(write)  # type: ignore[arg-type]
+    return Block(lambda: _call_log(write))
+
+
+@contextmanager
+def _call_log(write: Callable[[str], Any] | None = None) -> Iterator[list[str]]:
     lines: list[str] = []
     numbers = itertools.count(1)
     write = write or (lambda line: print(line, file=sys.stderr))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -14,7 +14,7 @@ from jitwatch._capture.keys.trace_context import x64_at_start
 from jitwatch._capture.keys.trees import statics
 from jitwatch._errors import JitwatchError
 from jitwatch._model import CacheKey, Leaf, Static
-from jitwatch._policy.declared import ANY, Declared, Entry, declared, dtype_name, is_array_like
+from jitwatch._policy.declared import ANY, Declared, Entry, Spec, declared, dtype_name, is_array_like
 
 if TYPE_CHECKING:
     from jitwatch._capture.hook.watch import Watch
@@ -30,6 +30,31 @@ def declared_for(watch: Watch, expect: Entry | Iterable[Entry]) -> Declared:
         JitwatchError: An entry is no declaration, or does not fit the function.
     """
     return declared(expect, DeclaredFunction(watch))
+
+
+def without_arrays(expect: Any, watch: Watch) -> Any:
+    """The same declarations with shapes and dtypes in the place of arrays, so that no array lives on in them."""
+    found = expect if isinstance(expect, (Spec, Mapping)) or not isinstance(expect, Iterable) else list(expect)
+    if isinstance(found, list):
+        return [without_arrays(entry, watch) for entry in found] if not isinstance(expect, (str, bytes)) else expect
+    if isinstance(found, Spec):
+        static = watch.key_maker.static_positions(len(found.args))
+        args = (value if i in static else _shapes(value) for i, value in enumerate(found.args))
+        named = {name: value for name, value in found.kwargs.items()}
+        traced = set(watch.key_maker.traced((), named))
+        return Spec(tuple(args), {name: _shapes(value) if name in traced else value for name, value in named.items()})
+    return {path: _shape(value) for path, value in found.items()} if isinstance(found, Mapping) else found
+
+
+def _shapes(argument: Any) -> Any:
+    try:
+        return jax.tree_util.tree_map(_shape, argument)
+    except Exception:  # a class of the user's that takes nothing else than arrays
+        return argument
+
+
+def _shape(value: Any) -> Any:
+    return jax.ShapeDtypeStruct(value.shape, value.dtype) if isinstance(value, (jax.Array, np.ndarray)) else value
 
 
 class DeclaredFunction:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from jitwatch._api.start import begin
+from jitwatch._blocks import Block, is_being_defined
 from jitwatch._capture.hook.registry import watch_of
 from jitwatch._errors import JitwatchError, repr_of
 from jitwatch._policy import say
@@ -49,14 +51,25 @@ def unfreeze() -> None:
     bans().remove_rule(_FROZEN)
 
 
-@contextmanager
 def no_compiles(
     *functions: Any, action: say.Action = "raise", allow_loads: bool = True, eager: bool = True,
     this_thread: bool = False,
-) -> Iterator[None]:  # fmt: skip
-    """Forbid compilation while the block runs, as `freeze` does; the arguments are the same."""
-    ban = _ban("within jitwatch.no_compiles()", functions, action, allow_loads, eager, this_thread)
-    with bans().during(ban):
+) -> Block[None]:  # fmt: skip
+    """Forbid compilation while a block, or a decorated function, runs, as `freeze` does; the arguments are the same.
+
+    `@no_compiles` without parentheses decorates too. The block of a decorated coroutine holds until that ends, also for
+    what other tasks compile meanwhile; that of a generator while its own code runs.
+    """
+    say.check_action(action, "action")
+    how = action, allow_loads, eager, this_thread
+    if len(functions) == 1 and is_being_defined(functions[0], sys._getframe(1)):
+        return Block(lambda: _forbidden((), *how))(functions[0])
+    return Block(lambda: _forbidden(functions, *how))
+
+
+@contextmanager
+def _forbidden(functions: Sequence[Any], *how: Any) -> Iterator[None]:
+    with bans().during(_ban("within jitwatch.no_compiles()", functions, *how)):
         yield
 
 
@@ -73,7 +86,7 @@ def _name_of(function: Any) -> str | int:
     if isinstance(function, str):
         known = {name for record in recorder().records() for name in (record.name, record.qualname)}
         if function not in known:
-            raise JitwatchError(f"Nothing named {function!r} was called or compiled so far; {_near(function, known)}.")
+            raise JitwatchError(f"Nothing named {function!r} was called or compiled so far; {_near(function, known)}")
         return function
     watch = watch_of(function)
     if watch is None:
@@ -84,5 +97,5 @@ def _name_of(function: Any) -> str | int:
 def _near(name: str, known: set[str]) -> str:
     near = difflib.get_close_matches(name, sorted(known), 3)
     if near:
-        return f"did you mean {' or '.join(map(repr, near))}?"[:-1] + "?"
-    return f"there are: {', '.join(map(clean, sorted(known)[:20])) or 'none'}"
+        return f"did you mean {' or '.join(map(repr, near))}?"
+    return f"there are: {', '.join(map(clean, sorted(known)[:20])) or 'none'}."

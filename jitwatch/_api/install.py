@@ -11,6 +11,7 @@ from typing import Any
 import wrapt
 
 from jitwatch import _faults, _state
+from jitwatch._blocks import Block
 
 
 class _Installation:
@@ -93,13 +94,19 @@ def uninstall() -> None:
     installation.end()
 
 
-@contextmanager
-def watching(*, count_hits: bool = False) -> Iterator[None]:
-    """Watch each function that is jitted within the block, on any thread; within an installed watch it changes nothing.
+def watching(*, count_hits: bool = False) -> Block[None]:
+    """Watch each function that is jitted within a block, or a decorated function, on any thread.
+
+    Within an installed watch it changes nothing.
 
     Args:
         count_hits: As for `install`.
     """
+    return Block(lambda: _watching(count_hits=count_hits))
+
+
+@contextmanager
+def _watching(*, count_hits: bool) -> Iterator[None]:
     installation, block = _state.part(_Installation), object()
     try:
         installation.blocks[block] = threading.get_ident()

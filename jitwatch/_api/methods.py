@@ -11,9 +11,10 @@ from jitwatch._api.pickling import Recipe, methods_of
 from jitwatch._capture import jax_internals
 from jitwatch._capture.hook.watch import Watch
 from jitwatch._errors import JitwatchError
-from jitwatch._judge.judge import is_stuck, judge_function
+from jitwatch._judge.upkeep import is_stuck
 from jitwatch._model import CacheInfo, CacheKey, Finding, FunctionStats
 from jitwatch._policy.declared import Entry
+from jitwatch._policy.verdict import verdict
 from jitwatch._record.recorder import recorder
 
 _METHODS = (
@@ -22,14 +23,12 @@ _METHODS = (
 )  # fmt: skip
 
 
-def add_methods(
-    function: Any, watch: Watch, options: dict[str, Any], own: dict[str, Any], rebuild: Callable[..., Any]
-) -> None:
+def add_methods(function: Any, watch: Watch, options: dict[str, Any], rebuild: Callable[..., Any]) -> None:
     """Put jitwatch's methods on the function object, and JAX's own with their stages attributed."""
     methods = _Methods(watch, weakref.ref(function))
     for name in _METHODS:
         setattr(function, name, getattr(methods, name))
-    function._jitwatch = Recipe(function, watch.fun, options | own, rebuild)
+    function._jitwatch = Recipe(function, watch.fun, options, rebuild)
     function.__dict__ = _OwnAttributes(function.__dict__)
     for name in ("lower", "trace", "eval_shape"):
         setattr(function, name, _ahead(watch, name))
@@ -56,30 +55,30 @@ class _Methods:
     """The methods of one watched function; bound, they go with it into any wrapper that copies its attributes."""
 
     def __init__(self, watch: Watch, function: Callable[[], Any]) -> None:
-        self._watch, self._function = watch, function
+        self.watch, self._function = watch, function
 
     def cache_info(self) -> CacheInfo:
         """Counts since the start or the last `jitwatch.reset()`."""
-        return self._watch.record.info()
+        return self.watch.record.info()
 
     def cache_stats(self) -> FunctionStats:
         """Everything recorded of this function, as plain data."""
-        return self._watch.record.stats()
+        return self.watch.record.stats()
 
     def cache_report(self, *, color: bool | None = None, width: int | None = None) -> str:
         """This function's cache as text."""
         from jitwatch._report.recording.text import render_function
 
-        misses = recorder().misses_of(self._watch.record.id)
-        return render_function(self.cache_stats(), misses, color=bool(color), width=width)
+        misses = recorder().misses_of(self.watch.record.id)
+        return render_function(self.cache_stats(), misses, self.check(), color=bool(color), width=width)
 
     def cache_keys(self) -> list[KeyView]:
         """The known keys with their counts, oldest first, and a way to look at the program of each."""
-        return key_views(self._watch)
+        return key_views(self.watch)
 
     def cache_key(self, /, *args: Any, **kwargs: Any) -> CacheKey:
         """The key of a call with these arguments, without calling."""
-        return self._watch.key_maker.call(args, kwargs).key
+        return self.watch.key_maker.call(args, kwargs).key
 
     def diff_keys(self, first: int, second: int) -> str:
         """Two keys by number, side by side, and the difference of their programs."""
@@ -87,12 +86,13 @@ class _Methods:
 
     def check(self) -> list[Finding]:
         """What is wrong with this function's recompilations, and with outside values that its programs keep."""
-        return judge_function(self.cache_stats())
+        record = self.watch.record
+        return list(verdict(recorder().definition_snapshot(record)).all_findings())
 
     def heal(self) -> int:
         """Put keys that are stuck on JAX's slow path back on the fast one, without compiling; how many there were."""
-        stuck = [key for key in self._watch.record.stats().keys if is_stuck(key)]
-        self._watch.heal()
+        stuck = [key for key in self.watch.record.stats().keys if is_stuck(key)]
+        self.watch.heal()
         return len(stuck)
 
     def warm_up(
@@ -102,8 +102,9 @@ class _Methods:
         """Compile declared calls ahead, and make each once; see `jitwatch.WatchedFunction.warm_up`."""
         from jitwatch._api.warm_up import warm_up
 
+        function = self._function() or self.watch.remade(self.watch)
         return warm_up(
-            self._watch, self._function(), specs, like=like, threads=threads, run=run, progress=progress
+            self.watch, function, specs, like=like, threads=threads, run=run, progress=progress
         )  # fmt: skip
 
     def __reduce__(self) -> Any:

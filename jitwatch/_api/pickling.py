@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import copyreg
 import functools
 import sys
@@ -43,6 +44,11 @@ class Recipe:
         self._token = uuid.uuid4().hex
         _state.part(_Here).functions[self._token] = function
 
+    def add_options(self, options: dict[str, Any]) -> None:
+        """Make it with these too."""
+        fun, known = self._arguments
+        self._arguments = fun, known | options
+
     def is_for(self, function: Any) -> bool:
         """Whether this recipe is the function's own, not one copied with the attributes of another."""
         return self._function() is function
@@ -62,8 +68,14 @@ def is_watched(function: Any) -> bool:
 
 
 def _reduce(function: Any) -> Any:
-    """How pickle and copy take a PjitFunction apart: one that is not watched as without jitwatch."""
-    return function._jitwatch.reduce() if is_watched(function) else object.__reduce_ex__(plain_of(function), 4)
+    """How pickle and copy take a PjitFunction apart: one that is not watched as without jitwatch.
+
+    A copy shares the dispatch cache of its original, so it is hooked as that is; a pickle is read where nothing may be.
+    """
+    if is_watched(function):
+        return function._jitwatch.reduce()
+    is_copied = sys._getframe(1).f_globals is vars(copy)
+    return object.__reduce_ex__(function if is_copied else plain_of(function), 4)
 
 
 def _lookup(module: Any, qualname: str) -> Any:

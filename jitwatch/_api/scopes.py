@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from jitwatch import _state
+from jitwatch._blocks import Block
 from jitwatch._errors import JitwatchError
 from jitwatch._model import Snapshot
-from jitwatch._record.difference import snapshot_difference
 from jitwatch._record.moments import Moment
 from jitwatch._record.recorder import recorder
 from jitwatch._words.safe_text import clean
@@ -55,7 +55,7 @@ class Recording:
     def snapshot(self) -> Snapshot:
         """The block's own counts as plain data."""
         after = self._after or recorder().moment()
-        return snapshot_difference(recorder().snapshot_of(after), recorder().snapshot_of(self._before))
+        return recorder().between(self._before, after)
 
     def report(self, *, color: bool | None = None, width: int | None = None) -> str:
         """The block's own counts as text."""
@@ -78,9 +78,19 @@ class Recording:
         return sum(function.stages.compiles for function in functions)
 
 
-@contextmanager
-def recording() -> Iterator[Recording]:
+def recording() -> Block[Recording]:
     """Count a block on its own; blocks may nest and overlap, and none changes the counts of another."""
+    return Block(_recording, refuse=_NO_DECORATOR)
+
+
+_NO_DECORATOR = (
+    "jitwatch.recording() hands its counts to a block, and a decorated function could not get at them; write "
+    "`with jitwatch.recording() as r:` inside."
+)
+
+
+@contextmanager
+def _recording() -> Iterator[Recording]:
     scope = Recording()
     try:
         yield scope

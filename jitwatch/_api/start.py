@@ -7,6 +7,7 @@ import functools
 
 from jitwatch._api import pickling
 from jitwatch._capture import start
+from jitwatch._explain.programs import steps_of
 from jitwatch._policy import progress
 from jitwatch._policy.live import Live
 from jitwatch._policy.say import honour_warning_options
@@ -22,6 +23,7 @@ def begin() -> None:
     progress.decide()
     if start.begin(Live()):
         _once()
+    recorder().programs.steps_of = steps_of
 
 
 @functools.cache

@@ -17,6 +17,7 @@ from jitwatch._capture import jax_internals
 from jitwatch._capture.events import frames
 from jitwatch._capture.functions.call_site import call_site, caller_library
 from jitwatch._capture.hook.watch import Watch
+from jitwatch._capture.jax_internals import contexts
 from jitwatch._capture.keys.key_maker import KeyMaker
 from jitwatch._errors import JitwatchError, repr_of
 from jitwatch._policy.declared import (
@@ -144,7 +145,7 @@ def _other_threads_help() -> bool:
     if jax.version.__version_info__ >= (0, 10, 2):
         return True
     with ThreadPoolExecutor(1) as pool:
-        return bool(pool.submit(jax_internals.trace_context).result() == jax_internals.trace_context())
+        return bool(pool.submit(contexts.trace_context).result() == contexts.trace_context())
 
 
 def _example(like: Any) -> Spec:

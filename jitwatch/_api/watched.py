@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import functools
+import gc
 import inspect
-import warnings
+import sys
 import weakref
 from collections.abc import Callable, Iterable
 from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
-import msgspec
-
 from jitwatch import _config, _faults
-from jitwatch._api.declared_calls import declared_for
+from jitwatch._api.declared_calls import declared_for, without_arrays
 from jitwatch._api.key_views import KeyView
 from jitwatch._api.methods import add_methods
-from jitwatch._api.pickling import is_watched, known_here
+from jitwatch._api.pickling import is_watched, known_here, methods_of
 from jitwatch._api.start import begin
 from jitwatch._capture import jax_internals
+from jitwatch._capture.functions.callers_name import call_as
 from jitwatch._capture.hook import fallback
-from jitwatch._capture.hook.watch import hooked
+from jitwatch._capture.hook.registry import plain_of, watches_by_name
+from jitwatch._capture.hook.watch import Watch, hooked
+from jitwatch._errors import JitwatchError
 from jitwatch._model import CacheInfo, CacheKey, Finding, FunctionStats
 from jitwatch._policy.declared import Entry
-from jitwatch._policy.policy import Policy, policy_of
+from jitwatch._policy.policy import agreed, policy_of
 from jitwatch._policy.say import Action
 
 P = ParamSpec("P")
@@ -113,7 +115,8 @@ def watched_jit(
     in the same way. Each hit costs some 150 to 200 ns more. With `JITWATCH_MODE=off` it is the plain `jax.jit` object.
 
     Args:
-        fun: The function; an already jitted one keeps its own options. Left out, the result is a decorator.
+        fun: The function. Of one that is jitted already, also by `watched_jit`, this makes what `jax.jit` makes of it:
+            a jitted function around it; `jitwatch.watch` watches it as it is. Left out, the result is a decorator.
         max_keys: Keys to keep for this function; calls with further ones are counted in the totals only.
         max_compiles: Compilations that are allowed; the next one is in excess.
         expect: The calls that may compile, as `jitwatch.spec(...)` or as dictionaries from path to shape; a compilation
@@ -125,32 +128,86 @@ def watched_jit(
         **options: Every argument of the installed `jax.jit`.
 
     Raises:
-        JitwatchError: One of these, or an option in the environment or in pyproject.toml, is not valid.
+        JitwatchError: One of these, or an option in the environment or in pyproject.toml, is not valid; or another
+            watched function of the same function has another value for it.
         TypeError, ValueError: What `jax.jit` raises for the same arguments.
     """
     own = {
         "max_keys": max_keys, "max_compiles": max_compiles, "on_excess": on_excess, "expect": expect,
         "warn_compiles": warn_compiles,
     }  # fmt: skip
-    policy = _faults.contain("reading the options", _policy, own, default=None)
+    own = {name: value for name, value in own.items() if value is not None}
+    valid = _faults.contain("reading the options", _are_valid, own, default=False)
     if not fun and options.keys() <= jit_option_names():
         return functools.partial(watched_jit, **own, **options)
-    known = _faults.contain("reading the options", _known_options, fun, options, default=None)
-    jitted, options = (_jit(fun, options), options) if known is None else (fun[0], known)
-    if policy is None or _config.option("mode") == "off":
+    jitted = _jit(fun, options)
+    if not valid:
         return jitted
-    return _faults.contain("watching a function", watch_jitted, jitted, options, policy, own, default=jitted)
+    return _faults.contain("watching a function", _watched, jitted, options, own, default=jitted)
 
 
-def _policy(own: dict[str, Any]) -> Policy:
-    return policy_of(**{name: value for name, value in own.items() if name != "expect"})
+@overload
+def watch(
+    jitted: Callable[P, R], /, *, max_keys: int | None = ..., max_compiles: int | None = ...,
+    on_excess: Action | None = ..., expect: Any = ..., warn_compiles: int | None = ...,
+) -> WatchedFunction[P, R]: ...  # fmt: skip
+@overload
+def watch(
+    *, max_keys: int | None = ..., max_compiles: int | None = ..., on_excess: Action | None = ..., expect: Any = ...,
+    warn_compiles: int | None = ...,
+) -> Callable[[Callable[P, R]], WatchedFunction[P, R]]: ...  # fmt: skip
 
 
-def _known_options(fun: tuple[Any, ...], options: dict[str, Any]) -> dict[str, Any] | None:
-    """The options of a function that is jitted already, to which none are added; None for any other."""
-    if len(fun) != 1 or options or not jax_internals.is_jitted(fun[0]):
-        return None
-    return jax_internals.jit_options(fun[0], jit_option_names())
+def watch(
+    *jitted: Any, max_keys: int | None = None, max_compiles: int | None = None, on_excess: Action | None = None,
+    expect: Any = None, warn_compiles: int | None = None,
+) -> Any:  # fmt: skip
+    """Watch a function that is jitted already, with the options that it was jitted with.
+
+    The result is a jitted function like the given one, which stays as it is: they share what was traced, lowered and
+    compiled ahead, not JAX's dispatch cache. Of a function that is watched already, `watched_jit` or `watch` made it,
+    the result is that function itself, with the options that are given here in the place of its own. With
+    `JITWATCH_MODE=off` the result is the given function.
+
+    Args:
+        jitted: What `jax.jit` returned. Left out, the result is a decorator.
+        max_keys: As for `watched_jit`, and so are the others.
+        max_compiles: As for `watched_jit`.
+        on_excess: As for `watched_jit`.
+        expect: As for `watched_jit`.
+        warn_compiles: As for `watched_jit`.
+
+    Raises:
+        JitwatchError: It is no jitted function, or an option is not valid.
+    """
+    own = {
+        "max_keys": max_keys, "max_compiles": max_compiles, "on_excess": on_excess, "expect": expect,
+        "warn_compiles": warn_compiles,
+    }  # fmt: skip
+    own = {name: value for name, value in own.items() if value is not None}
+    valid = _faults.contain("reading the options", _are_valid, own, default=False)
+    if not jitted:
+        return functools.partial(watch, **own)
+    (function,) = jitted
+    if is_watched(function):
+        _faults.contain("watching a function", _ask, function, own, default=None)
+        return function
+    if not jax_internals.is_jitted(function):
+        raise JitwatchError(
+            f"{function!r} is no jitted function; watch() takes what jax.jit returned, and watched_jit() any function."
+        )
+    options: dict[str, Any] = {}
+    jit_options = jax_internals.jit_options
+    options = _faults.contain("reading the options", jit_options, function, jit_option_names(), default=options)
+    plain = _faults.contain("watching a function", plain_of, function, default=function)
+    return (
+        _faults.contain("watching a function", _watched, plain, options, own, default=function) if valid else function
+    )
+
+
+def _are_valid(own: dict[str, Any]) -> bool:
+    policy_of(**{name: value for name, value in own.items() if name != "expect"})
+    return True
 
 
 @functools.cache
@@ -161,40 +218,64 @@ def jit_option_names() -> frozenset[str]:
 
 
 def _jit(fun: tuple[Any, ...], options: dict[str, Any]) -> Any:
-    if len(fun) == 1 and not options.keys() & {"device", "backend"}:
+    if _faults.contain("reading the options", jax_internals.is_plain_use_of_jit, fun, options, default=True):
         return jax_internals.plain_jit(*fun, **options)
-    with warnings.catch_warnings(record=True) as caught:  # deprecated; JAX blames its caller, and means the user
-        warnings.simplefilter("always")
-        jitted = jax_internals.plain_jit(*fun, **options)
-    for warning in caught:
-        warnings.warn(warning.message, stacklevel=3)
-    return jitted
+    return call_as(sys._getframe(2), jax_internals.plain_jit, *fun, **options)
 
 
-def watch_jitted(jitted: Any, options: dict[str, Any], policy: Policy, own: dict[str, Any]) -> Any:
-    """The watched form of a jitted function; the same object if it is watched already.
+def _watched(jitted: Any, options: dict[str, Any], own: dict[str, Any]) -> Any:
+    return jitted if _config.option("mode") == "off" else watch_jitted(jitted, options, own)
+
+
+def watch_jitted(jitted: Any, options: dict[str, Any], own: dict[str, Any]) -> Any:
+    """The watched form of a jitted function.
 
     Args:
         jitted: What `jax.jit` returned.
         options: Of `jax.jit`.
-        policy: Made from `own` and the settings.
         own: The options of jitwatch's own that were given.
     """
-    if is_watched(jitted):
-        return jitted
     begin()
     try:
         hash(weakref.ref(jax_internals.jitted_function(jitted)))
     except TypeError:  # JAX cannot cache it either, and says so when it is called
         return jitted
-    if jax_internals.exact_hook_available():
-        result, watch = hooked(jitted, options, policy)
-    else:
-        result, watch = fallback.wrapped(jitted, options, policy)
-    if own.get("expect") is not None:
-        watch.record.policy = msgspec.structs.replace(policy, expect=declared_for(watch, own["expect"]))
-    add_methods(result, watch, options, own, _rebuild)
+    make = hooked if jax_internals.exact_hook_available() else fallback.wrapped
+    result, watch = make(jitted, options, policy_of())
+    add_methods(result, watch, options, _rebuild)
+    _ask(result, own)
     return result
+
+
+def _ask(function: Any, own: dict[str, Any]) -> None:
+    """Put options in force for a watched function, in the place of those that it had."""
+    watch = methods_of(function).watch
+    own = dict(own)
+    if "expect" in own:
+        own["expect"] = without_arrays(own["expect"], watch)
+    asked = watch.asked | own
+    if "expect" in own:
+        asked["expect"] = declared_for(watch, own["expect"])
+    policy = policy_of(**_agreed(watch, asked))
+    watch.asked = asked
+    for each in watches_by_name(watch.record):
+        each.policy = policy
+    watch.record.ask(policy)
+    function._jitwatch.add_options(own)
+
+
+def _agreed(watch: Watch, asked: dict[str, Any]) -> dict[str, Any]:
+    """The options of all that share a record with `watch`, which asks for these."""
+    try:
+        return agreed(watch.record.name, asked, _asked_of_others(watch))
+    except JitwatchError:
+        pass
+    gc.collect()  # one that is gone may only wait for the cycle collector
+    return agreed(watch.record.name, asked, _asked_of_others(watch))
+
+
+def _asked_of_others(watch: Watch) -> list[dict[str, Any]]:
+    return [other.asked for other in watches_by_name(watch.record) if other is not watch]
 
 
 def _rebuild(token: str, fun: Any, options: dict[str, Any]) -> Any:

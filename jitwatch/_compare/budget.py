@@ -10,8 +10,8 @@ import msgspec
 
 from jitwatch._errors import JitwatchError
 from jitwatch._judge.compiled import Compiled, FunctionName, Program, compiled_functions
-from jitwatch._judge.judge import judge
 from jitwatch._model import Finding, Snapshot
+from jitwatch._policy.verdict import verdict
 
 ALLOW = "allow"
 """In place of a number: as many as it likes."""
@@ -88,7 +88,7 @@ def check(budget: Budget, snapshot: Snapshot, file_name: Callable[[str], str]) -
     recorded = compiled_functions(snapshot.functions, file_name)
     found = [one for one in recorded.values() if one.compiles]
     exceeding = [one for one in found if _is_over(one, budget)]
-    findings = judge(snapshot) if exceeding else {}
+    findings = verdict(snapshot).findings if exceeding else {}
     over = tuple(_excess(one, budget, findings) for one in exceeding)
     return Check(
         over=tuple(sorted(over, key=lambda one: (one.limit * one.processes - one.compiles, one.function))),

@@ -14,8 +14,8 @@ from fractions import Fraction
 import msgspec
 
 from jitwatch._judge.compiled import Compiled, FunctionName, compiled_functions, count_causes, file_of
-from jitwatch._judge.judge import judge
 from jitwatch._model import Finding, Snapshot
+from jitwatch._policy.verdict import verdict
 
 
 class Side(msgspec.Struct, frozen=True):
@@ -181,7 +181,7 @@ def _totals(functions: Mapping[FunctionName, Compiled], others: Mapping[Function
 
 
 def _findings(snapshot: Snapshot) -> list[Finding]:
-    return [finding for found in judge(snapshot).values() for finding in found]
+    return list(verdict(snapshot).all_findings())
 
 
 def _only_in(findings: Iterable[Finding], known: Iterable[Finding]) -> tuple[Finding, ...]:

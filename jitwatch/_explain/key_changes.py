@@ -8,12 +8,19 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice
 from typing import NamedTuple
 
 from jitwatch._explain.part_changes import ABSENT, leaf_causes, leaf_texts, static_changes
 from jitwatch._model import Argument, CacheKey, Change, Leaf, StaticArgument, Tree
-from jitwatch._words.part_text import differing_node_texts, leaf_text, node_text, static_text, transform_text
+from jitwatch._words.part_text import (
+    differing_node_texts,
+    leaf_text,
+    node_text,
+    static_text,
+    transform_kinds,
+    transform_text,
+)
 from jitwatch._words.safe_text import clean
 
 CAUSES = (
@@ -21,6 +28,8 @@ CAUSES = (
     "dtype", "weak_type", "shape", "sharding", "committed", "layout", "other",
 )  # fmt: skip
 """Causes that two keys can tell, in the order in which changes are listed: what brings others with it first."""
+_TRANSFORM_LIMIT = 120
+_MAX_NAMED = 4
 _RANK = {cause: rank for rank, cause in enumerate(CAUSES)}
 
 
@@ -73,9 +82,36 @@ class _LeafChange(NamedTuple):
 
 
 def transform_changes(before: CacheKey, after: CacheKey) -> Iterator[Change]:
-    """Say the transforms that two calls ran under, if they differ."""
-    if before.transform != after.transform:
+    """Say the transforms that two calls ran under, if they differ; of the same ones, the sizes that `vmap` maps."""
+    if transform_kinds(before.transform) != transform_kinds(after.transform):
         yield Change("transform", "transform", _under(before), _under(after))
+        return
+    kinds = transform_kinds(before.transform)
+    for place, (one, other) in enumerate(zip(before.transform, after.transform, strict=True)):
+        if one != other:
+            size, rest = _mapped(one)
+            other_size, other_rest = _mapped(other)
+            cause = "shape" if size != other_size and rest == other_rest else "transform"
+            outside = kinds[place + 1 :].count(kinds[place])
+            where = f"{kinds[place]} #{outside + 1}" if kinds.count(kinds[place]) > 1 else kinds[place]
+            named = _traced_names(after) if cause == "shape" and len(kinds) == 1 else ()
+            for name in named or (where,):
+                yield Change(cause, clean(name), clean(one, _TRANSFORM_LIMIT), clean(other, _TRANSFORM_LIMIT))
+
+
+def _traced_names(key: CacheKey) -> tuple[str, ...]:
+    """The arguments that a transform passes on, which are those that it maps; some of them, if they are many."""
+    leaves = chain.from_iterable(key.leaf_chunks)
+    traced = (
+        one.name for one in key.arguments if any([leaf.source == "tracer" for leaf in islice(leaves, len(one.paths))])
+    )
+    return tuple(traced)[:_MAX_NAMED]
+
+
+def _mapped(transform: str) -> tuple[str, str]:
+    """The mapped size of a `vmap`, and all else: that is another program for other reasons."""
+    size, comma, rest = transform.partition("[")[2].rstrip("]").partition(", ")
+    return size, comma + rest
 
 
 def _context_changes(before: CacheKey, after: CacheKey) -> Iterator[Change]:

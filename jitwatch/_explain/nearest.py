@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jitwatch._model import Argument, CacheKey, Leaf, StaticArgument, Tree
+from jitwatch._words.part_text import transform_kinds
 
 _BLOCK = 32
 _BLOCK_BYTES = 4 * _BLOCK
@@ -43,22 +44,21 @@ class History:
         """Take in a key by its number; a key added later is more recent."""
         self._keys.pop(key, None)
         self._keys[key] = number
-        if key.transform not in self._indexes:
-            self._indexes[key.transform] = _Index()
-        self._indexes[key.transform].add(number, key)
+        self._indexes.setdefault(transform_kinds(key.transform), _Index()).add(number, key)
 
     def nearest(self, key: CacheKey) -> tuple[int, CacheKey] | None:
         """Give the key with the fewest differing parts, of several the most recent.
 
-        None where no key ran under the same transforms: under others, nothing of a program is shared. What needs no
-        new trace (NumPy or `jax.Array`, on which device an uncommitted array lies) is not counted.
+        None where no key ran under the same transforms, whatever they map: under others, nothing of a program is
+        shared. What needs no new trace (NumPy or `jax.Array`, on which device an uncommitted array lies) is not
+        counted.
 
         Cost:
             0.2 ms for a thousand leaves and few keys, some milliseconds for ten thousand keys.
         """
         if key in self._keys:
             return self._keys[key], key
-        index = self._indexes.get(key.transform)
+        index = self._indexes.get(transform_kinds(key.transform))
         return None if index is None else index.nearest(key)
 
     def latest(self) -> tuple[int, CacheKey] | None:
@@ -280,6 +280,8 @@ def _rest_parts(key: CacheKey) -> Iterator[tuple[Hashable, Hashable]]:
         yield ("omitted", name), True
     for name, text in key.context:
         yield ("config", name), text
+    for place, one in enumerate(key.transform):
+        yield ("transform", place), one
 
 
 def _program_part(leaf: Leaf) -> tuple[Hashable, ...]:

@@ -63,7 +63,9 @@ class Compiled(msgspec.Struct, frozen=True):
     """In order of time."""
 
 
-class _Dated(NamedTuple):
+class DatedProgram(NamedTuple):
+    """A program, and when it was compiled; infinite where that is not known."""
+
     unix_s: float
     program: Program
 
@@ -105,7 +107,7 @@ def count_causes(programs: Iterable[Program]) -> Counter[str]:
 
 
 def _compiled(name: FunctionName, objects: Sequence[FunctionStats]) -> Compiled:
-    dated = sorted(_all_programs(objects), key=lambda one: one.unix_s)
+    dated = sorted(programs_made(objects), key=lambda one: one.unix_s)
     return Compiled(
         function=name, ids=tuple(one.id for one in objects),
         compiles=sum(program_count(one.stages) for one in objects),
@@ -115,7 +117,8 @@ def _compiled(name: FunctionName, objects: Sequence[FunctionStats]) -> Compiled:
     )  # fmt: skip
 
 
-def _all_programs(objects: Sequence[FunctionStats]) -> Iterator[_Dated]:
+def programs_made(objects: Sequence[FunctionStats]) -> Iterator[DatedProgram]:
+    """All programs of the function objects of one definition, from their totals."""
     definitions = set[str]()
     for function in objects:
         # A later object of one definition starts with empty caches: its first program is no first one.
@@ -127,24 +130,24 @@ def _all_programs(objects: Sequence[FunctionStats]) -> Iterator[_Dated]:
         yield from _unkeyed_programs(function, sum(one.program.count for one in found))
 
 
-def _keyed_programs(function: FunctionStats, first: str) -> Iterator[_Dated]:
+def _keyed_programs(function: FunctionStats, first: str) -> Iterator[DatedProgram]:
     why = explanations(function)
     for key in function.keys:
         count = program_count(key.stages)
         once = min(count, max(function.processes, 1))
         if once:
-            yield _Dated(key.first_unix_s, _explained(key, why[key.number], once, first))
+            yield DatedProgram(key.first_unix_s, _explained(key, why[key.number], once, first))
         if count > once:
             again = Program((REPEAT,), (), 0, _call_site(key), count - once)
-            yield _Dated(key.last_miss_unix_s, again)
+            yield DatedProgram(key.last_miss_unix_s, again)
 
 
-def _unkeyed_programs(function: FunctionStats, keyed: int) -> Iterator[_Dated]:
+def _unkeyed_programs(function: FunctionStats, keyed: int) -> Iterator[DatedProgram]:
     rest = max(program_count(function.stages) - keyed, 0)
     backward = min(program_count(function.backward), rest)
     for cause, count in ((BACKWARD, backward), (UNKNOWN, rest - backward)):
         if count:
-            yield _Dated(math.inf, Program((cause,), (), 0, "", count))
+            yield DatedProgram(math.inf, Program((cause,), (), 0, "", count))
 
 
 def _explained(key: KeyStats, explanation: Explanation, count: int, first: str) -> Program:

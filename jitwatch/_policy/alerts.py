@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from jitwatch._explain.explain import change_text
-from jitwatch._judge.judge import CODES
+from jitwatch._judge.codes import CODES
 from jitwatch._judge.remedies import advice_for
 from jitwatch._model import Alert, CacheKey, Finding, FunctionStats
 from jitwatch._policy.reasons import reason

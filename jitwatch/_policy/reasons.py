@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from jitwatch._explain.explain import explain
-from jitwatch._judge.judge import option_changes
+from jitwatch._judge.history import option_changes
 from jitwatch._model import CacheKey, Change, Explanation, Stages
 from jitwatch._record.function_record import FunctionRecord, KeyRecord
 from jitwatch._record.recorder import recorder
 from jitwatch._record.tallies import Tally
+from jitwatch._words.part_text import transform_kinds
 
 Counts = Callable[[Stages | Tally], int]
 """What is asked about: programs, or traces."""
@@ -65,10 +66,11 @@ def is_again(record: FunctionRecord, key: CacheKey | None, done: Stages) -> bool
     """
     if key is None:
         return programs(record.totals.tally) > programs(done)
-    if any(_earlier(record, key, done, programs, key.transform)):
+    transform = transform_kinds(key.transform)
+    if any(_earlier(record, key, done, programs, transform)):
         return True
     alike = (other for other in _same_definition(record) if other.is_like(record))
-    return any(any(_earlier(other, key, None, programs, key.transform)) for other in alike)
+    return any(any(_earlier(other, key, None, programs, transform)) for other in alike)
 
 
 def _earlier(
@@ -79,7 +81,7 @@ def _earlier(
         known = list(record.numbered)
     for each in known:
         own = counts(done) if done is not None and each.key == key else 0
-        fits = each.key is not None and (transform is None or each.key.transform == transform)
+        fits = each.key is not None and (transform is None or transform_kinds(each.key.transform) == transform)
         if fits and counts(each.tally) > own:
             yield each
 

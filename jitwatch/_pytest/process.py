@@ -94,10 +94,10 @@ class WatchedTest:
 
     def findings(self) -> tuple[Finding, ...]:
         """What of it could be saved and how, the most costly first."""
-        from jitwatch._judge.judge import judge
+        from jitwatch._policy.verdict import verdict
         from jitwatch._report.summary import sort_findings
 
-        return sort_findings(finding for found in judge(self.snapshot()).values() for finding in found)
+        return sort_findings(verdict(self.snapshot()).all_findings())
 
     def _functions(self, name: str | None) -> Sequence[FunctionStats]:
         data = self.snapshot()

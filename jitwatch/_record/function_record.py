@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+import weakref
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 import msgspec
 
 from jitwatch import _hub, _state
-from jitwatch._model import CacheInfo, CacheKey, CallSite, Change, FunctionStats, KeyStats, Miss
+from jitwatch._model import CacheInfo, CacheKey, CallSite, Captured, Change, FunctionStats, KeyStats, Miss
+from jitwatch._record.builds import RECENT_KEYS, Builds
 from jitwatch._record.difference import function_difference
 from jitwatch._record.moments import Moments
 from jitwatch._record.sums import any_ran, lost_s
@@ -46,6 +48,11 @@ class KeyRecord:
         """Whether jitwatch stopped a call of this key, after which JAX closes its fast path to the key."""
         self.settled = 0
         """Hits when its last entry was found to be gone."""
+        self.given_before: int | None = None
+        """Programs that the function had been given, with this key's own, when the key was new."""
+        self.uses_seen = self.outlived = 0
+        self.state: tuple[str, ...] = ()
+        """Arguments whose arrays came back from the call that compiled."""
         self.entry: Any = lambda: None
         """Weak reference to what JAX's cache entry for this key holds."""
 
@@ -59,7 +66,7 @@ class KeyRecord:
         return KeyStats(
             self.number, self.key, self.hits.value(), self.misses, self.dispatch_only, self.nested, self.failures,
             self.tally.stages(), self.first_unix_s, self.last_miss_unix_s, self.slow_path, self.executable,
-            _sites(self.call_sites), self.declared,
+            _sites(self.call_sites), self.declared, self.outlived, self.state,
         )  # fmt: skip
 
 
@@ -75,15 +82,24 @@ class Ledger(Protocol):
         """Put a miss on the list of the most recent ones; the lock is held."""
 
 
+class Asked(Protocol):
+    """What a function's author asked for; the record knows how many keys to keep, and no more of it."""
+
+    max_keys: int
+
+    def lasting(self) -> Asked:
+        """What of it stays when the function is gone: no object of the user's."""
+
+
 class FunctionRecord:
     """The live counts of one jitted function."""
 
     def __init__(
         self, ledger: Ledger, number: int, name: str, qualname: str, defined_at: str,
-        options: tuple[tuple[str, str], ...], approximate: bool, hits_counted: bool, policy: Any = None,
-        bound: str = "",
+        options: tuple[tuple[str, str], ...], approximate: bool, hits_counted: bool, policy: Asked | None = None,
+        bound: str = "", code: str = "",
     ) -> None:  # fmt: skip
-        self.bound = bound
+        self.bound, self.code = bound, code
         self.hits_counted = hits_counted
         self.ledger, self.id, self.name, self.qualname = ledger, number, name, qualname
         self.defined_at, self.options, self.approximate = defined_at, options, approximate
@@ -95,6 +111,7 @@ class FunctionRecord:
         self.totals = KeyRecord(0, None, 0.0)
         self.helpers, self.aot, self.backward = Tally(), Tally(), Tally()
         self.last_failure: Miss | None = None
+        self.builds = Builds()
         self.executables = 0
         self._live: dict[int, KeyRecord] = {}
         """Keys that may have an entry in JAX's dispatch cache; the hits of all others are in `_settled_hits`."""
@@ -104,6 +121,8 @@ class FunctionRecord:
         """Numbers of the keys that missed, or are known to have hit, since the last reset."""
         self.objects: tuple[int, ...] = ()
         """Numbers of the objects that it brings along and that `bound` cannot tell from others."""
+        self.captured: tuple[Captured, ...] | None = None
+        """What it brings along, value by value, as it was at its first trace; None before that."""
         self.source = defined_at
         """The definition as JAX has it; `defined_at` may say later which of the user's functions it stands for."""
         self.program = name
@@ -111,8 +130,10 @@ class FunctionRecord:
         self._stale_at_exit: tuple[Change, ...] = ()
         self.compare_captured: Any = None
         """Tells which of the values that a key's program was traced with are others now."""
-        self.policy = policy
-        """What the function's author asked for (`_alert.Policy`); None for programs of no watched function."""
+        self._policy: Callable[[], Any] = lambda: None
+        self._lasting: Any = None
+        if policy is not None:
+            self.ask(policy)
         self.in_use: Any = lambda: True
         """Whether the function still exists; functions that are gone make room first."""
 
@@ -129,6 +150,15 @@ class FunctionRecord:
             elif record is None and key is not None:
                 self.dropped_keys += 1
             return record or self.overflow
+
+    @property
+    def policy(self) -> Any:
+        """What the function's author asked for (`_policy.Policy`); None for programs of no watched function."""
+        return self._policy() or self._lasting
+
+    def ask(self, policy: Asked) -> None:
+        """Put what the author asks for in force; the functions that it was asked for keep it alive, not the record."""
+        self._policy, self._lasting = weakref.ref(policy), policy.lasting()
 
     def _max_keys(self) -> int:
         return MAX_OTHER_KEYS if self.policy is None else int(self.policy.max_keys)
@@ -153,6 +183,7 @@ class FunctionRecord:
                 if miss.call_site and (miss.call_site in each.call_sites or len(each.call_sites) < MAX_CALL_SITES):
                     misses, seconds, _ = each.call_sites.get(miss.call_site, (0, 0.0, ""))
                     each.call_sites[miss.call_site] = misses + 1, seconds + lost_s(miss.stages), miss.library
+            self.builds.add(miss, None if record is self.overflow else record, self.numbered[-RECENT_KEYS:])
             if miss.helpers is not NO_STAGES and any_ran(miss.helpers):
                 self.helpers.add(miss.helpers)
             if miss.kind in ("aot", "backward"):
@@ -161,6 +192,10 @@ class FunctionRecord:
                 self.last_failure = miss
             self.ledger.keep(miss)
         _hub.publish(miss)
+
+    def definition(self) -> tuple[str, str, str, str]:
+        """Equal for the function objects that one definition made; one line may have several definitions."""
+        return self.name, self.qualname, self.defined_at, self.code
 
     def is_like(self, other: FunctionRecord) -> bool:
         """Whether two function objects of one definition bring along the same."""
@@ -263,6 +298,12 @@ class FunctionRecord:
         stale = self._stale()
         return msgspec.structs.replace(stats, stale=stale) if stale else stats
 
+    def recent_stats(self, programs: int) -> FunctionStats:
+        """The live counts with only the most recent programs, so many, and their keys; the lock is held."""
+        keys = [key for key in self.numbered if key.tally.compiles or key.tally.loads][-programs:]
+        stats = self._stats(keys)
+        return msgspec.structs.replace(stats, builds=stats.builds[-programs:])
+
     def keep_stale(self) -> None:
         """Compare captured values for the last time: at its exit JAX drops its caches, and then nothing is kept."""
         self._stale_at_exit = self._stale()
@@ -276,14 +317,16 @@ class FunctionRecord:
         return tuple(dict.fromkeys(change for key in held for change in self.compare_captured(key.captured)))
 
     def _stats(self, of: Iterable[KeyRecord] | None = None) -> FunctionStats:
-        keys = tuple(record.stats() for record in (self.numbered if of is None else of))
+        keys = tuple(record.stats() for record in self.builds.looked_at(self.numbered if of is None else of))
         totals = self.totals
         return FunctionStats(
             self.id, self.name, self.qualname, self.defined_at, self.options, self.hits_counted,
             sum(key.hits for key in keys) + self.overflow.hits.value(), totals.misses, totals.dispatch_only,
             totals.nested, totals.failures, totals.tally.stages(), self.helpers.stages(), self.aot.stages(),
             self.backward.stages(), keys, self.dropped_keys, _sites(totals.call_sites), self.last_failure,
-            self.approximate, 1, (), self.bound,
+            self.approximate, 1, (), self.bound, builds=self.builds.stats(),
+            dropped_builds=self.builds.dropped, given_up=not self.in_use(), captured=self.captured or (),
+            code=self.code,
         )  # fmt: skip
 
 

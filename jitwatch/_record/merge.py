@@ -19,6 +19,7 @@ from jitwatch._errors import JitwatchError
 from jitwatch._model import (
     CacheKey,
     CallSite,
+    Captured,
     FunctionStats,
     KeyStats,
     Miss,
@@ -27,13 +28,14 @@ from jitwatch._model import (
     Snapshot,
     Stages,
 )
+from jitwatch._record import merge_programs
 from jitwatch._record.sums import sum_counts
 from jitwatch._record.tokens import same_statics
 
 T = TypeVar("T")
 
 _STAGES = ("stages", "helpers", "aot", "backward")
-_IDENTITY = ("name", "qualname", "defined_at", "options", "hits_counted", "approximate", "bound")
+_IDENTITY = ("name", "qualname", "defined_at", "options", "hits_counted", "approximate", "bound", "code")
 
 
 def combine(recordings: Iterable[Recording]) -> Recording:
@@ -47,17 +49,21 @@ def combine(recordings: Iterable[Recording]) -> Recording:
         JitwatchError: There is no recording, or a process is part of two that each hold others too.
     """
     distinct = _distinct(recordings)
-    parts = same_statics([recording.snapshot for recording in distinct])
+    parts = same_statics([merge_programs.of_process(one.snapshot, one.processes) for one in distinct])
+    if len(parts) > 1:
+        parts = [_without_identities(part) for part in parts]
     functions = _functions(parts)
     numbers = {
         place: number
         for number, function in enumerate(functions, 1)
         for place in function.places()
     }  # fmt: skip
-    misses = _Misses(parts, numbers, [function.key_numbers() for function in functions])
+    key_numbers = [function.key_numbers() for function in functions]
+    misses = _Misses(parts, numbers, key_numbers)
     stats = [
-        (function.other, function.stats(number, misses)) for number, function in enumerate(functions, 1)
-    ]  # fmt: skip
+        (function.other, function.stats(number, misses, keys))
+        for number, (function, keys) in enumerate(zip(functions, key_numbers, strict=True), 1)
+    ]
     return Recording(
         processes=tuple(sorted((one for each in distinct for one in each.processes), key=_process_order)),
         snapshot=Snapshot(
@@ -70,6 +76,9 @@ def combine(recordings: Iterable[Recording]) -> Recording:
             unix_s=max(part.unix_s for part in parts),
             jax_version=_versions(part.jax_version for part in parts),
             python_version=_versions(part.python_version for part in parts),
+            wall_s=math.fsum(part.wall_s for part in parts),
+            programs=merge_programs.programs(parts),
+            dropped_programs=sum(part.dropped_programs for part in parts),
         ),
         problems=tuple(sorted({problem for each in distinct for problem in each.problems})),
     )
@@ -99,6 +108,25 @@ def _distinct(recordings: Iterable[Recording]) -> list[Recording]:
     if not kept:
         raise JitwatchError("There is nothing to combine; name at least one data file.")
     return kept
+
+
+def _without_identities(part: Snapshot) -> Snapshot:
+    """Numbers of objects mean nothing in another process."""
+    functions, others = (
+        tuple(
+            msgspec.structs.replace(
+                one, captured=tuple(msgspec.structs.replace(each, identity=0) for each in one.captured)
+            )
+            for one in group
+        )
+        for group in (part.functions, part.others)
+    )
+    return msgspec.structs.replace(part, functions=functions, others=others)
+
+
+def _captured_order(captured: tuple[Captured, ...]) -> tuple[Any, ...]:
+    """Any order, so that the fullest is taken whatever comes first: a process may not have traced the function."""
+    return len(captured), [msgspec.structs.astuple(one) for one in captured]
 
 
 def _identity(process: Process) -> tuple[str, int, float]:
@@ -159,7 +187,7 @@ class _Function:
             for place, stats in each
         }  # fmt: skip
 
-    def stats(self, number: int, misses: _Misses) -> FunctionStats:
+    def stats(self, number: int, misses: _Misses, key_numbers: Mapping[tuple[_Place, int], int]) -> FunctionStats:
         """All processes together."""
         every = [stats for _, stats in self._found]
         keys = self.keys()
@@ -178,6 +206,17 @@ class _Function:
             processes=sum(stats.processes for stats in every),
             stale=tuple(sorted({change for stats in every for change in stats.stale}, key=msgspec.structs.astuple)),
             last_failure=misses.last((place, stats.last_failure) for place, stats in self._found),
+            captured=max((stats.captured for stats in every), key=_captured_order),
+            builds=merge_programs.builds(
+                msgspec.structs.replace(
+                    build,
+                    first=misses.number(place.part, build.first),
+                    key=None if build.key is None else key_numbers.get((place, build.key)),
+                )
+                for place, stats in self._found
+                for build in stats.builds
+            ),
+            dropped_builds=sum(stats.dropped_builds for stats in every),
         )
 
 
@@ -200,10 +239,11 @@ def _functions(parts: Sequence[Snapshot]) -> list[_Function]:
 
 
 def _key(number: int, key: CacheKey, every: Sequence[KeyStats], executable: int | None) -> KeyStats:
+    counts: dict[str, Any] = sum_counts(every)
     return KeyStats(
         number=number,
         key=key,
-        **sum_counts(every),
+        **counts,
         stages=_stages(stats.stages for stats in every),
         first_unix_s=min(stats.first_unix_s for stats in every),
         last_miss_unix_s=max(stats.last_miss_unix_s for stats in every),
@@ -211,6 +251,8 @@ def _key(number: int, key: CacheKey, every: Sequence[KeyStats], executable: int 
         executable=executable,
         call_sites=_call_sites(stats.call_sites for stats in every),
         declared=any(stats.declared for stats in every),
+        outlived=max(stats.outlived for stats in every),
+        state=tuple(sorted(set.intersection(*(set(stats.state) for stats in every)))),
     )
 
 
@@ -267,12 +309,18 @@ class _Misses:
         keys: Sequence[Mapping[tuple[_Place, int], int]],
     ) -> None:  # fmt: skip
         self._functions, self._keys = functions, keys
-        moved = [self._moved(part, miss) for part, each in enumerate(parts) for miss in each.misses]
-        moved = _by_time(moved, lambda miss: miss.unix_s, lambda miss: miss)
+        where = [(part, miss.number) for part, each in enumerate(parts) for miss in each.misses]
+        placed = [self._moved(part, miss) for part, each in enumerate(parts) for miss in each.misses]
+        moved = _by_time(placed, lambda miss: miss.unix_s, lambda miss: miss)
         self.all = tuple(msgspec.structs.replace(miss, number=number) for number, miss in enumerate(moved, 1))
         self._numbers: dict[Miss, int] = {}
         for number, miss in enumerate(moved, 1):
             self._numbers.setdefault(miss, number)
+        self._placed = {one: self._numbers[miss] for one, miss in zip(where, placed, strict=True)}
+
+    def number(self, part: int, number: int) -> int:
+        """The number in the result of a miss of a process; 0 where it is not on the list."""
+        return self._placed.get((part, number), 0)
 
     def last(self, found: Iterable[tuple[_Place, Miss | None]]) -> Miss | None:
         """The last of some misses of processes; its number is 0 where it is not on the list."""

@@ -29,7 +29,7 @@ class Moment:
     def __init__(self, places: tuple[_Place, ...], hits: list[int]) -> None:
         self._places, self._hits = places, hits
         """Of the keys that JAX's dispatch cache may hold."""
-        self._faults, self._unix_s = _faults.count(), time.time()
+        self._faults, self._unix_s, self._started_s = _faults.count(), time.time(), time.monotonic()
         self.snapshot: Snapshot | None = None
         """Once it was made."""
 
@@ -39,7 +39,10 @@ class Moment:
         for (function, key), count in zip(self._places, self._hits, strict=True):
             hits.setdefault(function, {})[key] = count
         functions = tuple(_with_hits(each, hits[each.id]) if each.id in hits else each for each in now.functions)
-        self.snapshot = msgspec.structs.replace(now, functions=functions, faults=self._faults, unix_s=self._unix_s)
+        wall_s = max(0.0, now.wall_s - (time.monotonic() - self._started_s))
+        self.snapshot = msgspec.structs.replace(
+            now, functions=functions, faults=self._faults, unix_s=self._unix_s, wall_s=wall_s
+        )
         self._places, self._hits = (), []
 
 

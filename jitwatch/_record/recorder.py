@@ -10,7 +10,7 @@ import itertools
 import platform
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -20,6 +20,7 @@ from jitwatch._model import FunctionStats, Miss, Snapshot
 from jitwatch._record.difference import snapshot_difference
 from jitwatch._record.function_record import FunctionRecord
 from jitwatch._record.moments import Moment, Moments
+from jitwatch._record.programs import ProgramStore
 
 MAX_MISSES = 10_000
 MAX_FUNCTIONS = 10_000
@@ -40,7 +41,9 @@ class Recorder:
         self._misses: deque[Miss] = deque(maxlen=MAX_MISSES)
         self._dropped_misses = self._dropped_functions = 0
         self._numbers, self._function_numbers = itertools.count(1), itertools.count(1)
+        self.programs = ProgramStore(self.lock)
         self.jax_version = ""
+        self._started_s = time.monotonic()
 
     def add_function(self, **description: Any) -> FunctionRecord:
         """A new function; the oldest that is gone makes room where there are too many."""
@@ -73,11 +76,12 @@ class Recorder:
     def misses_of(self, number: int) -> tuple[Miss, ...]:
         """The recent misses of one function since the last reset, oldest first."""
         with self.lock:
-            last = self._base.misses[-1].number if self._base is not None and self._base.misses else 0
-            return tuple(miss for miss in self._misses if miss.function == number and miss.number > last)
+            before = 0 if self._base is None else self._base.dropped_misses + len(self._base.misses)
+            since = itertools.islice(self._misses, max(before - self._dropped_misses, 0), None)
+            return tuple(miss for miss in since if miss.function == number)
 
     def other(
-        self, name: str, qualname: str = "", defined_at: str = "", bound: str = "", token: int = 0
+        self, name: str, qualname: str = "", defined_at: str = "", bound: str = "", token: int = 0, code: str = ""
     ) -> FunctionRecord:
         """The record of programs that belong to no watched function.
 
@@ -87,6 +91,7 @@ class Recorder:
             defined_at: Its definition.
             bound: What the function object brings along.
             token: Tells function objects apart; 0 for the last one of the definition.
+            code: Tells functions of one name and line apart.
         """
         with self.lock:
             if defined_at and not token:
@@ -99,7 +104,7 @@ class Recorder:
             if identity not in self._others:
                 record = self._others[identity] = FunctionRecord(
                     self, next(self._function_numbers), name, qualname or name, defined_at, (), approximate=False,
-                    hits_counted=False, bound=bound,
+                    hits_counted=False, bound=bound, code=code,
                 )  # fmt: skip
                 self._others_by_number[record.id] = record
             return self._others[identity]
@@ -131,8 +136,8 @@ class Recorder:
 
     def snapshot(self) -> Snapshot:
         """Everything since the last reset, as plain data."""
-        base, now = self._base, self.live_snapshot()
-        return now if base is None else snapshot_difference(now, base)
+        base, now = self._base, self._whole_snapshot()
+        return self.programs.described(now if base is None else snapshot_difference(now, base))
 
     def keep_stale(self) -> None:
         """Do what `FunctionRecord.keep_stale` says, for all functions."""
@@ -140,20 +145,18 @@ class Recorder:
             function.keep_stale()
 
     def moment(self) -> Moment:
-        """What is known now, in little time; `snapshot_of` has it as plain data."""
+        """What is known now, in little time, for `between`."""
         with self.lock:
             return self.moments.now()
 
-    def snapshot_of(self, moment: Moment) -> Snapshot:
-        """Everything since the process started, as it was at a moment."""
+    def between(self, before: Moment, after: Moment) -> Snapshot:
+        """What was counted from one moment to another, as plain data."""
         with self.lock:
-            if moment.snapshot is None:
+            if before.snapshot is None or after.snapshot is None:
                 self.moments.end()
-            found, records = moment.snapshot, self.functions.copy()
-        assert found is not None
-        functions = ((stats, records.get(stats.id)) for stats in found.functions)
-        shown = tuple(stats if record is None else record.with_stale(stats) for stats, record in functions)
-        return msgspec.structs.replace(found, functions=shown)
+            then, now = before.snapshot, after.snapshot
+        assert then is not None and now is not None
+        return self.programs.described(snapshot_difference(self._with_stale(now), then))
 
     def reset(self) -> None:
         """Count from zero again; JAX's caches stay as they are."""
@@ -165,17 +168,42 @@ class Recorder:
 
     def live_snapshot(self) -> Snapshot:
         """Everything since the process started."""
+        return self.programs.described(self._whole_snapshot())
+
+    def _whole_snapshot(self) -> Snapshot:
         with self.lock:
-            now, records = self._snapshot(), tuple(self.functions.values())
-        functions = tuple(record.with_stale(stats) for record, stats in zip(records, now.functions, strict=True))
-        return msgspec.structs.replace(now, functions=functions)
+            now = self._snapshot()
+        return self._with_stale(now)
+
+    def _with_stale(self, snapshot: Snapshot) -> Snapshot:
+        records = self.functions.copy()
+        functions = ((stats, records.get(stats.id)) for stats in snapshot.functions)
+        shown = tuple(stats if record is None else record.with_stale(stats) for stats, record in functions)
+        return msgspec.structs.replace(snapshot, functions=shown)
+
+    def recent_snapshot(self, records: Sequence[FunctionRecord], programs: int) -> Snapshot:
+        """What is known of some functions and of the most recent programs of each, so many."""
+        with self.lock:
+            functions = tuple(record.recent_stats(programs) for record in records)
+        return self._partial_snapshot(functions)
+
+    def definition_snapshot(self, record: FunctionRecord) -> Snapshot:
+        """What is known of all function objects that the definition of this one made, since the last reset."""
+        with self.lock:
+            same = (each for each in self.functions.values() if each.definition() == record.definition())
+            objects = tuple(same) if record.defined_at else (record,)
+        return self._partial_snapshot(tuple(each.stats() for each in objects or (record,)))
+
+    def _partial_snapshot(self, functions: tuple[FunctionStats, ...]) -> Snapshot:
+        misses = self.recent(function.id for function in functions)
+        return self.programs.described(Snapshot(functions, (), misses, 0, 0, 0, 0.0, "", ""))
 
     def _snapshot(self) -> Snapshot:
         others = tuple(other._stats() for other in self._others.values())
         return Snapshot(
             tuple(function._stats() for function in self.functions.values()), others, tuple(self._misses),
             self._dropped_misses, self._dropped_functions, _faults.count(), time.time(), self.jax_version,
-            platform.python_version(),
+            platform.python_version(), wall_s=time.monotonic() - self._started_s,
         )  # fmt: skip
 
 

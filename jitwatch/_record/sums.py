@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from jitwatch._model import Stages
+from jitwatch._model import FunctionStats, Snapshot, Stages
 
 COUNTS = ("hits", "misses", "dispatch_only", "nested", "failures")
 """The counts that a function and a key both have."""
@@ -30,3 +30,20 @@ def any_ran(stages: Stages) -> bool:
 def programs_of(record: Any) -> int:
     """How many programs a function or a key was given: compilations, and loads from the persistent cache."""
     return int(record.stages.compiles + record.stages.loads)
+
+
+def programs_in(snapshot: Snapshot) -> dict[str, None]:
+    """The ids of the programs that a snapshot refers to, in order."""
+    builds = (build.program for one in (*snapshot.functions, *snapshot.others) for build in one.builds)
+    found = dict.fromkeys((*builds, *(miss.program for miss in snapshot.misses)))
+    found.pop("", None)
+    return found
+
+
+def several_of_a_definition(functions: Iterable[FunctionStats]) -> dict[str, None]:
+    """The ids of the programs whose definition, over all its function objects, has two or more."""
+    definitions: dict[tuple[str, str, str], dict[str, None]] = {}
+    for one in functions:
+        of_definition = definitions.setdefault((one.name, one.qualname, one.defined_at), {})
+        of_definition.update((build.program, None) for build in one.builds if build.program)
+    return {program: None for every in definitions.values() if len(every) > 1 for program in every}

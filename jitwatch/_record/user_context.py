@@ -11,16 +11,16 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from numbers import Number
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from jitwatch import _faults, _state
+from jitwatch._blocks import Block, is_being_defined
 from jitwatch._errors import JitwatchError, pass_interrupt
 from jitwatch._words.safe_text import clean
 
 MAX_NAMES = 8
 MAX_TEXT = 80
 
-F = TypeVar("F", bound=Callable[..., Any])
 Texts = dict[str, str]
 _Source = Callable[[], Mapping[str, Any]] | Texts
 
@@ -35,21 +35,13 @@ class Describing:
         self.describe: Callable[[Any], str] = lambda value: f"{type(value).__qualname__} object"
 
 
-class _Block(Protocol):
-    """For `with`, and as a decorator."""
-
-    def __enter__(self) -> None: ...
-    def __exit__(self, *error: Any) -> bool | None: ...
-    def __call__(self, function: F, /) -> F: ...
-
-
-def context(*callbacks: Callable[[], Mapping[str, Any]], **values: Any) -> _Block:
+def context(*callbacks: Callable[[], Mapping[str, Any]], **values: Any) -> Block[None]:
     """Record values with each miss that happens in a `with` block, or in a decorated function.
 
-    The block is that of this thread or asyncio task. Blocks nest: a name that both give has the value of the inner one.
-    Nothing is done on a hit, and no value is kept: it is turned into text of at most 80 characters when the block
-    begins, an array into its type and shape, so that nothing waits for a device. A miss has at most 8 names; where
-    there are more, those of the outer blocks are left out.
+    The block is that of this thread or asyncio task; of a decorated generator, while its own code runs. Blocks nest: a
+    name that both give has the value of the inner one. Nothing is done on a hit, and no value is kept: it is turned
+    into text of at most 80 characters when the block begins, an array into its type and shape, so that nothing waits
+    for a device. A miss has at most 8 names; where there are more, those of the outer blocks are left out.
 
     Args:
         *callbacks: Called without arguments on a miss, and on nothing else; each returns values by name. One that
@@ -59,13 +51,16 @@ def context(*callbacks: Callable[[], Mapping[str, Any]], **values: Any) -> _Bloc
     Raises:
         JitwatchError: A positional argument is not callable, or a name is no Python identifier.
     """
+    if callbacks and is_being_defined(callbacks[0], sys._getframe(1)):
+        raise JitwatchError("@jitwatch.context needs values to record; write @jitwatch.context(name=value).")
     for callback in callbacks:
         if not callable(callback):
             raise JitwatchError(
                 f"jitwatch.context() was given {_text(callback)!r} without a name; give values by name, such as "
                 f"step=3, or a function without arguments that returns a mapping of them."
             )
-    return _block((*callbacks, _texts(values)))
+    sources: tuple[_Source, ...] = (*callbacks, _texts(values))
+    return Block(lambda: _block(sources))
 
 
 @contextmanager

@@ -5,13 +5,15 @@ Adds, sorts, groups and cuts; it words nothing, lays out nothing and computes no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Generic, TypeVar
 
 import msgspec
 
-from jitwatch._judge.judge import judge
 from jitwatch._model import CacheKey, CallSite, Finding, FunctionStats, KeyStats, Miss, Snapshot, Stages
+from jitwatch._policy.verdict import verdict
+from jitwatch._record.kinds import recompiles
 from jitwatch._record.sums import any_ran, lost_s, sum_counts
 
 T = TypeVar("T")
@@ -41,7 +43,7 @@ class KeyRow(msgspec.Struct, frozen=True):
     lost_s: float
     slow_path: bool
     executable: int | None
-    """None where it is not known, and for a key of several objects."""
+    """None where it is not known, and in a row of several objects: each numbers its own."""
     call_sites: tuple[CallSite, ...]
 
 
@@ -56,11 +58,12 @@ class Moment(msgspec.Struct, frozen=True):
 
 
 class FunctionRow(msgspec.Struct, frozen=True):
-    """All function objects of one name made at one definition line."""
+    """All function objects of one name made at one definition line, by the same code."""
 
     name: str
     qualname: str
     defined_at: str
+    """With the column, `file:line:column`, where a row of another function has the same name and line."""
     ids: tuple[int, ...]
     options: tuple[tuple[str, str], ...]
     """Of the first object."""
@@ -77,7 +80,8 @@ class FunctionRow(msgspec.Struct, frozen=True):
     lost_s: float
     """Seconds in the function's own stages; helpers are not in it, as some of theirs lie inside a trace."""
     recompiles: int
-    """Compiles beyond the first of the row, so that a function made again and again shows as what it is."""
+    """Programs beyond the first of their kind (`_record.kinds`), so that a function made again and again shows as what
+    it is, and another function of a factory does not."""
     keys: Cut[KeyRow]
     slow_keys: tuple[int, ...]
     """Numbers of the keys, shown or not, that never get an entry in the dispatch cache."""
@@ -133,6 +137,12 @@ class Summary(msgspec.Struct, frozen=True):
     headline: Headline
     findings: tuple[Finding, ...]
     """What to change, the most costly first."""
+    acknowledged: int
+    """Findings that their author said to be as it should be."""
+    obsolete: tuple[str, ...]
+    """Acknowledgements of what does not happen any more."""
+    notes: tuple[Finding, ...]
+    """What is worth knowing and no fault."""
     functions: Cut[FunctionRow]
     others: Cut[LineRow]
     """Eager operations and functions that were not watched, by the user's line."""
@@ -169,18 +179,21 @@ def summarize(
     misses: dict[int, list[Miss]] = {}
     for miss in snapshot.misses:
         misses.setdefault(miss.function, []).append(miss)
-    rows = sorted(
-        (
-            function_row(group, max_keys=max_keys, misses=[miss for one in group for miss in misses.get(one.id, ())])
-            for group in _groups(used)
-        ),
-        key=lambda row: (-row.lost_s, row.name, row.defined_at),
-    )
+    columns = {one.id: one.code.partition(":")[0] or "0" for one in used}
+    rows = [
+        function_row(group, max_keys=max_keys, misses=[miss for one in group for miss in misses.get(one.id, ())])
+        for group in _groups(used)
+    ]
+    rows = sorted(_with_columns(rows, columns), key=lambda row: (-row.lost_s, row.name, row.defined_at))
     others = line_rows(snapshot.others)
     inner = [] if with_inner else [row for row in rows if _is_inner(row)]
+    judged = verdict(snapshot)
     return Summary(
         headline=_headline(rows, others),
-        findings=sort_findings(finding for each in judge(snapshot).values() for finding in each),
+        findings=sort_findings(judged.all_findings()),
+        acknowledged=len(judged.acknowledged),
+        obsolete=tuple(f"{one.code} {one.function} ({one.place})" for one in judged.obsolete),
+        notes=sort_findings(judged.notes),
         functions=cut_list([row for row in rows if row not in inner] if inner else rows, max_functions),
         others=cut_list(others, max_others),
         inner=tuple(sorted({row.name for row in inner})),
@@ -229,10 +242,10 @@ def function_row(
         aot=add_stages(one.aot for one in objects),
         backward=add_stages(one.backward for one in objects),
         lost_s=lost_s(stages),
-        recompiles=max(stages.compiles - max(one.processes for one in objects), 0),
+        recompiles=recompiles(objects),
         keys=cut_list(keys, max_keys),
         slow_keys=tuple(sorted(row.number for row in keys if row.slow_path)),
-        shared=_shared(keys),
+        shared=_shared(objects),
         dropped_keys=sum(one.dropped_keys for one in objects),
         call_sites=_merged_call_sites(one.call_sites for one in objects),
         moments=_moments(objects, misses),
@@ -293,10 +306,10 @@ def _headline(rows: Sequence[FunctionRow], others: Sequence[LineRow]) -> Headlin
 
 def _groups(functions: Iterable[FunctionStats]) -> list[list[FunctionStats]]:
     """Gather the objects made at one line. Where the line is not known, each object stands alone."""
-    groups: dict[tuple[str, str, str, int], list[FunctionStats]] = {}
+    groups: dict[tuple[str, str, str, str, int], list[FunctionStats]] = {}
     for function in functions:
         alone = 0 if function.defined_at else function.id
-        place = function.name, function.qualname, function.defined_at, alone
+        place = function.name, function.qualname, function.defined_at, function.code, alone
         groups.setdefault(place, []).append(function)
     return list(groups.values())
 
@@ -307,7 +320,8 @@ def _key_rows(objects: Sequence[FunctionStats]) -> list[KeyRow]:
     for one in objects:
         for stats in one.keys:
             rows.setdefault(numbers[one.id, stats.number], []).append(stats)
-    return [_key_row(group, number=number) for number, group in rows.items()]
+    alone = len(objects) == 1
+    return [_key_row(group, number=number, with_executable=alone) for number, group in rows.items()]
 
 
 def _key_numbers(objects: Sequence[FunctionStats]) -> dict[tuple[int, int], int]:
@@ -329,7 +343,7 @@ def _moments(objects: Sequence[FunctionStats], misses: Sequence[Miss]) -> tuple[
     )
 
 
-def _key_row(group: Sequence[KeyStats], *, number: int) -> KeyRow:
+def _key_row(group: Sequence[KeyStats], *, number: int, with_executable: bool) -> KeyRow:
     stages = add_stages(stats.stages for stats in group)
     return KeyRow(
         number=number,
@@ -339,17 +353,31 @@ def _key_row(group: Sequence[KeyStats], *, number: int) -> KeyRow:
         stages=stages,
         lost_s=lost_s(stages),
         slow_path=any(stats.slow_path for stats in group),
-        executable=group[0].executable if len(group) == 1 else None,
+        executable=group[0].executable if with_executable else None,
         call_sites=_merged_call_sites(stats.call_sites for stats in group),
     )
 
 
-def _shared(rows: Iterable[KeyRow]) -> tuple[tuple[int, ...], ...]:
-    served: dict[int, list[int]] = {}
-    for row in rows:
-        if row.executable is not None:
-            served.setdefault(row.executable, []).append(row.number)
-    return tuple(sorted(tuple(sorted(numbers)) for numbers in served.values() if len(numbers) > 1))
+def _shared(objects: Sequence[FunctionStats]) -> tuple[tuple[int, ...], ...]:
+    """Each object has executables of its own, so that a number says nothing of another object's."""
+    numbers = _key_numbers(objects)
+    served: dict[tuple[int, int], set[int]] = {}
+    for one in objects:
+        for stats in one.keys:
+            if stats.executable is not None:
+                served.setdefault((one.id, stats.executable), set()).add(numbers[one.id, stats.number])
+    return tuple(sorted({tuple(sorted(each)) for each in served.values() if len(each) > 1}))
+
+
+def _with_columns(rows: Sequence[FunctionRow], columns: Mapping[int, str]) -> list[FunctionRow]:
+    """Rows of one name and line, such as of two lambdas, with the column that tells them apart."""
+    places = Counter((row.name, row.qualname, row.defined_at) for row in rows if row.defined_at)
+    return [
+        msgspec.structs.replace(row, defined_at=f"{row.defined_at}:{columns[row.ids[0]]}")
+        if places[row.name, row.qualname, row.defined_at] > 1 and columns[row.ids[0]] != "0"
+        else row
+        for row in rows
+    ]
 
 
 def _merged_call_sites(lists: Iterable[Iterable[CallSite]]) -> tuple[CallSite, ...]:

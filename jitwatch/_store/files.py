@@ -19,6 +19,7 @@ from jitwatch._store.lines import (
     Lines,
     MissLine,
     ProcessLine,
+    ProgramLine,
     function_counts,
     key_counts,
     totals_line,
@@ -104,6 +105,8 @@ def _whole(recording: Recording) -> bytes:
     lines.add(Header(FORMAT))
     for process in recording.processes:
         lines.add(ProcessLine(process))
+    for program in snapshot.programs:
+        lines.add(ProgramLine(program))
     for function in snapshot.functions:
         _add_function(lines, function, other=False)
     for function in snapshot.others:
@@ -118,4 +121,4 @@ def _add_function(lines: Lines, function: FunctionStats, *, other: bool) -> None
     lines.describe_function(function, other=other)
     for key in function.keys:
         lines.describe_key(function.id, key.number, key.key)
-    lines.add(CountsLine(function_counts(function), tuple(key_counts(key) for key in function.keys)))
+    lines.add(CountsLine(function_counts(function, builds=True), tuple(key_counts(key) for key in function.keys)))

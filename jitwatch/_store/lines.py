@@ -13,8 +13,10 @@ import msgspec
 
 from jitwatch._model import (
     Argument,
+    Build,
     CacheKey,
     CallSite,
+    Captured,
     Change,
     Count,
     FunctionStats,
@@ -22,6 +24,7 @@ from jitwatch._model import (
     Leaf,
     Miss,
     Process,
+    Program,
     Seconds,
     Snapshot,
     Stages,
@@ -30,7 +33,7 @@ from jitwatch._model import (
     Tree,
 )
 
-FORMAT = 1
+FORMAT = 2
 MAX_SHARED = 50_000
 """Parts of keys that are remembered for sharing; beyond it they are described anew."""
 
@@ -67,6 +70,8 @@ class FunctionLine(Line, frozen=True, tag="function"):
     processes: Count = 1
     other: bool = False
     """Whether it stands for programs of no watched function."""
+    captured: tuple[Captured, ...] = ()
+    code: str = ""
 
 
 class TreeLine(Line, frozen=True, tag="tree"):
@@ -125,10 +130,11 @@ class KeyCounts(msgspec.Struct, frozen=True, omit_defaults=True):
     executable: Count | None = None
     call_sites: tuple[CallSite, ...] = ()
     declared: bool = False
+    outlived: Count = 0
 
 
 class FunctionCounts(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What happened with a function so far; but for the first two the fields are those of `FunctionStats`."""
+    """What happened with a function so far; but for two the fields are those of `FunctionStats`."""
 
     id: Count
     hits_elsewhere: Count = 0
@@ -145,6 +151,15 @@ class FunctionCounts(msgspec.Struct, frozen=True, omit_defaults=True):
     call_sites: tuple[CallSite, ...] = ()
     last_failure: Miss | None = None
     stale: tuple[Change, ...] = ()
+    dropped_builds: Count = 0
+    builds: tuple[Build, ...] | None = None
+    """All builds so far; None for those that are known already, and those that misses brought since."""
+
+
+class ProgramLine(Line, frozen=True, tag="program"):
+    """One program that builds and misses refer to; written again when more of it is known."""
+
+    program: Program
 
 
 class MissLine(Line, frozen=True, tag="miss"):
@@ -171,16 +186,17 @@ class TotalsLine(Line, frozen=True, tag="totals"):
     faults: Count = 0
     dropped_misses: Count = 0
     dropped_functions: Count = 0
+    dropped_programs: Count = 0
     final: bool = False
 
 
 AnyLine = (
-    Header | ProcessLine | FunctionLine | TreeLine | ArgumentLine | LeavesLine | KeyLine | MissLine | CountsLine
-    | TotalsLine
+    Header | ProcessLine | FunctionLine | TreeLine | ArgumentLine | LeavesLine | KeyLine | ProgramLine | MissLine
+    | CountsLine | TotalsLine
 )  # fmt: skip
 
 _KEY_FIELDS = tuple(KeyCounts.__struct_fields__)
-_FUNCTION_FIELDS = tuple(FunctionCounts.__struct_fields__[2:])
+_FUNCTION_FIELDS = tuple(FunctionCounts.__struct_fields__[2:-1])
 
 
 def key_counts(stats: KeyStats) -> KeyCounts:
@@ -188,10 +204,11 @@ def key_counts(stats: KeyStats) -> KeyCounts:
     return KeyCounts(**{name: getattr(stats, name) for name in _KEY_FIELDS})
 
 
-def function_counts(stats: FunctionStats) -> FunctionCounts:
-    """The counts in the stats of a function, without its keys'."""
+def function_counts(stats: FunctionStats, *, builds: bool = False) -> FunctionCounts:
+    """The counts in the stats of a function, without its keys', and its builds if they are asked for."""
     elsewhere = max(0, stats.hits - sum(key.hits for key in stats.keys))
-    return FunctionCounts(stats.id, elsewhere, **{name: getattr(stats, name) for name in _FUNCTION_FIELDS})
+    fields: dict[str, Any] = {name: getattr(stats, name) for name in _FUNCTION_FIELDS}
+    return FunctionCounts(stats.id, elsewhere, **fields, builds=stats.builds if builds else None)
 
 
 def key_stats(counts: KeyCounts, key: CacheKey) -> KeyStats:
@@ -199,13 +216,15 @@ def key_stats(counts: KeyCounts, key: CacheKey) -> KeyStats:
     return KeyStats(key=key, **{name: getattr(counts, name) for name in _KEY_FIELDS})
 
 
-def function_stats(line: FunctionLine, counts: FunctionCounts, hits: int, keys: tuple[KeyStats, ...]) -> FunctionStats:
+def function_stats(
+    line: FunctionLine, counts: FunctionCounts, hits: int, keys: tuple[KeyStats, ...], builds: tuple[Build, ...]
+) -> FunctionStats:
     """The opposite of `function_counts`, with the description of the function."""
     fields: dict[str, Any] = {name: getattr(counts, name) for name in _FUNCTION_FIELDS}
     return FunctionStats(
         id=line.id, name=line.name, qualname=line.qualname, defined_at=line.defined_at, options=line.options,
         hits_counted=line.hits_counted, approximate=line.approximate, bound=line.bound, processes=line.processes,
-        hits=hits, keys=keys, **fields,
+        captured=line.captured, code=line.code, hits=hits, keys=keys, builds=builds, **fields,
     )  # fmt: skip
 
 
@@ -227,7 +246,7 @@ class Lines:
         self.add(
             FunctionLine(
                 stats.id, stats.name, stats.qualname, stats.defined_at, stats.options, stats.hits_counted,
-                stats.approximate, stats.bound, stats.processes, other,
+                stats.approximate, stats.bound, stats.processes, other, stats.captured, stats.code,
             )
         )  # fmt: skip
 
@@ -272,7 +291,7 @@ def totals_line(snapshot: Snapshot) -> TotalsLine:
     """The last line of a file that holds a whole snapshot."""
     return TotalsLine(
         snapshot.unix_s, snapshot.jax_version, snapshot.python_version, snapshot.faults, snapshot.dropped_misses,
-        snapshot.dropped_functions, final=True,
+        snapshot.dropped_functions, snapshot.dropped_programs, final=True,
     )  # fmt: skip
 
 

@@ -15,7 +15,21 @@ from typing import Any, BinaryIO
 import msgspec
 
 from jitwatch._errors import JitwatchError
-from jitwatch._model import Argument, CacheKey, FunctionStats, Leaf, Miss, Process, Recording, Snapshot, Static, Tree
+from jitwatch._model import (
+    Argument,
+    Build,
+    CacheKey,
+    FunctionStats,
+    Leaf,
+    Miss,
+    Process,
+    Program,
+    Recording,
+    Snapshot,
+    Static,
+    Tree,
+)
+from jitwatch._record.builds import BuildIdentity, add_build, identity_of
 from jitwatch._store.lines import (
     FORMAT,
     AnyLine,
@@ -29,6 +43,7 @@ from jitwatch._store.lines import (
     LeavesLine,
     MissLine,
     ProcessLine,
+    ProgramLine,
     TotalsLine,
     TreeLine,
     function_stats,
@@ -108,6 +123,7 @@ class _Function:
         self.counts: FunctionCounts | None = None
         self.keys: dict[int, CacheKey] = {}
         self.key_counts: dict[int, KeyCounts] = {}
+        self.builds: dict[BuildIdentity, Build] = {}
 
     def stats(self) -> FunctionStats | None:
         """The function as far as it was read; None where too little was."""
@@ -118,7 +134,12 @@ class _Function:
         keys = tuple(key_stats(counts, self.keys[number]) for number, counts in counted if number in self.keys)
         lost = sum(counts.misses + counts.nested for number, counts in counted if number not in self.keys)
         counts = msgspec.structs.replace(self.counts, dropped_keys=self.counts.dropped_keys + lost)
-        return function_stats(self.line, counts, hits, keys)
+        described = {None, *(key.number for key in keys)}
+        builds = (
+            build if build.key in described else msgspec.structs.replace(build, key=None)
+            for build in self.builds.values()
+        )
+        return function_stats(self.line, counts, hits, keys, tuple(builds))
 
 
 class _Reading:
@@ -139,6 +160,7 @@ class _Reading:
         self._arguments: dict[int, tuple[ArgumentLine, Argument]] = {}
         self._leaves: dict[int, tuple[Leaf, ...]] = {}
         self._misses: dict[int, Miss] = {}
+        self._programs: dict[str, Program] = {}
         self._totals: TotalsLine | None = None
         self._is_final = False
 
@@ -237,11 +259,22 @@ class _Reading:
         known = self._functions.setdefault(line.function, _Function()).keys.setdefault(line.number, key)
         self._damage[REPEATED] += known != key
 
+    def _take_program(self, line: ProgramLine) -> None:
+        program = line.program
+        known = self._programs.setdefault(program.id, program)
+        self._damage[REPEATED] += known != msgspec.structs.replace(program, steps=known.steps)
+        if not known.steps:
+            self._programs[program.id] = msgspec.structs.replace(known, steps=program.steps)
+
     def _take_miss(self, line: MissLine) -> None:
+        is_new = line.miss.number not in self._misses
         known = self._misses.setdefault(line.miss.number, line.miss)
         self._damage[REPEATED] += known != line.miss
         if line.function is not None:
             self._take_counts(CountsLine(line.function, () if line.key is None else (line.key,)))
+            function = self._functions.get(line.miss.function)
+            if is_new and function is not None:
+                add_build(function.builds, line.miss)
 
     def _take_counts(self, line: CountsLine) -> None:
         function = self._functions.get(line.function.id)
@@ -249,6 +282,8 @@ class _Reading:
             self._damage[MISSING] += 1
             return
         function.counts = line.function
+        if line.function.builds is not None:
+            function.builds = {identity_of(build): build for build in line.function.builds}
         for counts in line.keys:
             function.key_counts[counts.number] = counts
         if any(counts.number not in function.keys for counts in line.keys):
@@ -282,7 +317,7 @@ class _Reading:
         last_s = totals.unix_s if totals.final else max([totals.unix_s, *(miss.unix_s for miss in misses)])
         return Snapshot(
             functions, others, misses, totals.dropped_misses, totals.dropped_functions, totals.faults, last_s,
-            totals.jax_version, totals.python_version,
+            totals.jax_version, totals.python_version, tuple(self._programs.values()), totals.dropped_programs,
         )  # fmt: skip
 
     def _problems(self) -> tuple[str, ...]:
@@ -301,6 +336,7 @@ _TAKERS: dict[type, Any] = {
     ArgumentLine: _Reading._take_argument,
     LeavesLine: _Reading._take_leaves,
     KeyLine: _Reading._take_key,
+    ProgramLine: _Reading._take_program,
     MissLine: _Reading._take_miss,
     CountsLine: _Reading._take_counts,
     TotalsLine: _Reading._take_totals,

@@ -15,10 +15,11 @@ from typing import Any
 import msgspec
 
 from jitwatch import _faults, _hub, _state
-from jitwatch._model import FunctionStats, Miss, Process, Stages
+from jitwatch._model import FunctionStats, Miss, Process, Program, Stages
 from jitwatch._record.difference import function_difference
 from jitwatch._record.function_record import FunctionRecord, KeyRecord
 from jitwatch._record.recorder import recorder
+from jitwatch._record.sums import several_of_a_definition
 from jitwatch._store.files import host_name, parallel_name
 from jitwatch._store.lines import (
     FORMAT,
@@ -27,6 +28,7 @@ from jitwatch._store.lines import (
     Lines,
     MissLine,
     ProcessLine,
+    ProgramLine,
     TotalsLine,
     function_counts,
     key_counts,
@@ -35,17 +37,20 @@ from jitwatch._store.lines import (
 MAX_ENTRIES = 100_000
 """Functions, keys and misses written one by one to a file: some 100 MB."""
 MAX_PAUSE_S = 60.0
+MAX_COMPARING_S = 5.0
+"""What comparing programs may take at the end."""
 
 
 class _Written:
     """What a file holds of one function."""
 
-    __slots__ = ("activity", "described", "keys", "left_out")
+    __slots__ = ("activity", "builds", "described", "keys", "left_out")
 
     def __init__(self, activity: int, keys: dict[int, int]) -> None:
         self.activity = activity
         self.keys = keys
         """Activity of each key when its counts were written last."""
+        self.builds: tuple[Any, ...] = ()
         self.described: set[int] | None = None
         """Numbers of the keys described in the file; None where the function itself is not."""
         self.left_out = False
@@ -101,6 +106,7 @@ class Writer:
         self._base = base
         """Counts of the process that this one was forked from; they are in its file."""
         self._entries = self._left_out = self._functions_left_out = 0
+        self._programs: dict[str, Program] = {}
         self._process: Process | None = None
         self._started_unix_s, self._started_s = time.time(), time.monotonic()
         self._last_counts_s = self._started_s
@@ -212,6 +218,7 @@ class Writer:
         stats = self._stats(record, () if key is None else (key,))
         self._describe(record, stats)
         self._entries += 1
+        self._add_programs(recorder().programs.as_known([miss.program] if miss.program else []))
         self._lines.add(MissLine(miss, function_counts(stats), *(key_counts(one) for one in stats.keys)))
         self._flush()
 
@@ -226,17 +233,38 @@ class Writer:
                 continue
             stats = self._stats(record, changed)
             if self._describe(record, stats):
-                self._lines.add(CountsLine(function_counts(stats), tuple(key_counts(key) for key in stats.keys)))
+                written = self._written[record.id]
+                counts = function_counts(stats, builds=stats.builds != written.builds)
+                written.builds = stats.builds
+                self._lines.add(CountsLine(counts, tuple(key_counts(key) for key in stats.keys)))
+        if final:
+            several = several_of_a_definition(record.partial_stats(()) for record in records)
+            asked = [each for each in several if each in self._programs]
+            recorder().programs.with_steps(asked, within_s=MAX_COMPARING_S)
+        self._add_programs(recorder().programs.as_known(self._programs))
         for gone in self._written.keys() - {record.id for record in records}:
             del self._written[gone]
         if self._lines.pending or (final and self._file is not None):
             self._lines.add(
                 TotalsLine(
                     time.time(), recorder().jax_version, platform.python_version(), _faults.count(), self._left_out,
-                    self._functions_left_out, final,
+                    self._functions_left_out, recorder().programs.dropped, final,
                 )
             )  # fmt: skip
             self._flush()
+
+    def _add_programs(self, programs: Sequence[Program]) -> None:
+        """Describe those programs of which the file does not say as much yet."""
+        for program in programs:
+            known = self._programs.get(program.id)
+            if known == program or (known is not None and known.target and not program.target):
+                continue  # it had to make room since
+            if known is None:
+                if self._entries >= MAX_ENTRIES:
+                    continue
+                self._entries += 1
+            self._programs[program.id] = program
+            self._lines.add(ProgramLine(program))
 
     def _changed(self, record: FunctionRecord) -> list[KeyRecord] | None:
         """Keys of a function whose counts grew since they were written; None where nothing of it did."""

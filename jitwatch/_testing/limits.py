@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from jitwatch._errors import JitwatchError, repr_of
-from jitwatch._judge.compiled import BACKWARD, FIRST, REPEAT, UNKNOWN, Program, program_count
+from jitwatch._judge.compiled import BACKWARD, FIRST, REPEAT, UNKNOWN, Program, program_count, programs_made
 from jitwatch._judge.judge import CODES, explanations
 from jitwatch._judge.remedies import advice_for
 from jitwatch._model import Change, Explanation, FunctionStats, Miss, Snapshot
@@ -144,13 +144,13 @@ def _problems(limit: Limit, snapshot: Snapshot) -> Iterator[Problem]:
     functions = (*snapshot.functions, *snapshot.others) if limit.name else jitted_functions(snapshot)
     concerned = [function for function in functions if matches(limit, function)]
     if not limit.each:
-        yield from _over(limit, compiles_of(concerned, snapshot.misses), limit.name)
+        yield from _over(limit, compiles_of(concerned, snapshot), limit.name)
         return
     groups: dict[tuple[str, str, str], list[FunctionStats]] = {}
     for function in concerned:
         groups.setdefault((function.name, function.qualname, function.defined_at), []).append(function)
     for (name, *_), objects in groups.items():
-        yield from _over(limit, [one for one in compiles_of(objects, snapshot.misses) if not _is_other_use(one)], name)
+        yield from _over(limit, [one for one in compiles_of(objects, snapshot) if not _is_other_use(one)], name)
 
 
 def _over(limit: Limit, compiles: Sequence[Compile], function: str) -> Iterator[Problem]:
@@ -166,8 +166,26 @@ def _is_other_use(compile: Compile) -> bool:
     return BACKWARD in causes or "transform" in causes
 
 
-def compiles_of(functions: Sequence[FunctionStats], misses: Iterable[Miss]) -> list[Compile]:
-    """The programs of some functions, one by one, in order of time."""
+def compiles_of(functions: Sequence[FunctionStats], snapshot: Snapshot) -> list[Compile]:
+    """The programs of some functions, one by one, in order of time.
+
+    Where misses had to make room for later ones, those that are left are not all, and the totals tell.
+    """
+    return _from_totals(functions) if snapshot.dropped_misses else _from_misses(functions, snapshot.misses)
+
+
+def _from_totals(functions: Sequence[FunctionStats]) -> list[Compile]:
+    definitions: dict[tuple[str, str, str], list[FunctionStats]] = {}
+    for function in functions:
+        definitions.setdefault((function.name, function.qualname, function.defined_at), []).append(function)
+    dated = [(one, objects[-1]) for objects in definitions.values() for one in programs_made(objects)]
+    found = []
+    for one, function in sorted(dated, key=lambda pair: pair[0].unix_s):
+        found += [_compile(function, one.program)] * one.program.count
+    return found
+
+
+def _from_misses(functions: Sequence[FunctionStats], misses: Iterable[Miss]) -> list[Compile]:
     by_id = {function.id: function for function in functions}
     why: dict[int, dict[int, Explanation]] = {}
     compiled: set[tuple[int, int | None]] = set()

@@ -18,14 +18,7 @@ _NODE_LIMIT = 60
 _SHARDING_LIMIT = 120
 _SHAPE_LIMIT = 60
 _TRANSFORM_LIMIT = 8
-_TRANSFORMS = {
-    "BatchTracer": "vmap",
-    "DynamicJaxprTracer": "trace",
-    "JVPTracer": "jvp",
-    "JaxprTracer": "vjp",
-    "LinearizeTracer": "grad",
-}
-"""The user's word for what makes each kind of tracer; kinds that are not here show as they are."""
+_ONE_TRANSFORM_LIMIT = 100
 
 
 def dtype_text(dtype: str) -> str:
@@ -97,8 +90,13 @@ def differing_node_texts(left: Tree, right: Tree) -> tuple[str, str]:
 
 
 def transform_text(transform: Sequence[str]) -> str:
-    """Say under what a call ran, outermost first: `grad of vmap`; empty for a plain call."""
-    return " of ".join(_TRANSFORMS.get(kind) or clean(kind, 40) for kind in reversed(transform[-_TRANSFORM_LIMIT:]))
+    """Say under what a call ran, outermost first: `grad of vmap[8]`; empty for a plain call."""
+    return " of ".join(clean(one, _ONE_TRANSFORM_LIMIT) for one in reversed(transform[-_TRANSFORM_LIMIT:]))
+
+
+def transform_kinds(transform: Sequence[str]) -> tuple[str, ...]:
+    """The transforms without what they were given: `vmap` for `vmap[8]`."""
+    return tuple(one.partition("[")[0] for one in transform)
 
 
 def _placement(leaf: Leaf) -> tuple[bool, str | None, str | None]:

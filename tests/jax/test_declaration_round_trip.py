@@ -14,7 +14,7 @@ import pytest
 PACKAGE = Path(__file__).parents[2]
 RECORD = """
 import jitwatch
-from jitwatch._report._declaration_text import declarations
+from jitwatch._report.recording.declarations import declarations
 with jitwatch.recording() as block:
     calls()
 open("declared.py", "w").write(declarations(block.snapshot()))

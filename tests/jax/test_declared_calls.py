@@ -12,7 +12,7 @@ import pytest
 
 from jitwatch import JitwatchError, spec, watched_jit
 from jitwatch._api.declared_calls import declared_for
-from jitwatch._capture.hook.watch import watch_of
+from jitwatch._capture.hook.registry import watch_of
 
 S = jax.ShapeDtypeStruct
 

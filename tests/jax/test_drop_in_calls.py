@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import pytest
 from side_by_side import outcome, same
 
-from jitwatch import watched_jit
+from jitwatch import watch, watched_jit
 
 
 def double(x, n=2):
@@ -156,20 +156,14 @@ def test_bound_method_made_anew_is_traced_as_often_as_with_plain_jit() -> None:
     same(observe)
 
 
-def test_jitted_function_keeps_its_options() -> None:
-    f = watched_jit(jax.jit(double, static_argnames="n", donate_argnums=0))
+def test_watch_keeps_the_options_of_a_jitted_function() -> None:
+    f = watch(jax.jit(double, static_argnames="n", donate_argnums=0))
     x = jnp.ones(3)
 
     f(x, n=4)
 
     assert x.is_deleted()
     assert dict(f.cache_stats().options)["static_argnames"] == "('n',)"
-
-
-def test_watched_function_watched_again_is_itself() -> None:
-    f = watched_jit(double)
-
-    assert watched_jit(f) is f
 
 
 def test_two_watched_jits_of_one_function_share_jaxs_caches() -> None:
@@ -337,6 +331,6 @@ def test_jax_jit_replaced_at_run_time_works(monkeypatch) -> None:
     f = jax.jit(lambda x, n=2: x * n, static_argnames="n")
     g = jax.jit(jax.grad(f))
 
-    assert (f(2.0, n=3), g(2.0), jax.jit(f)) == (6, 2, f)
+    assert (f(2.0, n=3), g(2.0), jax.jit(f)(2.0)) == (6, 2, 4)
     assert f.cache_info().misses == 1 and g.cache_info().misses == 1
     assert watched_jit(double)(1.0) == 2

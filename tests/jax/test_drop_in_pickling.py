@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import pytest
 from side_by_side import same
 
-from jitwatch import watched_jit
+from jitwatch import watch, watched_jit
 
 
 @watched_jit
@@ -113,7 +113,7 @@ def test_local_function_pickles_as_plain_jit_does() -> None:
 
 @pytest.mark.parametrize("make", [
     lambda: watched_jit(lambda x, n=2: x * n, static_argnames="n", max_keys=7),
-    lambda: watched_jit(jax.jit(lambda x, n=2: x * n, static_argnames="n")),
+    lambda: watch(jax.jit(lambda x, n=2: x * n, static_argnames="n")),
     lambda: functools.partial(watched_jit, static_argnums=1)(lambda x, n=2: x * n),
 ], ids=["options", "jitted", "partial"])  # fmt: skip
 def test_lambda_keeps_its_options_in_a_new_process(make, tmp_path) -> None:

@@ -11,6 +11,7 @@ import jax
 import pytest
 from side_by_side import outcome, same, without_addresses
 
+import jitwatch
 from jitwatch import watched_jit
 
 OURS = {
@@ -225,7 +226,7 @@ def test_mode_off_gives_the_plain_jitted_function(monkeypatch) -> None:
     f = watched_jit(documented, static_argnames="scale")
 
     assert set(dir(f)) == set(dir(jitted))
-    assert watched_jit(jitted) is jitted
+    assert jitwatch.watch(jitted) is jitted
     assert not hasattr(watched_jit(static_argnames="scale")(documented), "cache_info")
 
 

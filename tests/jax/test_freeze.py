@@ -320,7 +320,7 @@ def test_blocks_nest_and_end() -> None:
         with pytest.raises(RecompilationError):
             f(np.ones(3))
     jitwatch.freeze()
-    jitwatch.freeze("other")
+    jitwatch.freeze("<lambda>")
     jitwatch.unfreeze()
 
     f(np.ones(3))

@@ -17,6 +17,7 @@ import pytest
 
 from jitwatch._api.watched import jit_option_names
 from jitwatch._capture import jax_internals
+from jitwatch._capture.jax_internals import contexts
 
 
 def hooked(fun, calls, **options):
@@ -170,28 +171,15 @@ def test_trace_state_clean_only_outside_traces_and_transforms() -> None:
     assert jax_internals.trace_state_clean()
 
 
-def test_tracer_value_unwraps_transforms_and_ends_at_a_jaxpr() -> None:
-    kinds = []
-
-    def f(x):
-        kinds.append(type(jax_internals.tracer_value(x)))
-        return x * 2.0
-
-    jax.grad(f)(jnp.ones(())), jax.vmap(f)(jnp.ones(2)), jax.jit(f)(1.0)
-
-    assert [issubclass(kind, jax.Array) for kind in kinds[:2]] == [True, True]
-    assert kinds[2] is type(None)
-
-
 def test_context_names_match_the_context() -> None:
-    names, before = jax_internals.context_names(), jax_internals.trace_context()
+    names, before = contexts.context_names(), contexts.trace_context()
     with jax.default_matmul_precision("float32"):
-        after = jax_internals.trace_context()
+        after = contexts.trace_context()
 
     assert len(names) == len(before) == len(after)
     changed = [name for name, old, new in zip(names, before, after, strict=True) if old != new]
     assert changed == ["jax_default_matmul_precision"]
-    assert jax_internals.trace_context() == before
+    assert contexts.trace_context() == before
 
 
 def test_source_of_is_the_line_of_the_definition() -> None:

@@ -208,7 +208,7 @@ def test_vmap_of_a_jitted_function_is_nested_and_compiles_for_it() -> None:
     stats = f.cache_stats()
     assert (stats.nested, stats.misses, stats.hits) == (2, 0, 0)
     assert counts(stats.stages) == (1, 1, 1)
-    assert [key.key.transform for key in stats.keys] == [("BatchTracer",)]
+    assert [key.key.transform for key in stats.keys] == [("vmap[4]",)]
 
 
 def test_checkpoint_of_a_jitted_function_compiles_for_it() -> None:

@@ -41,7 +41,7 @@ ENDLESS = """
     import itertools
 
     import jax, jax.numpy as jnp, numpy as np
-    from jitwatch._install import install
+    from jitwatch._api.install import install
     from jitwatch._store import Writer
 
     writer = Writer(".jitwatch")
@@ -80,7 +80,7 @@ def test_all_misses_of_a_killed_process_are_readable(tmp_path: Path) -> None:
 FORKED = """
     import multiprocessing, sys
 
-    from jitwatch._install import install
+    from jitwatch._api.install import install
     from jitwatch._store import Writer
 
     writer = Writer(".jitwatch")

@@ -136,7 +136,7 @@ def test_static_positions_come_from_the_options() -> None:
 
 def test_nothing_is_dropped_silently() -> None:
     varying = [key({"x": leaf((3,), dtype, committed=True)}) for dtype in ("float32", "int32")]
-    found = [key_stats(1, varying[0]), key_stats(2, varying[1]), key_stats(3, key({"x": leaf()}, transform=["BatchTracer"])),
+    found = [key_stats(1, varying[0]), key_stats(2, varying[1]), key_stats(3, key({"x": leaf()}, transform=["vmap[8]"])),
              key_stats(4, key({"x": leaf((4,))}), hits=0, failures=1)]  # fmt: skip
 
     text = declarations(snapshot(function_stats(keys=found, dropped_keys=7)))

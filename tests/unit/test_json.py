@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from builders import failed_miss, function_stats, key_stats, other, snapshot
+from builders import build, failed_miss, function_stats, key_stats, other, program, snapshot
 
 from jitwatch._model import Process, Snapshot
 from jitwatch._report.recording.as_json import SCHEMA, JsonReport, render, schema
@@ -17,11 +17,20 @@ SCHEMA_FILE = Path(__file__).parents[2] / "docs" / "report.schema.json"
 
 def everything() -> Snapshot:
     functions = (
-        function_stats(keys=[key_stats(1), key_stats(2, executable=None, slow_path=True)], last_failure=failed_miss()),
+        function_stats(
+            keys=[key_stats(1), key_stats(2, executable=None, slow_path=True)],
+            last_failure=failed_miss(),
+            builds=(build(1), build(2, "program 2", key=2), build(0, "", key=None)),
+        ),
         function_stats("uncounted", id=2, keys=[key_stats()], hits_counted=False, options=(("donate_argnums", "0"),)),
         function_stats("weird \x1b[31m\n" + "x" * 1000, id=3, defined_at="/a\n/b.py:3"),
     )
-    return snapshot(*functions, others=(other(place="train.py:12"),), misses=(failed_miss(context=(("step", "3"),)),))
+    return snapshot(
+        *functions,
+        others=(other(place="train.py:12"),),
+        misses=(failed_miss(context=(("step", "3"),)), failed_miss(number=2, program="program 2")),
+        programs=(program(1), program(2, same_up_to="constants", of=program(1))),
+    )
 
 
 PROCESS = Process("host", 7, None, "0.10.2", "3.13.1", "", 1.0, ("python", "train.py"))

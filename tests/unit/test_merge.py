@@ -6,13 +6,25 @@ from itertools import permutations
 
 import msgspec
 import pytest
-from builders import UNIX_S, call_sites, failed_miss, function_stats, key, key_stats, leaf, snapshot, stages, static
+from builders import (
+    UNIX_S,
+    call_sites,
+    captured,
+    failed_miss,
+    function_stats,
+    key,
+    key_stats,
+    leaf,
+    snapshot,
+    stages,
+    static,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from recording_strategies import recordings
 
 from jitwatch import JitwatchError
-from jitwatch._model import CallSite, FunctionStats, Process, Recording, Snapshot, Stages, Static
+from jitwatch._model import CallSite, Captured, FunctionStats, Process, Recording, Snapshot, Stages, Static
 from jitwatch._record.merge import combine
 
 few = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -111,6 +123,25 @@ def test_the_same_function_and_key_are_added_up() -> None:
 )
 def test_different_functions_stay_apart(change: dict[str, object]) -> None:
     assert len(combined(function_stats(), msgspec.structs.replace(function_stats(), **change))) == 2
+
+
+def test_objects_of_two_processes_are_never_the_same() -> None:
+    array = Captured("batch", "array", "float32[3]", 1)
+    parts = [snapshot(function_stats(name, captured=(array,))) for name in ("step", "step", "other")]
+    one, two, three = (Recording((process(pid),), part, ()) for pid, part in enumerate(parts, 1))
+
+    together = combine([one, two, three]).snapshot.functions
+
+    assert [each.captured for each in together] == [(msgspec.structs.replace(array, identity=0),)] * 2
+    assert combine([one]).snapshot.functions[0].captured == (array,)
+
+
+def test_what_one_process_did_not_trace_is_taken_from_another() -> None:
+    parts = [snapshot(function_stats(captured=each)) for each in ((), captured(lr=0.1), ())]
+
+    together = combine(Recording((process(pid),), part, ()) for pid, part in enumerate(parts, 1))
+
+    assert together.snapshot.functions[0].captured == captured(lr=0.1)
 
 
 def test_function_objects_of_one_line_stay_apart_within_a_process() -> None:

@@ -19,6 +19,7 @@ from recording_strategies import recordings
 from jitwatch import JitwatchError
 from jitwatch._model import CacheKey, Process, Recording, Snapshot
 from jitwatch._store import find, load, save
+from jitwatch._store.lines import FORMAT
 from jitwatch._store.sizes import MAX_DEPTH
 
 PROCESS = Process("host", 7, 0, "0.10.2", "3.13.1", "cpu", UNIX_S, ("python", "train.py"))
@@ -54,7 +55,7 @@ def problems(path: Path, data: bytes) -> list[str]:
 
 def file_of(*lines: Any) -> bytes:
     """A finished file with these lines after the first ones."""
-    header = [{"line": "jitwatch", "format": 1}, {"line": "process", "process": msgspec.to_builtins(PROCESS)}]
+    header = [{"line": "jitwatch", "format": FORMAT}, {"line": "process", "process": msgspec.to_builtins(PROCESS)}]
     totals = {"line": "totals", "unix_s": UNIX_S, "jax_version": "0.10.2", "python_version": "3.13.1", "final": True}
     texts = (line if isinstance(line, str) else json.dumps(line) for line in (*header, *lines, totals))
     return "".join(text + "\n" for text in texts).encode()
@@ -131,7 +132,7 @@ def test_garbage_is_refused(tmp_path: Path, data: bytes) -> None:
         (b"\n", "is no data file of jitwatch; name a file that `jitwatch run` wrote"),
         (b'{"schema": "jitwatch-report"}\n', "is no data file of jitwatch"),
         (b"[" * 100_000, "is no data file of jitwatch"),
-        (b'{"line":"jitwatch","format":2,"new":[]}\n{}\n', "has data format 2, and this jitwatch reads up to 1"),
+        (b'{"line":"jitwatch","format":3,"new":[]}\n{}\n', "has data format 3, and this jitwatch reads up to 2"),
     ],
 )
 def test_files_of_others_and_of_later_versions_are_refused(tmp_path: Path, data: bytes, message: str) -> None:

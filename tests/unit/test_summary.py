@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from builders import UNIX_S, call_sites, failed_miss, function_stats, key, key_stats, leaf, other, snapshot, stages
+from builders import (
+    UNIX_S,
+    call_sites,
+    captured,
+    failed_miss,
+    function_stats,
+    key,
+    key_stats,
+    leaf,
+    other,
+    snapshot,
+    stages,
+)
 
 from jitwatch._model import CallSite, Stages
 from jitwatch._record.sums import lost_s
@@ -111,7 +123,40 @@ def test_keys_of_several_objects_are_counted_anew() -> None:
     assert [(shown.number, shown.objects) for shown in row.keys.shown] == [(1, 2), (2, 1), (3, 1)]
 
 
-@pytest.mark.parametrize("changes", [{"name": "b"}, {"defined_at": "b.py:1"}])
+def test_objects_share_no_executables_with_each_other() -> None:
+    shapes = [key({"x": leaf((n,))}) for n in (1, 2, 3)]
+    first = function_stats(id=1, keys=[key_stats(1, shapes[0], executable=1), key_stats(2, shapes[1], executable=1)])
+    second = function_stats(id=2, keys=[key_stats(1, shapes[2], executable=1)])
+
+    row = function_row([first, second])
+
+    assert row.shared == ((1, 2),)
+    assert [shown.executable for shown in row.keys.shown] == [None, None, None]
+
+
+def test_functions_of_one_line_have_rows_with_their_column() -> None:
+    functions = [function_stats("<lambda>", id=i, code=f"{9 * i}:abc", nested=1) for i in (1, 2)]
+
+    rows = summarize(snapshot(*functions)).functions.shown
+
+    assert [row.defined_at for row in rows] == ["train.py:41:18", "train.py:41:9"]
+
+
+def test_programs_beyond_the_first_of_their_kind_are_recompiles() -> None:
+    kinds = [
+        key({"x": leaf((n,))}, transform=kind) for kind in ((), ("grad",), ("vmap[2]",), ("vmap[3]",)) for n in (1, 2)
+    ]
+    made = [key_stats(n, each) for n, each in enumerate(kinds, 1)]
+    function = function_stats(
+        keys=made, backward=stages(2), aot=stages(1), stages=stages(11), captured=captured(lr=0.1)
+    )
+
+    assert function_row([function]).recompiles == 1 + 1 + 3 + 1
+    assert function_row([function, msgspec.structs.replace(function, id=2, bound="lr=0.2")]).recompiles == 2 * 6
+    assert function_row([function, msgspec.structs.replace(function, id=2)]).recompiles == 2 * 6 + 5
+
+
+@pytest.mark.parametrize("changes", [{"name": "b"}, {"defined_at": "b.py:1"}, {"code": "0:abc"}])
 def test_other_names_and_lines_are_rows_of_their_own(changes: dict[str, str]) -> None:
     functions = function_stats("a", nested=1), msgspec.structs.replace(function_stats("a", id=2, nested=1), **changes)
 

@@ -127,3 +127,20 @@ def test_wrong_marker_is_a_clear_error(
 ) -> None:
     with pytest.raises(JitwatchError, match=message):
         limit_of(marker, args, kwargs)
+
+
+def test_programs_of_misses_that_made_room_count_by_the_totals() -> None:
+    keys = [
+        key_stats(number, key({"x": leaf((number,))}), stages=stages(compiles=count), first_unix_s=float(number))
+        for number, count in ((1, 1), (2, 3))
+    ]
+    totals = stages(traces=6, lowerings=6, compiles=6)
+    one = function_stats(keys=keys, stages=totals, backward=stages(compiles=1))
+    data = snapshot(one, misses=(compiled(20_000, of=2),), dropped_misses=10_000)
+
+    assert found(max_compiles(5), data) == [("", 6, [("unknown",)])]
+    assert found(max_compiles(1, "step"), data) == [
+        ("step", 6, [("shape",), ("repeat",), ("repeat",), ("backward",), ("unknown",)])
+    ]
+    assert found(NO_RECOMPILE, data) == [("step", 5, [("shape",), ("repeat",), ("repeat",), ("unknown",)])]
+    assert found(max_compiles(6), data) == []

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from key_strategies import keys, text
 
+from jitwatch._judge.judge import judge_function
 from jitwatch._model import CacheKey, FunctionStats, Miss, Snapshot, Stages
 from jitwatch._report.recording.text import render, render_function
 
@@ -54,7 +55,7 @@ def remade(count: int = 5) -> list[FunctionStats]:
 def troubled() -> FunctionStats:
     """A function of which everything is said that can be."""
     scale = leaf((), weak_type=True, source="python")
-    under_vmap = key({"x": leaf((3,)), "scale": scale}, transform=("BatchTracer",))
+    under_vmap = key({"x": leaf((3,)), "scale": scale}, transform=("vmap[8]",))
     return function_stats(
         "loss",
         id=3,
@@ -99,7 +100,7 @@ def full_snapshot() -> Snapshot:
 PAGES = {
     "full": lambda width: render(full_snapshot(), width=width),
     "cut": lambda width: render(full_snapshot(), width=width, max_functions=1, max_keys=2),
-    "one": lambda width: render_function(train_step(), steps()[:2], width=width),
+    "one": lambda width: render_function(train_step(), steps()[:2], judge_function(train_step()), width=width),
     "small": lambda width: render(snapshot(function_stats("step", keys=[key_stats()])), width=width),
     "empty": lambda width: render(snapshot(), width=width),
 }

@@ -33,6 +33,8 @@ class Frame:
         self.function = function
         self.body = body
         self.own, self.helpers = Tally(), Tally()
+        self.program = ""
+        """The id of what was compiled or loaded for the function itself."""
         self.outermost = True
         """Whether no traced body encloses this frame on its thread."""
         self.key_error: BaseException | None = None

@@ -14,7 +14,7 @@ import jax
 
 from jitwatch import _faults, _state
 from jitwatch._capture import jax_internals
-from jitwatch._capture.events import guard, unwatched
+from jitwatch._capture.events import fingerprints, guard, unwatched
 from jitwatch._capture.events.frames import Compiling, TracedBody, thread_state
 from jitwatch._capture.events.misses import new_miss
 from jitwatch._capture.observer import observer
@@ -55,6 +55,7 @@ class _Listening:
             if not jax_internals.has_listener("scalar", _on_begin):
                 jax.monitoring.register_scalar_listener(_on_begin)
             jax_internals.call_before_xla(_before_xla)
+            fingerprints.listen()
 
     @staticmethod
     def _is_complete() -> bool:
@@ -163,6 +164,10 @@ def _without_jit(program: str) -> str:
 
 
 def _attribute(kind: str, duration_s: float, program: str) -> None:
+    made = ""
+    if kind == "compile":
+        made, taken_s = fingerprints.collect()
+        duration_s = max(0.0, duration_s - taken_s)
     if kind == "compile" and thread_state().stopped_at_xla:
         thread_state().stopped_at_xla = False
         return  # JAX sends the event though XLA did not run
@@ -171,7 +176,7 @@ def _attribute(kind: str, duration_s: float, program: str) -> None:
     name = _without_jit(program)
     frame = thread_state().stack[-1] if thread_state().stack else None
     if frame is None:
-        _attribute_outside(kind, duration_s, name)
+        _attribute_outside(kind, duration_s, name, made)
     elif frame.kind == "inspect":
         return
     elif frame.kind != "body" and frame.function is not None and name in (frame.function.program, ""):
@@ -179,17 +184,18 @@ def _attribute(kind: str, duration_s: float, program: str) -> None:
             frame.own.trace_s += duration_s
         else:
             frame.own.add(_stage(kind, duration_s))
+            frame.program = made or frame.program
             if kind != "lower":
                 observer().compiled(frame)
     elif kind != "trace":
         cause = next((other for other in reversed(thread_state().stack) if other.kind != "body"), None)
         if cause is None or (cause.kind != "inspect" and unwatched.running_function(name) is not None):
-            _add_other(name, _stage(kind, duration_s))
+            _add_other(name, _stage(kind, duration_s), made)
         elif cause.kind != "inspect":
             cause.helpers.add(_stage(kind, duration_s))
 
 
-def _attribute_outside(kind: str, duration_s: float, name: str) -> None:
+def _attribute_outside(kind: str, duration_s: float, name: str, program: str) -> None:
     """A stage with nothing watched under way: an eager operation, another program, or work for a watched function.
 
     Of the programs that share a watched function's name, one that is traced here first is somebody else's, such as a
@@ -214,9 +220,9 @@ def _attribute_outside(kind: str, duration_s: float, name: str) -> None:
         stages.add(lowered)
     record = _owner(name, lowered)
     if record is not None:
-        record.add(new_miss(record, _role(name, lowered), stages.stages()), None)
+        record.add(new_miss(record, _role(name, lowered), stages.stages(), program=program), None)
     else:
-        _add_other(name, stages.stages())
+        _add_other(name, stages.stages(), program)
 
 
 def _role(name: str, lowered: Tally | None) -> str:
@@ -236,12 +242,12 @@ def _owner(name: str, lowered: Tally | None) -> FunctionRecord | None:
     return None if record is None or unwatched.is_of_another(name, record) else record
 
 
-def _add_other(name: str, stages: Stages) -> None:
+def _add_other(name: str, stages: Stages, program: str) -> None:
     record, cache_key, kind = unwatched.program_of(name)
     if record.defined_at and kind == "call":
         thread_state().transformed.pop(name, None)  # a backward pass of this name is now this function's
     key = record.record_of(cache_key) if kind == "call" else None
-    record.add(new_miss(record, kind, stages, key=(key.number or None) if key else None), key)
+    record.add(new_miss(record, kind, stages, key=(key.number or None) if key else None, program=program), key)
 
 
 def _stage(kind: str, duration_s: float) -> Stages:

@@ -14,6 +14,7 @@ from jitwatch import _faults, _state
 from jitwatch._capture import jax_internals
 from jitwatch._capture.events.frames import TracedBody
 from jitwatch._capture.functions import identity
+from jitwatch._capture.functions.brought import captured_by
 from jitwatch._capture.keys import key_maker
 from jitwatch._errors import pass_interrupt
 from jitwatch._model import CacheKey
@@ -72,8 +73,12 @@ def _program_of(name: str) -> Program | None:
         return Program(recorder().other(name), key, "call")
     known = _known()
     token = known.tokens.get(fun) or known.tokens.setdefault(fun, next(known.numbers))
-    record = recorder().other(name, identity.qualified_name(fun, name), place, identity.bound_values(fun), token)
+    record = recorder().other(
+        name, identity.qualified_name(fun, name), place, identity.bound_values(fun), token, identity.code_of(fun)
+    )
     record.objects, record.in_use = identity.bound_objects(fun), weakref.ref(fun)
+    if record.captured is None and record.defined_at:
+        record.captured = captured_by(fun)
     return Program(record, key, "call")
 
 
@@ -107,7 +112,7 @@ def lowered(name: str) -> None:
 
 def definition_of(fun: Any) -> str:
     """`file:line` of a function, or of what an object does when it is called; empty where Python does not know."""
-    return jax_internals.source_of(fun) or jax_internals.source_of(type(fun).__call__)
+    return identity.definition_of(fun)
 
 
 def _is_users(place: str) -> bool:

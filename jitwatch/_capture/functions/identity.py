@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import functools
-import itertools
+import inspect
 import types
-import weakref
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -13,20 +12,55 @@ from typing import Any
 import jax
 import numpy as np
 
-from jitwatch import _state
 from jitwatch._capture import jax_internals
-from jitwatch._capture.keys.values import compares_by_identity, describe
+from jitwatch._capture.functions.object_numbers import number_of
+from jitwatch._capture.jax_internals.transforms import MAX_WRAPPERS, is_written_in_jax, transform_around
+from jitwatch._capture.keys.values import compares_by_identity, describe, lambda_column
 
 MAX_TEXT = 400
 
 
 def qualified_name(fun: Callable[..., Any], name: str) -> str:
     """The qualified name of a function, within those of JAX's transforms around it: `grad(loss)`."""
-    transform, wrapped = _transform(fun)
-    if wrapped is not None:
-        return f"{transform.__qualname__.partition('.')[0]}({qualified_name(wrapped, name)})"
-    text = str(getattr(fun, "__qualname__", name))
-    return f"jit({text})" if isinstance(fun, jax_internals.PjitFunction) else text
+    transform = transform_around(fun)
+    if transform is None or (transform.name == "jit" and not isinstance(fun, jax_internals.PjitFunction)):
+        return str(getattr(fun, "__qualname__", name))
+    return f"{transform.name}({qualified_name(transform.functions[0], name)})"
+
+
+def innermost_function(fun: Any) -> types.FunctionType | None:
+    """The Python function within transforms, partials, methods and callable objects; None where there is none."""
+    for _ in range(MAX_WRAPPERS):
+        if isinstance(fun, types.FunctionType) and "__wrapped__" not in vars(fun):
+            return fun
+        transform = transform_around(fun)
+        if transform is not None:
+            fun = transform.functions[0]
+        elif isinstance(fun, functools.partial):
+            fun = fun.func
+        elif isinstance(fun, types.MethodType):
+            fun = fun.__func__
+        elif isinstance(fun, types.FunctionType):
+            fun = vars(fun)["__wrapped__"]
+        else:
+            call = inspect.getattr_static(type(fun), "__call__", None)
+            return call if isinstance(call, types.FunctionType) and not is_written_in_jax(call) else None
+    return None
+
+
+def definition_of(fun: Any) -> str:
+    """`file:line` of a function: as JAX has it, or of the innermost Python function; empty where there is none.
+
+    JAX has none for a transform of a partial, nor for what is no Python function, such as that of `jax.vjp`.
+    """
+    inner = innermost_function(fun)
+    return jax_internals.source_of(fun) or ("" if inner is None else jax_internals.source_of(inner))
+
+
+def code_of(fun: Any) -> str:
+    """What tells functions of one name and line apart: column, for lambdas, and a checksum of the code."""
+    inner = innermost_function(fun)
+    return "" if inner is None else f"{lambda_column(inner.__code__)}:{_checksum(inner.__code__):08x}"
 
 
 def bound_values(fun: Callable[..., Any]) -> str:
@@ -35,7 +69,8 @@ def bound_values(fun: Callable[..., Any]) -> str:
     Two objects of one definition that carry the same are the same function to the user, and two to JAX. A checksum of
     the code is part of it: several lambdas of one line have one name and one place.
     """
-    return ", ".join(_bound(fun))[:MAX_TEXT]
+    text = ", ".join(_bound(fun))
+    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]} crc {zlib.crc32(text.encode(errors='replace')):08x}"
 
 
 def bound_objects(fun: Callable[..., Any]) -> tuple[int, ...]:
@@ -44,7 +79,7 @@ def bound_objects(fun: Callable[..., Any]) -> tuple[int, ...]:
     Their text may be that of others. Functions and arrays are not among them: whoever makes a function anew makes
     those anew with it.
     """
-    return tuple(_state.part(_Objects).number(value) for value in _values(fun) if _is_told_by_itself(value))
+    return tuple(number_of(value) for value in _values(fun) if _is_told_by_itself(value))
 
 
 def _values(fun: Any) -> list[Any]:
@@ -52,9 +87,9 @@ def _values(fun: Any) -> list[Any]:
         return [*_values(fun.func), *fun.args, *fun.keywords.values()]
     if isinstance(fun, types.MethodType):
         return [*_values(fun.__func__), fun.__self__]
-    _, wrapped = _transform(fun)
-    if wrapped is not None:
-        return _values(wrapped)
+    transform = transform_around(fun)
+    if transform is not None:
+        return [value for inner in transform.functions for value in _values(inner)]
     if not hasattr(fun, "__code__"):
         return [fun]
     filled = (cell for cell in fun.__closure__ or () if cell != types.CellType())
@@ -65,33 +100,6 @@ def _is_told_by_itself(value: Any) -> bool:
     if callable(value) and hasattr(value, "__qualname__"):
         return False
     return compares_by_identity(value) and not isinstance(value, (jax.Array, np.ndarray))
-
-
-class _Objects:
-    """Numbers of objects, for as long as they live."""
-
-    def __init__(self) -> None:
-        self._known: dict[int, tuple[weakref.ref[Any], int]] = {}
-        self._numbers = itertools.count(1)
-
-    def number(self, value: Any) -> int:
-        """The number of an object; 0 for one that cannot be told from those that come after it at its address."""
-        place = id(value)
-        known = self._known.get(place)
-        if known is not None and known[0]() is value:
-            return known[1]
-        try:
-            reference = weakref.ref(value, lambda gone: self._forget(place, gone))
-        except TypeError:
-            return 0
-        number = next(self._numbers)
-        self._known[place] = reference, number
-        return number
-
-    def _forget(self, place: int, gone: Any) -> None:
-        known = self._known.get(place)
-        if known is not None and known[0] is gone:
-            self._known.pop(place, None)
 
 
 def _checksum(code: types.CodeType) -> int:
@@ -106,20 +114,11 @@ def _bound(fun: Any) -> list[str]:
         return _bound(fun.func) + values + [f"{name}={describe(value)}" for name, value in fun.keywords.items()]
     if isinstance(fun, types.MethodType):
         return [*_bound(fun.__func__), describe(fun.__self__)]
-    transform, wrapped = _transform(fun)
-    if wrapped is not None:
-        return _cells(transform) + _bound(wrapped)
+    transform = transform_around(fun)
+    if transform is not None:
+        options = [f"{name}={describe(value)}" for name, value in transform.options.items()]
+        return options + [text for inner in transform.functions for text in _bound(inner)]
     return _cells(fun)
-
-
-def _transform(fun: Any) -> tuple[Any, Any]:
-    """A transform's own function under JAX's traceback filter, and what it transforms; None twice for others."""
-    code, wrapped = getattr(fun, "__code__", None), getattr(fun, "__wrapped__", None)
-    if wrapped is None or code is None or code.co_name != "reraise_with_filtered_traceback":
-        return None, None
-    cells = dict(zip(code.co_freevars, fun.__closure__ or (), strict=False))
-    transform = cells["fun"].cell_contents if "fun" in cells else None
-    return (transform, wrapped) if hasattr(transform, "__qualname__") else (None, None)
 
 
 def _cells(fun: Any) -> list[str]:

@@ -13,6 +13,8 @@ from jitwatch import _faults, _state
 from jitwatch._capture import jax_internals
 from jitwatch._capture.events import stages
 from jitwatch._capture.events.frames import Frame, TracedBody, push, thread_state
+from jitwatch._capture.functions.brought import captured_by
+from jitwatch._model import Captured
 
 
 class Body(TracedBody):
@@ -26,6 +28,7 @@ class Body(TracedBody):
         self._fun = weakref.ref(fun)
         self._hash: int | None = None
         self._records: list[weakref.ref[Any]] = []
+        self._captured: tuple[Captured, ...] | None = None
         self.program = jax_internals.program_name(fun, name)
         """The name of the traced program, which JAX before 0.9 does not look for inside a partial."""
         for attribute in ("__name__", "__module__", "__qualname__", "__doc__"):
@@ -63,6 +66,7 @@ class Body(TracedBody):
         try:
             push(frame)
             stages.before_trace(self)
+            _faults.contain("what a function brings along", self._note_captured, function, default=None)
             return function(*args, **kwargs)
         finally:
             del stack[depth:]
@@ -85,12 +89,22 @@ class Body(TracedBody):
 
     def add_record(self, record: Any) -> None:
         """Remember a function record whose jit traces this body."""
+        record.captured = self._captured
         if all(known() is not record for known in self._records):
             self._records.append(weakref.ref(record))
 
     def any_record(self) -> Any:
         """One of the records whose jit traces this body, for a trace that no call of theirs explains."""
         return next((record for known in self._records if (record := known()) is not None), None)
+
+    def _note_captured(self, function: Callable[..., Any]) -> None:
+        """What the function brings along, as it is at its first trace: that is what goes into programs."""
+        if self._captured is None:
+            self._captured = captured_by(function)
+            for known in tuple(self._records):
+                record = known()
+                if record is not None:
+                    record.captured = self._captured
 
 
 def _is_tracing() -> bool:

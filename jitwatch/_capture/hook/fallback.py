@@ -23,7 +23,11 @@ from jitwatch._model import Stages
 def wrapped(jitted: Any, options: dict[str, Any], policy: Any) -> tuple[Any, Watch]:
     """A Python function around the jitted one, and its watch."""
     watch = Watch(jitted, options, policy, exact=False)
+    watch.remade = _wrapped_by
+    return _wrapped_by(watch), watch
 
+
+def _wrapped_by(watch: Watch) -> Any:
     @functools.wraps(watch.fun)
     def watched(*args: Any, **kwargs: Any) -> Any:
         if jax.config.jax_disable_jit:  # no cache is used, so nothing is counted, as with the exact hook
@@ -39,7 +43,7 @@ def wrapped(jitted: Any, options: dict[str, Any], policy: Any) -> tuple[Any, Wat
             if not begun:
                 return result
             if grown or own_stages(frame) != Stages() or frame.kind == "nested":
-                _faults.contain("counting a miss", watch.end, frame, None, default=None)
+                _faults.contain("counting a miss", watch.end, frame, (result, None), default=None)
             else:
                 _faults.contain("counting a hit", _count_hit, watch, frame, default=None)
         except BaseException as error:
@@ -54,7 +58,7 @@ def wrapped(jitted: Any, options: dict[str, Any], policy: Any) -> tuple[Any, Wat
 
     watch.function = weakref.ref(watch.inner)
     watched.clear_cache = watch.inner.clear_cache  # type: ignore[attr-defined]
-    return watched, watch
+    return watched
 
 
 def _count_hit(watch: Watch, frame: Frame) -> None:

@@ -11,6 +11,7 @@ import jax
 
 from jitwatch import _faults
 from jitwatch._capture import jax_internals
+from jitwatch._capture.functions.callers_name import call_as
 from jitwatch._capture.hook.registry import watch_of
 from jitwatch._capture.hook.watch import hooked
 
@@ -55,7 +56,10 @@ class Patch:
     def _make_jit(self) -> Any:
         @functools.wraps(jax_internals.plain_jit)
         def jit(*fun: Any, **options: Any) -> Any:
-            jitted = jax_internals.plain_jit(*fun, **options)
+            if _faults.contain("reading the options", jax_internals.is_plain_use_of_jit, fun, options, default=True):
+                jitted = jax_internals.plain_jit(*fun, **options)
+            else:
+                jitted = call_as(sys._getframe(1), jax_internals.plain_jit, *fun, **options)
             if not self._in_place or str(sys._getframe(1).f_globals.get("__name__")).startswith("jax."):
                 return jitted  # a helper of JAX's own: its name says more than a line in JAX
             if not isinstance(jitted, jax_internals.PjitFunction):  # a decorator, since JAX 0.8.1

@@ -22,6 +22,8 @@ class Registry:
     def __init__(self) -> None:
         self.hooked: dict[int, weakref.ref[Any]] = {}
         """By address: a copy of it can be gone through while other threads jit."""
+        self.by_name: weakref.WeakKeyDictionary[FunctionRecord, weakref.WeakSet[Watch]] = weakref.WeakKeyDictionary()
+        """Of the watches, those of functions that somebody watches for themselves."""
         self.records: weakref.WeakKeyDictionary[Body, dict[Any, FunctionRecord]] = weakref.WeakKeyDictionary()
 
     def add(self, function: Any) -> None:
@@ -79,9 +81,14 @@ def watch_of(function: Any) -> Watch | None:
     return watch if watch is not None and watch.function() is function else None
 
 
+def watches_by_name(record: FunctionRecord) -> list[Watch]:
+    """The watches of the functions that somebody watches for themselves and that share a record."""
+    return list(registry().by_name.get(record, ()))
+
+
 def plain_of(function: Any) -> Any:
-    """The function that a hooked one was made from; a function that is not hooked itself."""
-    watch = watch_of(function)
+    """The function that a hooked one, or a copy of it, was made from; a function that is not hooked itself."""
+    watch: Watch | None = getattr(jax_internals.hook_of(function), "jitwatch_watch", None)
     return function if watch is None else watch.plain
 
 

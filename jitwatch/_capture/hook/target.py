@@ -64,9 +64,17 @@ class Target:
 
     def _is_defined_here(self, record: FunctionRecord) -> bool:
         named = record.name == self.name or record.name.startswith("<unnamed")
+        if self._is_another_lambda(record):
+            return False
         if self.defined_at and record.defined_at:  # a name too, as generated code has lines of its own
             return record.defined_at == self.defined_at and (named or isinstance(self._inner, functools.partial))
         return named and self.defined_at == record.defined_at and not _is_other(record)
+
+    def _is_another_lambda(self, record: FunctionRecord) -> bool:
+        """Whether both are lambdas, of one line or not, and not the same."""
+        code = identity.code_of(self._inner)
+        lambdas = all(each and not each.startswith("0:") for each in (code, record.code))
+        return lambdas and code != record.code
 
 
 def _innermost(function: Any) -> Any:

@@ -16,10 +16,11 @@ from jitwatch._capture.events import stages
 from jitwatch._capture.events.frames import Frame, pop, push, thread_state
 from jitwatch._capture.events.misses import new_miss
 from jitwatch._capture.functions import captured, definition, identity
-from jitwatch._capture.functions.call_site import innermost_user_line, running_test, user_frame
+from jitwatch._capture.functions.call_site import call_site, innermost_user_line, running_test, user_frame
 from jitwatch._capture.hook.body import body_of
 from jitwatch._capture.hook.registry import log_switch, registry
 from jitwatch._capture.keys import key_maker
+from jitwatch._capture.keys.returned import returned_arguments
 from jitwatch._capture.keys.values import describe
 from jitwatch._capture.observer import observer
 from jitwatch._errors import pass_interrupt
@@ -48,7 +49,7 @@ class Watch:
         self, jitted: Any, options: dict[str, Any], policy: Any, *, exact: bool, count_hits: bool = True,
         by_name: bool = True,
     ) -> None:  # fmt: skip
-        self._exact, self._count_hits = exact, count_hits
+        self._exact, self.count_hits = exact, count_hits
         self.plain = jitted
         """The function that the hooked one was made from."""
         self.fun = jax_internals.jitted_function(jitted)
@@ -62,7 +63,8 @@ class Watch:
                 name=name,
                 qualname=identity.qualified_name(self.fun, name),
                 bound=identity.bound_values(self.fun),
-                defined_at=jax_internals.source_of(self.fun),
+                code=identity.code_of(self.fun),
+                defined_at=identity.definition_of(self.fun) or call_site(),
                 options=_option_texts(options),
                 policy=policy,
                 approximate=not exact,
@@ -70,9 +72,14 @@ class Watch:
             )
             records[cache].in_use = weakref.ref(self.body)
             records[cache].objects = identity.bound_objects(self.fun)
+            records[cache].source = jax_internals.source_of(self.fun)
         self.record: FunctionRecord = records[cache]
+        self.policy = policy
+        """What the author asked for; lives as long as this, while the record refers to it weakly."""
+        self.asked: dict[str, Any] = {}
+        """The options of jitwatch's own that were given for this function by its name."""
         if by_name:
-            self.record.policy = policy
+            registry().by_name.setdefault(self.record, weakref.WeakSet()).add(self)
         self.record.program = self.body.program
         self.body.add_record(self.record)
         self.record.compare_captured = functools.partial(_captured_differences, weakref.ref(self.fun))
@@ -80,6 +87,8 @@ class Watch:
         """The same function without the hook, for work ahead of time; it does not refer back to the hooked one."""
         self.function: Callable[[], Any] = lambda: None
         """The hooked function, while it exists."""
+        self.remade: Callable[[Watch], Any] = lambda watch: watch.inner
+        """Makes the hooked function anew, where nobody kept it: `watched_jit(f).warm_up(...)`."""
         self._may_stand_for_another = definition.is_of_library(self.fun)
 
     def ahead(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -99,7 +108,7 @@ class Watch:
             stages.lowered_ahead(self.record)
         own = own_stages(frame)
         if own != Stages():
-            miss = new_miss(self.record, "aot", own, helpers=frame.helpers.stages())
+            miss = new_miss(self.record, "aot", own, helpers=frame.helpers.stages(), program=frame.program)
             if caller is not None:
                 miss = msgspec.structs.replace(miss, call_site=caller[0], library=caller[1])
             self.record.add(miss, None)
@@ -128,7 +137,7 @@ class Watch:
                 result = original(*args, **kwargs)
                 if not begun:
                     return result
-                fastpath = _faults.contain("counting a miss", self.end, frame, result[1], default=result[1])
+                fastpath = _faults.contain("counting a miss", self.end, frame, result, default=result[1])
             except BaseException as error:
                 if frame.is_under_way():
                     _faults.contain("counting a failed call", self.failed, frame, error, default=None)
@@ -161,8 +170,12 @@ class Watch:
         observer().began(frame)
         return True
 
-    def end(self, frame: Frame, fastpath: Any) -> Any:
-        """After JAX handled a miss: count it; returns the fast-path data to give to C++."""
+    def end(self, frame: Frame, result: Any) -> Any:
+        """After JAX handled a miss: count it; returns the fast-path data to give to C++.
+
+        `result` is what `cache_miss` returned: outputs, fast-path data, and more (JAX 0.6.1 to 0.12).
+        """
+        fastpath = result[1]
         pop(frame)
         observer().ended(frame)
         call = frame.call
@@ -180,6 +193,8 @@ class Watch:
                 key.captured = captured.values_of(self.fun)
             self._count(frame, key, own, slow_path=self._exact and fastpath is None and frame.kind == "call")
             programs = own.compiles + own.loads
+            if programs and call is not None:
+                key.state = returned_arguments(call.key, result[0])
             key.declared = (
                 key.declared
                 or thread_state().declaring
@@ -225,7 +240,10 @@ class Watch:
             self.record.expect_rebuild()
 
     def _count(self, frame: Frame, key: KeyRecord, own: Stages, **details: Any) -> None:
-        miss = new_miss(self.record, frame.kind, own, key=key.number or None, helpers=frame.helpers.stages(), **details)
+        miss = new_miss(
+            self.record, frame.kind, own, key=key.number or None, helpers=frame.helpers.stages(),
+            program=frame.program, **details,
+        )  # fmt: skip
         self.record.add(miss, key)
         self._log(frame.call, key, miss)
 
@@ -254,7 +272,7 @@ class Watch:
         if log_switch().active:  # no fast path, and so nothing of JAX's that would keep the entry
             log_switch().kept[key] = counter
             return None
-        return jax_internals.count_hits(fastpath, counter) if self._count_hits else fastpath
+        return jax_internals.count_hits(fastpath, counter) if self.count_hits else fastpath
 
     def _log(self, call: key_maker.Call | None, key: KeyRecord, miss: Miss | None) -> None:
         if log_switch().active:
@@ -272,15 +290,19 @@ def hooked(
         options: Of `jax.jit`, as they are shown.
         policy: What the author asked for; capture hands it to policy and does not look into it.
         count_hits: Whether to count hits.
-        by_name: Whether this function is watched for itself, and not with all others: then its policy goes for all
-            that share its record.
+        by_name: Whether this function is watched for itself, and not with all others.
     """
     watch = Watch(jitted, options, policy, exact=True, count_hits=count_hits, by_name=by_name)
-    cache_name = "jitwatch" if count_hits else "jitwatch, misses only"
-    result = jax_internals.with_hook(jitted, watch.inner, watch.hook, cache_name=cache_name)
+    watch.remade = _hooked_by
+    return _hooked_by(watch), watch
+
+
+def _hooked_by(watch: Watch) -> Any:
+    cache_name = "jitwatch" if watch.count_hits else "jitwatch, misses only"
+    result = jax_internals.with_hook(watch.plain, watch.inner, watch.hook, cache_name=cache_name)
     watch.function = weakref.ref(result)
     registry().add(result)
-    return result, watch
+    return result
 
 
 def own_stages(frame: Frame) -> Stages:

@@ -7,7 +7,6 @@ has a contract test named after it in `tests/jax/test_jax_internals.py`. Measure
 from __future__ import annotations
 
 import functools
-import operator
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import FrameType
@@ -18,12 +17,10 @@ import numpy as np
 from jax._src import (
     api_util,
     array,
-    compiler,
     config,
     core,
     dispatch,
     linear_util,
-    monitoring,
     pjit,
     source_info_util,
     traceback_util,
@@ -35,6 +32,18 @@ from jax._src.interpreters import pxla
 from jax._src.lib import jax_jit
 
 from jitwatch._capture.jax_internals.counted_output import CountedOutput
+from jitwatch._capture.jax_internals.listening import call_before_xla as call_before_xla
+from jitwatch._capture.jax_internals.listening import can_call_before_xla as can_call_before_xla
+from jitwatch._capture.jax_internals.listening import has_listener as has_listener
+from jitwatch._capture.jax_internals.listening import is_called_before_xla as is_called_before_xla
+from jitwatch._capture.jax_internals.xla import Compilation as Compilation
+from jitwatch._capture.jax_internals.xla import call_before_compile_or_load as call_before_compile_or_load
+from jitwatch._capture.jax_internals.xla import canonical_module as canonical_module
+from jitwatch._capture.jax_internals.xla import fingerprints_available as fingerprints_available
+from jitwatch._capture.jax_internals.xla import options_bytes as options_bytes
+from jitwatch._capture.jax_internals.xla import read_module as read_module
+from jitwatch._capture.jax_internals.xla import target_key as target_key
+from jitwatch._capture.jax_internals.xla import text_of as text_of
 
 try:  # moved in JAX 0.10
     from jax._src.random import prng
@@ -62,6 +71,11 @@ def exact_hook_available() -> bool:
         )
     except Exception:
         return False
+
+
+def is_plain_use_of_jit(fun: tuple[Any, ...], options: dict[str, Any]) -> bool:
+    """Whether `jax.jit` has nothing to warn of: all else is deprecated, and JAX blames the line of its caller."""
+    return len(fun) == 1 and not options.keys() & {"device", "backend", "fun"}
 
 
 def jit_again(jitted: Any, body: Callable[..., Any]) -> Any:
@@ -196,67 +210,6 @@ def _running(*names: str) -> Iterator[tuple[str, dict[str, Any]]]:
         frame = frame.f_back
 
 
-_XLA_FUNCTIONS = ("backend_compile_and_load", "backend_compile")  # the second before JAX 0.7
-
-
-def call_before_xla(callback: Callable[[], None]) -> None:
-    """Call `callback` each time before JAX has XLA compile, when the persistent cache had no answer; it may raise.
-
-    A second time for the same callback without effect.
-    """
-
-    def compile_after(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        callback()
-        return original(*args, **kwargs)
-
-    for name in _XLA_FUNCTIONS:
-        original = getattr(compiler, name, None)
-        if original is not None and not _calls(original, callback):
-            wrapped = functools.partial(compile_after, original)
-            wrapped.jitwatch_callback = callback  # type: ignore[attr-defined]
-            setattr(compiler, name, wrapped)
-
-
-def is_called_before_xla(callback: Callable[[], None]) -> bool:
-    """Whether `call_before_xla` of this callback holds; a program may put other functions in place of JAX's."""
-    for name in _XLA_FUNCTIONS:
-        original = getattr(compiler, name, None)
-        if original is not None and not _calls(original, callback):
-            return False
-    return True
-
-
-def _calls(function: Any, callback: Callable[[], None]) -> bool:
-    return getattr(function, "jitwatch_callback", None) is callback
-
-
-_LISTENERS = {
-    "event": "_event_listeners", "duration": "_event_duration_secs_listeners", "scalar": "_scalar_listeners",
-}  # fmt: skip
-
-
-def has_listener(kind: str, listener: Callable[..., Any]) -> bool:
-    """Whether `jax.monitoring` has a listener of a kind: `event`, `duration` or `scalar`.
-
-    A program may clear them all. Where JAX does not let it be told, it has what was given to it once.
-    """
-    known = getattr(monitoring, _LISTENERS[kind], None)
-    for each in _given[kind] if known is None else known:  # not `in`, which may run a listener's own `==`
-        if each is listener:
-            return True
-    if known is None:
-        _given[kind].append(listener)
-    return False
-
-
-_given: dict[str, list[Callable[..., Any]]] = {kind: [] for kind in _LISTENERS}
-
-
-def can_call_before_xla() -> bool:
-    """Whether this JAX has a function of those that `call_before_xla` looks for."""
-    return any(hasattr(compiler, name) for name in _XLA_FUNCTIONS)
-
-
 def dispatch_cache_size(jitted: Any) -> int:
     """Entries in the C++ dispatch cache of one function; the fallback's sign of a miss."""
     return int(jitted._cache_size())
@@ -279,6 +232,15 @@ def split_arguments(
     return jax_jit.parse_arguments(  # type: ignore[no-any-return]
         args, tuple(kwargs.values()), tuple(kwargs), argnums, argnames, tree_util.dispatch_registry
     )
+
+
+def lone_treedef(treedef: Any) -> Any:
+    """An equal treedef that stands for itself.
+
+    Each of those that `split_arguments` gives is for C++ a part of the signature of its call, and keeps that alive,
+    with the static arguments (JAX 0.6.1 to 0.12).
+    """
+    return tree_util.dispatch_registry.flatten(0)[1].compose(treedef)
 
 
 def value_signature(value: Any) -> tuple[tuple[int, ...], Any, bool]:
@@ -376,67 +338,6 @@ def running_definition(name: str) -> str:
         if values["name"] == name:
             return _place(values["jaxpr"].jaxpr.debug_info.func_src_info)
     return ""
-
-
-def tracer_value(tracer: Any) -> Any:
-    """What a `grad` or `vmap` tracer stands for: an array or another tracer; None for a tracer of a jaxpr."""
-    value = getattr(tracer, "primal", None)
-    value = getattr(tracer, "val", None) if value is None else value
-    return value if isinstance(value, (jax.core.Tracer, jax.Array)) else None
-
-
-# Measured on JAX 0.6.1 to 0.12: what the trace context holds and the dispatch cache does not compare, and the reverse.
-_NOT_COMPARED = frozenset(
-    ["jax_high_dynamic_range_gumbel", "jax_hlo_source_file_canonicalization_regex", "jax_mutable_array_checks"]
-)
-_COMPARED_BESIDES = tuple(
-    name for name in ("jax_optimization_level", "jax_memory_fitting_level") if hasattr(jax.config, name)
-)
-
-
-@functools.cache
-def context_names() -> tuple[str, ...]:
-    """Names of the entries of `trace_context`, in order."""
-    return (*(_trace_context_names()[i] for i in _compared()), *_COMPARED_BESIDES)
-
-
-@functools.cache
-def _compared() -> tuple[int, ...]:
-    return tuple(i for i, name in enumerate(_trace_context_names()) if name not in _NOT_COMPARED)
-
-
-@functools.cache
-def _trace_context_names() -> tuple[str, ...]:
-    """JAX gives them since 0.10.2. Before, each known setting is set on this thread to see which entry moves."""
-    try:
-        return tuple(config.trace_context_names())
-    except (AttributeError, NotImplementedError):
-        pass
-    before = config.trace_context()
-    names = [f"context {i}" for i in range(len(before))]
-    settings = {name: value for module in (config, core) for name, value in vars(module).items()}
-    settings |= getattr(config.config, "_value_holders", {})
-    for name, setting in settings.items():
-        if not isinstance(setting, type) and hasattr(setting, "swap_local"):
-            previous = setting.swap_local(object())
-            try:
-                after = config.trace_context()
-            finally:
-                setting.set_local(previous)
-            moved = [old is not new for old, new in zip(before, after, strict=True)]
-            names = [getattr(setting, "_name", None) or name if m else n for n, m in zip(names, moved, strict=True)]
-    return tuple(names)
-
-
-def trace_context() -> tuple[Any, ...]:
-    """The values of config and context managers that JAX's dispatch cache compares, on this thread."""
-    return _take_compared()(config.trace_context()) + tuple([getattr(jax.config, name) for name in _COMPARED_BESIDES])
-
-
-@functools.cache
-def _take_compared() -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
-    """In C, since it is asked for at each miss."""
-    return operator.itemgetter(*_compared())
 
 
 def devices_if_set_up() -> tuple[int | None, str]:

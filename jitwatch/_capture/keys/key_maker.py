@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from jitwatch._capture import jax_internals
+from jitwatch._capture.jax_internals import tracers
 from jitwatch._capture.keys import equinox
-from jitwatch._capture.keys.leaves import abstract_of, leaves_of, transform_of
+from jitwatch._capture.keys.leaves import abstract_of, leaves_of
 from jitwatch._capture.keys.trace_context import context_now
 from jitwatch._capture.keys.trees import LEAF, TreeInfo, interned, read_tree, statics, tree_of
 from jitwatch._model import Argument, CacheKey, StaticArgument
@@ -59,7 +60,7 @@ class KeyMaker:
             prng |= {start + i: dtype for i, dtype in info.prng_leaves.items()}
             start += len(argument.paths)
         records = leaves_of(leaves, prng)
-        transform = transform_of(leaves)
+        transform = tracers.transforms_of(leaves)
         array_type = jax_internals.ArrayImpl
         shardings = [leaf.sharding if type(leaf) is array_type else None for leaf in leaves]
         same = all(sharding is shardings[0] for sharding in shardings)

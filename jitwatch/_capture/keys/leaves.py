@@ -10,7 +10,8 @@ import numpy as np
 
 from jitwatch import _state
 from jitwatch._capture import jax_internals
-from jitwatch._capture.keys.shardings import sharding_text
+from jitwatch._capture.jax_internals import tracers
+from jitwatch._capture.keys.shardings import aval_sharding_text, sharding_text
 from jitwatch._capture.keys.trees import MAX_INTERNED, interned
 from jitwatch._errors import pass_interrupt
 from jitwatch._model import Leaf
@@ -32,16 +33,25 @@ def _leaf(value: Any, prng: str | None, shardings: dict[int, str]) -> Leaf:
         raw = (shape, dtype, weak, committed, text, layout, prng)
         return _state.part(_Known).leaves.get(raw) or _array_leaf(raw)
     if isinstance(value, jax.core.Tracer):
-        aval = value.aval
-        weak = bool(getattr(aval, "weak_type", False))
-        shape, dtype = tuple(getattr(aval, "shape", ())), str(getattr(aval, "dtype", aval))
-        return interned(Leaf(shape, dtype, weak, "tracer", False, None, None))
+        return interned(_tracer_leaf(value, shardings))
     try:
         shape, dtype, weak = jax_internals.value_signature(value)
     except BaseException as error:  # not an array type; JAX raises its own error when it is called
         pass_interrupt(error)
         return interned(Leaf((), type(value).__qualname__, False, "python", False, None, None))
     return interned(Leaf(shape, _dtype_text(dtype), weak, "python" if weak else "numpy", False, None, None))
+
+
+def _tracer_leaf(tracer: Any, shardings: dict[int, str]) -> Leaf:
+    """The aval of one element, as the function sees it, and the placement of the array behind it, if there is one."""
+    aval = tracer.aval
+    weak = bool(getattr(aval, "weak_type", False))
+    shape, dtype = tuple(getattr(aval, "shape", ())), str(getattr(aval, "dtype", aval))
+    array = tracers.array_inside(tracer)
+    if type(array) is not jax_internals.ArrayImpl:
+        return Leaf(shape, dtype, weak, "tracer", False, aval_sharding_text(aval), None)
+    inside = _leaf(array, None, shardings)
+    return Leaf(shape, dtype, weak, "tracer", inside.committed, inside.sharding, inside.layout)
 
 
 def abstract_of(leaf: Leaf, sharding: Any) -> Any:
@@ -78,13 +88,3 @@ def _array_leaf(raw: Any) -> Leaf:
 @functools.lru_cache(maxsize=1024)
 def _dtype_text(dtype: Any) -> str:
     return str(dtype)
-
-
-def transform_of(leaves: list[Any]) -> tuple[str, ...]:
-    """The kinds of tracer among the leaves, innermost value last: `('JVPTracer', 'DynamicJaxprTracer')`."""
-    kinds: dict[str, None] = {}
-    for leaf in leaves:
-        while isinstance(leaf, jax.core.Tracer):
-            kinds[type(leaf).__name__] = None
-            leaf = jax_internals.tracer_value(leaf)
-    return tuple(kinds)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from jitwatch import _state
-from jitwatch._capture import jax_internals
+from jitwatch._capture.jax_internals import contexts
 from jitwatch._capture.keys.shardings import mesh_text
 from jitwatch._capture.keys.values import describe
 
@@ -29,26 +29,26 @@ class _Contexts:
 
 def remember_initial_context() -> None:
     """Take the settings of now as those that go without saying."""
-    _state.part(_Contexts).initial = jax_internals.trace_context()
+    _state.part(_Contexts).initial = contexts.trace_context()
 
 
 def x64_at_start() -> bool:
     """Whether 64-bit types were on when watching began."""
     initial = _state.part(_Contexts).initial
-    return bool(dict(zip(jax_internals.context_names(), initial, strict=False)).get("jax_enable_x64"))
+    return bool(dict(zip(contexts.context_names(), initial, strict=False)).get("jax_enable_x64"))
 
 
 def context_now() -> tuple[tuple[str, str], ...]:
     """The settings on this thread that are part of a key, as far as they changed since watching began."""
-    values = jax_internals.trace_context()
-    contexts = _state.part(_Contexts)
-    known = contexts.known.get(values)
+    values = contexts.trace_context()
+    seen = _state.part(_Contexts)
+    known = seen.known.get(values)
     if known is None:
-        if len(contexts.known) >= 64:  # contexts can hold objects of the user's: keep few
-            contexts.known.clear()
-        known = contexts.known[values] = tuple(
+        if len(seen.known) >= 64:  # contexts can hold objects of the user's: keep few
+            seen.known.clear()
+        known = seen.known[values] = tuple(
             (_CONTEXT_NAMES.get(name, name), _context_text(value))
-            for name, value, initial in zip(jax_internals.context_names(), values, contexts.initial, strict=False)
+            for name, value, initial in zip(contexts.context_names(), values, seen.initial, strict=False)
             if not (value is initial or value == initial)
         )
     return known

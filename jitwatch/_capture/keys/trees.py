@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Iterator
 from typing import Any, NamedTuple, TypeVar
@@ -12,7 +13,7 @@ from jitwatch import _state
 from jitwatch._capture import jax_internals
 from jitwatch._capture.keys import libraries, static_parts
 from jitwatch._capture.keys.static_parts import PRIMITIVES
-from jitwatch._capture.keys.values import StaticTable
+from jitwatch._capture.keys.static_table import StaticTable
 from jitwatch._model import Static, Tree
 
 T = TypeVar("T")
@@ -62,7 +63,7 @@ def tree_of(treedef: Any, value: Any) -> TreeInfo:
     if known is None:
         known, safe = read_tree(treedef, value)
         if safe and len(trees) < MAX_INTERNED:
-            trees[treedef] = known
+            trees[jax_internals.lone_treedef(treedef)] = known
     return known
 
 
@@ -127,13 +128,23 @@ def _kind_name(kind: type) -> str:
 
 def _node_static(kind: type, aux: Any, keys: list[str]) -> tuple[Static | None, bool]:
     """The static part of one node, and whether it is made of names and numbers only."""
-    if kind in (dict, list, tuple) or (aux is None and hasattr(kind, "_fields")):
+    if aux is None and hasattr(kind, "_fields"):
+        return None, _is_lasting(kind)
+    if kind in (dict, list, tuple):
         if kind is not dict or all(type(key) in PRIMITIVES for key in aux):
             return None, True
         return statics().part(tuple(aux), "dict"), False
     if aux is None:
         return None, True
     return statics().part(aux, _kind_name(kind), lambda: libraries.aux_parts(kind, aux, keys)), False
+
+
+def _is_lasting(kind: type) -> bool:
+    """Whether a class of named tuples is that of a module; one that a function made must not live on in our table."""
+    found: Any = sys.modules.get(kind.__module__)
+    for name in kind.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is kind
 
 
 def _child_key(kind: type, aux: Any, i: int, count: int, path: Any, depth: int, child: Any) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from jitwatch._judge.judge import explanations, judge
+from jitwatch._explain.earlier_programs import closest_earlier
+from jitwatch._judge.judge import explanations
 from jitwatch._model import (
+    Build,
     CacheKey,
     Change,
     Explanation,
@@ -20,6 +22,7 @@ from jitwatch._model import (
     Snapshot,
     Stages,
 )
+from jitwatch._policy.verdict import Acknowledgement, verdict
 from jitwatch._record.sums import lost_s
 from jitwatch._words.key_text import key_line
 from jitwatch._words.safe_text import clean, clean_place
@@ -61,6 +64,27 @@ class JsonMiss(msgspec.Struct, frozen=True):
     failed_argument: str | None
     context: dict[str, str]
     """What the program said of the moment with `jitwatch.context`; empty where it said nothing."""
+    program: str | None
+    """Fingerprint of what was compiled or loaded for the function itself."""
+    equal_up_to: str | None
+    """What has to be left aside for it to be the same as the closest earlier program of the definition."""
+
+
+class JsonBuild(msgspec.Struct, frozen=True):
+    """A program that a function was given, compiled or loaded, for one key in one way."""
+
+    first: int
+    """Number of the miss that brought it; 0 where that is not known."""
+    program: str | None
+    """Its fingerprint; null where JAX does not let it be told."""
+    equal_up_to: str | None
+    """When it came first: as in a miss."""
+    key: int | None
+    kind: str
+    count: int
+    lost_s: float
+    """In all stages, each time together."""
+    call_site: str
 
 
 class JsonKey(msgspec.Struct, frozen=True):
@@ -76,6 +100,8 @@ class JsonKey(msgspec.Struct, frozen=True):
     stages: JsonStages
     executable: int | None
     slow_path: bool
+    outlived: int
+    """How many programs that the function was given later were there when this key was last seen used again."""
 
 
 class JsonFinding(msgspec.Struct, frozen=True):
@@ -91,6 +117,22 @@ class JsonFinding(msgspec.Struct, frozen=True):
     """Seconds that the fix saves."""
     message: str
     advice: str
+    evidence: str
+    """`proved` by the compiled programs, `likely`, or `possible`."""
+    share_of_run: float
+    """Of the wall time of the run that the fix saves; 0 where that is not known."""
+
+
+class JsonAcknowledged(msgspec.Struct, frozen=True):
+    """A finding that its author said to be as it should be."""
+
+    code: str
+    function: str
+    compiles: int
+    lost_s: float
+    reason: str
+    place: str
+    """Where that is written."""
 
 
 class JsonFunction(msgspec.Struct, frozen=True):
@@ -120,6 +162,9 @@ class JsonFunction(msgspec.Struct, frozen=True):
     misses: list[JsonMiss]
     """The most recent ones, oldest first."""
     keys: list[JsonKey]
+    builds: list[JsonBuild]
+    """The programs that it was given, in the order of their first."""
+    dropped_builds: int
     findings: list[JsonFinding]
 
 
@@ -154,7 +199,13 @@ class JsonReport(msgspec.Struct, frozen=True):
     """The most costly first. Each function object has an entry, so several can share a name and a `defined_at`."""
     dropped_misses: int
     dropped_functions: int
+    dropped_programs: int
     faults: int
+    wall_s: float
+    """Wall time of the run; of several processes, the sum."""
+    notes: list[JsonFinding]
+    """What is worth knowing and no fault."""
+    acknowledged: list[JsonAcknowledged]
 
 
 def render(snapshot: Snapshot, processes: Sequence[Process] = ()) -> str:
@@ -167,10 +218,10 @@ def report(snapshot: Snapshot, processes: Sequence[Process] = ()) -> JsonReport:
     misses: dict[int, list[Miss]] = {}
     for miss in snapshot.misses:
         misses.setdefault(miss.function, []).append(miss)
-    findings = judge(snapshot)
+    judged, closest = verdict(snapshot), closest_earlier(snapshot)
     kinds = [("jitted", function) for function in snapshot.functions] + [("other", each) for each in snapshot.others]
     functions = [
-        _function(function, kind, misses.get(function.id, []), findings.get(function.id, []))
+        _function(function, kind, misses.get(function.id, []), judged.findings.get(function.id, []), closest)
         for kind, function in kinds
     ]
     return JsonReport(
@@ -178,7 +229,17 @@ def report(snapshot: Snapshot, processes: Sequence[Process] = ()) -> JsonReport:
         python_version=clean(snapshot.python_version), lost_s=sum(function.lost_s for function in functions),
         processes=[_process(process) for process in processes],
         functions=sorted(functions, key=lambda function: (-function.lost_s, function.name)),
-        dropped_misses=snapshot.dropped_misses, dropped_functions=snapshot.dropped_functions, faults=snapshot.faults,
+        dropped_misses=snapshot.dropped_misses, dropped_functions=snapshot.dropped_functions,
+        dropped_programs=snapshot.dropped_programs, faults=snapshot.faults, wall_s=snapshot.wall_s,
+        notes=[json_finding(note) for note in judged.notes],
+        acknowledged=[_acknowledged(finding, by) for finding, by in judged.acknowledged],
+    )  # fmt: skip
+
+
+def _acknowledged(finding: Finding, by: Acknowledgement) -> JsonAcknowledged:
+    return JsonAcknowledged(
+        code=finding.code, function=clean(finding.function), compiles=finding.compiles, lost_s=finding.lost_s,
+        reason=clean(by.reason, MAX_MESSAGE), place=clean_place(by.place),
     )  # fmt: skip
 
 
@@ -197,7 +258,12 @@ def _process(process: Process) -> JsonProcess:
     )  # fmt: skip
 
 
-def _function(function: FunctionStats, kind: str, misses: list[Miss], findings: list[Finding]) -> JsonFunction:
+Closest = Mapping[tuple[int, int, str], str]
+
+
+def _function(
+    function: FunctionStats, kind: str, misses: list[Miss], findings: list[Finding], closest: Closest
+) -> JsonFunction:
     ran = function.stages
     why = explanations(function)
     return JsonFunction(
@@ -208,9 +274,10 @@ def _function(function: FunctionStats, kind: str, misses: list[Miss], findings: 
         hits=function.hits if function.hits_counted else None, miss_count=function.misses,
         dispatch_only=function.dispatch_only, nested=function.nested, failures=function.failures,
         dropped_keys=function.dropped_keys, approximate=function.approximate, stages=_stages(ran),
-        helpers=_stages(function.helpers), misses=_misses(misses, why),
+        helpers=_stages(function.helpers), misses=_misses(misses, why, closest),
         keys=[_key(key, hits_counted=function.hits_counted) for key in function.keys],
-        findings=[json_finding(finding) for finding in findings],
+        builds=[_build(build, function.id, closest) for build in function.builds],
+        dropped_builds=function.dropped_builds, findings=[json_finding(finding) for finding in findings],
     )  # fmt: skip
 
 
@@ -218,13 +285,21 @@ def _counts(miss: Miss) -> bool:
     return miss.stages != Stages() or miss.failed is not None
 
 
-def _misses(misses: list[Miss], why: dict[int, Explanation]) -> list[JsonMiss]:
+def _build(build: Build, function: int, closest: Closest) -> JsonBuild:
+    return JsonBuild(
+        first=build.first, program=clean(build.program) or None,
+        equal_up_to=closest.get((function, build.first, build.program)) or None, key=build.key,
+        kind=clean(build.kind), count=build.count, lost_s=build.lost_s, call_site=clean_place(build.call_site),
+    )  # fmt: skip
+
+
+def _misses(misses: list[Miss], why: dict[int, Explanation], closest: Closest) -> list[JsonMiss]:
     """Each miss that counts, oldest first; the first of a key with its explanation."""
     result, explained = [], set[int]()
     for miss in filter(_counts, misses):
         first = miss.key is not None and miss.key not in explained
         explained.add(miss.key or 0)
-        result.append(_miss(miss, why[miss.key].changes if first and miss.key in why else ()))
+        result.append(_miss(miss, why[miss.key].changes if first and miss.key in why else (), closest))
     return result
 
 
@@ -234,10 +309,11 @@ def json_finding(finding: Finding) -> JsonFinding:
         code=finding.code, causes=[finding.cause], where=[clean(where) for where in finding.where],
         call_site=clean_place(finding.call_site), compiles=finding.compiles, lost_s=finding.lost_s,
         message=clean(finding.message, MAX_MESSAGE), advice=clean(finding.advice, MAX_MESSAGE),
+        evidence=finding.evidence, share_of_run=finding.share_of_run,
     )  # fmt: skip
 
 
-def _miss(miss: Miss, changes: tuple[Change, ...]) -> JsonMiss:
+def _miss(miss: Miss, changes: tuple[Change, ...], closest: Closest) -> JsonMiss:
     return JsonMiss(
         number=miss.number, kind=miss.kind, key=miss.key, causes=list(dict.fromkeys(each.cause for each in changes)),
         where=[clean(each.where) for each in changes], call_site=clean_place(miss.call_site),
@@ -245,6 +321,8 @@ def _miss(miss: Miss, changes: tuple[Change, ...]) -> JsonMiss:
         failed_at=miss.failed_at and clean_place(miss.failed_at),
         failed_argument=miss.failed_argument and clean(miss.failed_argument),
         context={clean(name): clean(text) for name, text in miss.context[:MAX_CONTEXT]},
+        program=clean(miss.program) or None,
+        equal_up_to=closest.get((miss.function, miss.number, miss.program)) or None,
     )  # fmt: skip
 
 
@@ -252,7 +330,7 @@ def _key(stats: KeyStats, *, hits_counted: bool) -> JsonKey:
     return JsonKey(
         number=stats.number, text=_key_text(stats.key), hits=stats.hits if hits_counted else None, misses=stats.misses,
         dispatch_only=stats.dispatch_only, nested=stats.nested, failures=stats.failures, stages=_stages(stats.stages),
-        executable=stats.executable, slow_path=stats.slow_path,
+        executable=stats.executable, slow_path=stats.slow_path, outlived=stats.outlived,
     )  # fmt: skip
 
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from jitwatch._judge.judge import judge_function
-from jitwatch._model import FunctionStats, Miss, Process, Snapshot
+from jitwatch._model import Finding, FunctionStats, Miss, Process, Snapshot
 from jitwatch._report.parts.findings_text import findings_block
 from jitwatch._report.parts.printing import columns_of, printed
 from jitwatch._report.recording.function_text import function_block
@@ -68,13 +67,13 @@ def render(
 
 
 def render_function(
-    stats: FunctionStats, misses: Sequence[Miss] = (), *, color: bool = False, width: int | None = None,
-    max_keys: int = 10,
+    stats: FunctionStats, misses: Sequence[Miss] = (), findings: Iterable[Finding] = (), *,
+    color: bool = False, width: int | None = None, max_keys: int = 10,
 ) -> str:  # fmt: skip
-    """Write the report of one function with these misses, as `render` writes it among others."""
+    """Write the report of one function with these misses and findings, as `render` writes it among others."""
     columns = columns_of(width)
     block = [*function_block(function_row([stats], max_keys=max_keys, misses=misses), columns)]
-    block += findings_block(sort_findings(judge_function(stats)))
+    block += findings_block(sort_findings(findings))
     return printed(block, color=color, columns=columns)
 
 
@@ -173,6 +172,10 @@ def _notes(summary: Summary) -> Iterable[str]:
         more = f", … {count_text(names.more, 'more name')}" if names.more else ""
         shown = ", ".join(clean(name, 60) for name in names.shown)
         yield f"Called only inside others, whose time includes theirs: {shown}{more}."
+    if summary.acknowledged:
+        yield f"{count_text(summary.acknowledged, 'finding')} acknowledged by the author: not shown."
+    for one in summary.obsolete:
+        yield f"Acknowledged, and does not happen any more: {clean(one, 200)}."
     if summary.dropped_functions:
         dropped = count_text(summary.dropped_functions, "function")
         yield f"{dropped} beyond the bound on watched functions: not in this report."

@@ -1,0 +1,158 @@
+"""Takes the fingerprint of each program that JAX compiles or loads, on the thread that does it.
+
+What makes two programs identical is what JAX's persistent cache compares, and besides that the devices, which it leaves
+out on GPUs, the backend object, and the Python functions behind host callbacks, which it does not see. The module, the
+options and the callbacks are looked at and let go; what is kept of a module is bytes.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import itertools
+import threading
+import time
+import weakref
+import zlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from jitwatch import _faults, _state
+from jitwatch._capture import jax_internals
+from jitwatch._capture.jax_internals import Compilation
+from jitwatch._model import Program
+from jitwatch._record.merge_programs import LOCAL
+from jitwatch._record.recorder import recorder
+
+MAX_MODULE_BYTES = 1 << 21
+"""Of a larger module, which is mostly constants, the text is kept, in which they are digests."""
+MAX_TARGETS = 256
+_PAYLOADS = (b"tpu_custom_call", b"mosaic_gpu", b"triton", b"CustomSPMDPartitioning")
+"""Operations that carry a program of their own, or a pointer, that text cannot be compared in."""
+_CUSTOM_CALL = b"custom_call"
+_POINTER = b"CustomSPMDPartitioning"
+
+
+class Taken(NamedTuple):
+    """The program that a thread compiled or loaded last, and what it took to tell."""
+
+    program: str = ""
+    seconds: float = 0.0
+
+
+class _ThreadState(threading.local):
+    taken = Taken()
+
+
+class _Seen:
+    """Objects that make programs what they are, by number, and what was worked out for equal options."""
+
+    def __init__(self) -> None:
+        self.targets: dict[tuple[Any, ...], tuple[str, str]] = {}
+        self.generations: dict[str, list[int]] = {}
+        """Of each platform, the numbers of its backends, oldest first."""
+        self._numbers = itertools.count(1)
+        self._tokens: dict[int, tuple[weakref.ref[Any], int]] = {}
+
+    def number(self) -> int:
+        """One that nothing else has."""
+        return next(self._numbers)
+
+    def token(self, thing: Any) -> int:
+        """A number that stays an object's as long as it exists, and is never another's; it is not kept alive."""
+        place, known = id(thing), self._tokens.get(id(thing))
+        if known is not None and known[0]() is thing:
+            return known[1]
+        token = next(self._numbers)
+        try:
+            self._tokens[place] = weakref.ref(thing, lambda gone: self._forget(place, gone)), token
+        except TypeError:  # cannot be referenced weakly, so it is never the same
+            pass
+        return token
+
+    def _forget(self, place: int, gone: weakref.ref[Any]) -> None:
+        known = self._tokens.get(place)
+        if known is not None and known[0] is gone:
+            self._tokens.pop(place, None)
+
+
+def _seen() -> _Seen:
+    return _state.part(_Seen)
+
+
+def listen() -> None:
+    """Take fingerprints from now on, where this JAX lets it be done."""
+    if jax_internals.fingerprints_available():
+        jax_internals.call_before_compile_or_load(_before)
+
+
+def collect() -> Taken:
+    """What this thread compiled or loaded last, once; nothing where that is not known."""
+    thread = _state.part(_ThreadState)
+    taken, thread.taken = thread.taken, Taken()
+    return taken
+
+
+def _before(compilation: Compilation) -> None:
+    begun_s = time.perf_counter()
+    program = _faults.contain("a program's fingerprint", _add, compilation, default="")
+    _state.part(_ThreadState).taken = Taken(program, time.perf_counter() - begun_s)
+
+
+def _add(compilation: Compilation) -> str:
+    """The id of a program, which is kept with its text from now on."""
+    module = jax_internals.canonical_module(compilation.computation)
+    target, free = _target(compilation)
+    data = searched = module
+    read: Callable[[bytes], str] = functools.partial(jax_internals.read_module, free=free)
+    if len(module) > MAX_MODULE_BYTES:
+        searched = jax_internals.text_of(compilation.computation, free).encode()
+        data, read = zlib.compress(searched, 1), _decompressed
+    if _CUSTOM_CALL not in searched:  # a megabyte of constants is searched once, then
+        searched = b""
+    tokens = _callbacks(compilation, searched)
+    digest = hashlib.sha256(module)
+    digest.update(f"{target} {free} {tokens}".encode())
+    known = digest.hexdigest()[:32] + (LOCAL if tokens else "")
+    comparable = not tokens and not any(name in searched for name in _PAYLOADS)
+    recorder().programs.add(Program(known, target, (), len(module), comparable), data, read)
+    return known
+
+
+def _decompressed(data: bytes) -> str:
+    return zlib.decompress(data).decode()
+
+
+def _target(compilation: Compilation) -> tuple[str, str]:
+    """A digest of devices, backend and compile options, and what of the options depends on committed arguments.
+
+    JAX's part of it is worked out once for equal options.
+    """
+    devices = tuple(device.id for device in compilation.devices.flat)
+    options = jax_internals.options_bytes(compilation.compile_options)
+    described = _seen().token(compilation.backend), devices, hashlib.sha256(options).digest()
+    targets = _seen().targets
+    target = targets.get(described)
+    if target is None:
+        platform, (key, free) = compilation.backend.platform, jax_internals.target_key(compilation)
+        says = key, platform, devices, _generation(platform, described[0])
+        if len(targets) >= MAX_TARGETS:
+            targets.clear()
+        target = targets[described] = hashlib.sha256(repr(says).encode()).hexdigest()[:20], free
+    return target
+
+
+def _generation(platform: str, backend: int) -> int:
+    """The how-manieth backend of its platform this is: 0 but after JAX was made to set up its backends anew."""
+    seen = _seen().generations.setdefault(platform, [])
+    if backend not in seen:
+        seen.append(backend)
+    return seen.index(backend)
+
+
+def _callbacks(compilation: Compilation, searched: bytes) -> str:
+    """What tells the Python functions that a program calls from others, in this process; empty for none."""
+    tokens = [_seen().token(callback) for callback in compilation.host_callbacks or ()]
+    if _POINTER in searched:  # its address may be that of another one later
+        tokens.append(_seen().number())
+    return " ".join(map(str, tokens))

@@ -1,0 +1,102 @@
+"""Programs that differ in what they compute: a fault only for what nobody wants, or where the calls say so. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import chain
+
+from jitwatch._judge.history import Step
+from jitwatch._model import Change
+
+VARIANTS = 4
+"""Static values from which on variants that are hardly used are worth a word."""
+
+
+def doubtful(steps: Sequence[Step]) -> Iterator[tuple[str, str, list[Step]]]:
+    """Cause, evidence and steps of pytrees that come and go, dtypes that slip, and variants that are hardly used."""
+    hardly_used: list[Step] = []
+    for step in steps:
+        causes = {change.cause for change in step.changes}
+        if step.twin is None or not step.changes:
+            continue
+        if causes == {"tree_structure"} and _comes_and_goes(step) and (_same_line(step) or _was_given_up(step.twin)):
+            yield "tree_structure", "likely", [step]
+        elif causes == {"dtype"} and _slips(step):
+            yield "dtype", "possible", [step]
+        elif causes == {"static_value"} and step.function is step.twin.function:
+            hardly_used.append(step)
+    if len(hardly_used) >= VARIANTS - 1:
+        uses = sum(step.uses for step in hardly_used)
+        if uses < 2 * len(hardly_used) and _from_one_line(hardly_used):
+            yield "static_value", "possible", hardly_used
+
+
+_CONTAINER = re.compile(r"(None|absent|one leaf|list|tuple|dict)\b")
+
+
+def _comes_and_goes(step: Step) -> bool:
+    """Whether keys, Nones or plain containers changed: other classes, or more layers, are another model."""
+    for change in step.changes:
+        kinds = [_CONTAINER.match(text) for text in (change.before, change.after)]
+        if None in kinds:
+            return all(_is_part(text) for text in (change.before, change.after))
+        one, other = (kind.group(1) for kind in kinds if kind is not None)
+        if one == other and one in ("list", "tuple"):
+            return False
+    return True
+
+
+def _is_part(text: str) -> bool:
+    """Whether a text is of one argument's leaf, or of what is missing, and not of a class of the user's."""
+    return bool(re.match(r"(None|absent|positional|by keyword|one leaf|[a-z]+\d*\[)", text))
+
+
+def _same_line(step: Step) -> bool:
+    return bool(_places(step) & _places(step.twin)) if step.twin is not None else False
+
+
+def _places(step: Step | None) -> set[str]:
+    return set() if step is None or step.key is None else {site.place for site in step.key.call_sites}
+
+
+def _was_given_up(step: Step) -> bool:
+    """Whether a program was hardly used before another one took its place for good."""
+    return step.key is not None and not step.outlived and step.uses == 0
+
+
+def _slips(step: Step) -> bool:
+    """Whether one argument alone has another dtype: a policy changes all that are floating, or a setting."""
+    changed = {_argument(change.where) for change in step.changes}
+    if len(changed) != 1 and not (step.twin is not None and _was_given_up(step.twin)):
+        return False
+    return any(_kind(change.before) != _kind(change.after) for change in step.changes) or _has_others(step)
+
+
+def _has_others(step: Step) -> bool:
+    """Whether other arrays of the call are floating and stayed as they were, or the first program was given up."""
+    if step.key is None or step.twin is None:
+        return False
+    changed = {change.where for change in step.changes}
+    paths = chain.from_iterable(argument.paths for argument in step.key.key.arguments)
+    leaves = chain.from_iterable(step.key.key.leaf_chunks)
+    others = (leaf for path, leaf in zip(paths, leaves, strict=False) if path not in changed)
+    return any("float" in leaf.dtype for leaf in others) or _was_given_up(step.twin)
+
+
+def _kind(text: str) -> str:
+    """`float`, `int` … of a leaf's text such as `f32[3]`."""
+    return "f" if text.startswith(("f", "bf")) else text[:1]
+
+
+def _argument(where: str) -> str:
+    return where.partition("[")[0].partition(".")[0]
+
+
+def _from_one_line(steps: Sequence[Step]) -> bool:
+    return len({step.build.call_site for step in steps}) == 1
+
+
+def series(steps: Sequence[Step], cause: str) -> list[Change]:
+    """The changes of one cause, in the order of time."""
+    return [change for step in steps for change in step.changes if change.cause == cause]

@@ -1,0 +1,81 @@
+"""The programs that one function was given, live and bounded, and which of its keys were used again after them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from jitwatch._model import Build, Miss
+from jitwatch._record.sums import lost_s
+
+MAX_BUILDS = 2_000
+RECENT_KEYS = 256
+"""Keys that are looked at each time the function is given a program."""
+
+
+BuildIdentity = tuple[str, int | None, str, str]
+
+
+def identity_of(build: Build) -> BuildIdentity:
+    """What tells builds of one function apart: program, key, kind and the user's line."""
+    return build.program, build.key, build.kind, build.call_site
+
+
+def add_build(builds: dict[BuildIdentity, Build], miss: Miss) -> int:
+    """Count the programs that a miss brought; how many of them were beyond the bound."""
+    programs = miss.stages.compiles + miss.stages.loads
+    if not programs:
+        return 0
+    one = Build(
+        miss.number, miss.program, miss.key, miss.kind, programs, lost_s(miss.stages), miss.call_site, miss.library
+    )  # fmt: skip
+    known = builds.get(identity_of(one))
+    if known is None and len(builds) >= MAX_BUILDS:
+        return programs
+    if known is not None:
+        one = msgspec.structs.replace(known, count=known.count + one.count, lost_s=known.lost_s + one.lost_s)
+    builds[identity_of(one)] = one
+    return 0
+
+
+class Builds:
+    """What one function was given; all under the recorder's lock."""
+
+    def __init__(self) -> None:
+        self.dropped = 0
+        """Programs of builds beyond the bound."""
+        self._made = 0
+        self._builds: dict[BuildIdentity, Build] = {}
+
+    def add(self, miss: Miss, key: Any, recent: Iterable[Any]) -> None:
+        """Take a miss in, after it was counted for `key`; `recent` are the live records of the function's last keys."""
+        programs = miss.stages.compiles + miss.stages.loads
+        if programs:
+            for each in recent:
+                self._look(each)
+            self._made += programs
+            self.dropped += add_build(self._builds, miss)
+        if key is not None and key.given_before is None:
+            key.given_before, key.uses_seen = self._made, _uses(key)
+
+    def looked_at(self, keys: Iterable[Any]) -> Iterator[Any]:
+        """The live records of keys, each looked at."""
+        for key in keys:
+            self._look(key)
+            yield key
+
+    def _look(self, key: Any) -> None:
+        """See whether a key was used since it was looked at last, and after how many later programs."""
+        uses = _uses(key)
+        if key.given_before is not None and uses != key.uses_seen:
+            key.outlived, key.uses_seen = self._made - key.given_before, uses
+
+    def stats(self) -> tuple[Build, ...]:
+        """The builds as plain data, in the order of their first."""
+        return tuple(self._builds.values())
+
+
+def _uses(key: Any) -> int:
+    return int(key.hits.value() + key.misses + key.nested)
