@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jitwatch._capture.keys import static_parts, values
+from jitwatch._capture.keys import static_parts, static_table
 from jitwatch._capture.keys.key_maker import KeyMaker
 from jitwatch._capture.keys.trace_context import remember_initial_context
 from jitwatch._explain.explain import changes
@@ -70,7 +70,7 @@ class Chatty:
 
 
 def of(value: Any) -> Static:
-    return values.StaticTable().static(value)
+    return static_table.StaticTable().static(value)
 
 
 def parts(value: Any) -> dict[str, str]:
@@ -165,7 +165,7 @@ def test_treedefs_that_hash_alike_are_told_apart() -> None:
     kind, _ = node(0)
     long = "x" * 500
     one, same, other = (jax.tree_util.tree_structure(kind(aux)) for aux in (long + "a", long + "a", long + "b"))
-    table = values.StaticTable()
+    table = static_table.StaticTable()
 
     assert hash(one) == hash(other)
     assert table.static(one).token == table.static(same).token != table.static(other).token
@@ -178,7 +178,7 @@ def test_slotted_values_that_hash_alike_are_told_apart() -> None:
         axis: int
 
     long = "x" * 500
-    table = values.StaticTable()
+    table = static_table.StaticTable()
 
     assert hash(Axis(long, -1)) == hash(Axis(long, -2))
     assert table.static(Axis(long, -1)).token == table.static(Axis(long, -1)).token
@@ -204,12 +204,12 @@ def test_a_cycle_and_a_large_object_have_a_bounded_number_of_parts() -> None:
     cycle = Plain()
     cycle.me = cycle
 
-    assert count(of(cycle)) <= values.MAX_DEPTH + 1
-    assert count(of(Plain(many=[list(range(100)) for _ in range(100)]))) <= values.MAX_PARTS + 1
+    assert count(of(cycle)) <= static_table.MAX_DEPTH + 1
+    assert count(of(Plain(many=[list(range(100)) for _ in range(100)]))) <= static_table.MAX_PARTS + 1
 
 
 def test_nothing_of_the_user_is_kept_alive() -> None:
-    table = values.StaticTable()
+    table = static_table.StaticTable()
     config = Plain(inner=Plain(), array=np.ones(3), function=lambda: None)
     references = [weakref.ref(each) for each in (config, config.inner, config.array, config.function)]
     table.static(config)
@@ -222,7 +222,7 @@ def test_nothing_of_the_user_is_kept_alive() -> None:
 
 
 def test_equal_unhashable_parts_are_equal() -> None:
-    table = values.StaticTable()
+    table = static_table.StaticTable()
     objects = [Plain(a=Mutable(1), b=[1, {2}]) for _ in range(2)]
     one, other = map(table.static, objects)
 

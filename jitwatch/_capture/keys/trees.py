@@ -13,7 +13,7 @@ from jitwatch import _state
 from jitwatch._capture import jax_internals
 from jitwatch._capture.keys import libraries, static_parts
 from jitwatch._capture.keys.static_parts import PRIMITIVES
-from jitwatch._capture.keys.values import StaticTable
+from jitwatch._capture.keys.static_table import StaticTable
 from jitwatch._model import Static, Tree
 
 T = TypeVar("T")
