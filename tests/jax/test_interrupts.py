@@ -28,7 +28,13 @@ from jitwatch._state import State
 
 PACKAGE = os.path.dirname(jitwatch.__file__)
 ALLOWED = ("del stack[depth:]", "finally:")
-"""At which a trace function may raise, and no signal's handler can: they end what was begun, in one step."""
+"""At which a trace function may raise, and no signal's handler can: they end what was begun, in one step.
+
+So does the end of a `with lock` block, at which Python comes back to its first line.
+"""
+
+LOST_BY_PYTHON = ("gone",)
+"""Callbacks of weak references, in which Python reports an exception and goes on."""
 
 
 class Interrupting:
@@ -51,7 +57,12 @@ class Interrupting:
 def cannot_be_interrupted(frame: FrameType) -> bool:
     """Whether a line is one of those steps, or part of how one block after another is ended."""
     line = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
-    return line.startswith(ALLOWED) or ".pop(" in line or line.startswith("_sources.set(before)")
+    return (
+        line.startswith(ALLOWED)
+        or (line.startswith("with ") and "lock" in line)
+        or ".pop(" in line
+        or line.startswith("_sources.set(before)")
+    )
 
 
 @contextmanager
@@ -132,7 +143,8 @@ def test_real_signals_within_jitwatch_leave_nothing_behind(state: State) -> None
     moments, interrupted = random.Random(1), 0
 
     def handler(_: int, frame: FrameType | None) -> None:
-        if frame is not None and frame.f_code.co_filename.startswith(PACKAGE):
+        within = frame is not None and frame.f_code.co_filename.startswith(PACKAGE)
+        if frame is not None and within and frame.f_code.co_name not in LOST_BY_PYTHON:
             raise KeyboardInterrupt
         signal.setitimer(signal.ITIMER_REAL, 1e-4)
 
