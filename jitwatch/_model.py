@@ -1,6 +1,7 @@
 """Every record of jitwatch as an immutable struct: what capture hands on and every later stage reads.
 
 No logic and no JAX in here: a recording is the same data on the machine that ran and on a laptop that reads its file.
+Those of which there are many are not tracked by the cycle collector: they hold nothing that could refer back to them.
 Durations are seconds (`_s`), wall-clock times are seconds since the epoch (`unix_s`), shapes are tuples of ints.
 """
 
@@ -18,7 +19,7 @@ __all__ = ["Argument", "CacheKey", "Count", "Leaf", "Seconds", "Static", "Static
 # For the type checker, of what is defined elsewhere; all that follows belongs to the model too.
 
 
-class Change(msgspec.Struct, frozen=True):
+class Change(msgspec.Struct, frozen=True, gc=False):
     """One difference between two keys."""
 
     cause: str
@@ -86,7 +87,7 @@ class Alert(msgspec.Struct, frozen=True):
     """The whole text."""
 
 
-class Stages(msgspec.Struct, frozen=True, omit_defaults=True):
+class Stages(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """How often each stage ran, and for how long. A load is a compilation answered by the persistent cache."""
 
     traces: Count = 0
@@ -142,9 +143,11 @@ class Build(msgspec.Struct, frozen=True, omit_defaults=True):
     """In all stages, each time together."""
     call_site: str = ""
     library: str = ""
+    process: str = ""
+    """Tells the processes of a recording apart; empty where there is one."""
 
 
-class Miss(msgspec.Struct, frozen=True):
+class Miss(msgspec.Struct, frozen=True, gc=False):
     """One call, or one use ahead of time, that the dispatch cache did not serve."""
 
     number: Count
@@ -179,7 +182,7 @@ class Miss(msgspec.Struct, frozen=True):
     """`Program.id` of what was compiled or loaded for the function itself; empty if nothing was, or it is not known."""
 
 
-class LoggedCall(msgspec.Struct, frozen=True):
+class LoggedCall(msgspec.Struct, frozen=True, gc=False):
     """One call while a call log is open."""
 
     name: str
@@ -190,7 +193,7 @@ class LoggedCall(msgspec.Struct, frozen=True):
     """None for a call that the dispatch cache served."""
 
 
-class CallSite(msgspec.Struct, frozen=True):
+class CallSite(msgspec.Struct, frozen=True, gc=False):
     """A line of the user's that led to misses."""
 
     place: str
@@ -201,7 +204,7 @@ class CallSite(msgspec.Struct, frozen=True):
     """The library that called JAX there, where it was not the user's own frame."""
 
 
-class Captured(msgspec.Struct, frozen=True, omit_defaults=True):
+class Captured(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One value that a function object brings along, as it was when the function was first traced."""
 
     name: str
@@ -216,7 +219,7 @@ class Captured(msgspec.Struct, frozen=True, omit_defaults=True):
     object; the same text under two numbers is another object that looks alike."""
 
 
-class KeyStats(msgspec.Struct, frozen=True):
+class KeyStats(msgspec.Struct, frozen=True, gc=False):
     """One key of a function, and what happened with it."""
 
     number: Count

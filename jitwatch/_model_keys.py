@@ -14,7 +14,7 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
 
 
-class Static(msgspec.Struct, frozen=True, cache_hash=True):
+class Static(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     """A value that JAX compares with `==` and bakes into the program: a static argument or part of a pytree."""
 
     type: str
@@ -27,7 +27,7 @@ class Static(msgspec.Struct, frozen=True, cache_hash=True):
     """What a container or object is made of, by path from it: `.width`, `['k']`, `[0]`."""
 
 
-class Leaf(msgspec.Struct, frozen=True, cache_hash=True):
+class Leaf(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     """What JAX's dispatch cache sees of one array or number: its aval and its placement."""
 
     shape: tuple[Count, ...]
@@ -41,7 +41,7 @@ class Leaf(msgspec.Struct, frozen=True, cache_hash=True):
     layout: str | None
 
 
-class Tree(msgspec.Struct, frozen=True, cache_hash=True):
+class Tree(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     """One node of a pytree; a leaf is a node of kind `*`."""
 
     kind: str
@@ -51,7 +51,7 @@ class Tree(msgspec.Struct, frozen=True, cache_hash=True):
     children: tuple[Tree, ...] = ()
 
 
-class Argument(msgspec.Struct, frozen=True, cache_hash=True):
+class Argument(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     """One traced argument: its name in the signature, how it was passed, and its pytree."""
 
     name: str
@@ -61,7 +61,7 @@ class Argument(msgspec.Struct, frozen=True, cache_hash=True):
     """Of each leaf, in JAX's order, as the user would write it: `params['w']`."""
 
 
-class StaticArgument(msgspec.Struct, frozen=True, cache_hash=True):
+class StaticArgument(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     """One static argument: its name in the signature, how it was passed, and its value."""
 
     name: str
@@ -69,7 +69,7 @@ class StaticArgument(msgspec.Struct, frozen=True, cache_hash=True):
     value: Static
 
 
-class CacheKey(msgspec.Struct, frozen=True, cache_hash=True):
+class CacheKey(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     """A readable description of what JAX's dispatch cache compares for one call of a function."""
 
     arguments: tuple[Argument, ...]

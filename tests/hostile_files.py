@@ -155,9 +155,9 @@ def equal_times() -> Lines:
     yield from doubled(13, step="")
     paths = [f"x[{n}]" for n in range(2**12)]
     yield {"line": "argument", "id": 1, "name": "x", "by_keyword": False, "tree": 13, "paths": paths}
-    for number in range(1, 2000):
+    for number in range(1, 1000):
         yield key(number, [1], [], context=[["number", str(number)]])
-    yield counts(1, range(1, 2000))
+    yield counts(1, range(1, 1000))
 
 
 FILES: dict[str, Callable[[], Lines]] = {

@@ -59,12 +59,7 @@ class _Methods:
 
     def cache_info(self) -> CacheInfo:
         """Counts since the start or the last `jitwatch.reset()`."""
-        stats = self.watch.record.stats()
-        ran = stats.stages
-        return CacheInfo(
-            stats.hits, stats.misses, len(stats.keys), ran.traces, ran.lowerings, ran.compiles, ran.loads,
-            stats.dispatch_only, stats.nested, stats.failures,
-        )  # fmt: skip
+        return self.watch.record.info()
 
     def cache_stats(self) -> FunctionStats:
         """Everything recorded of this function, as plain data."""

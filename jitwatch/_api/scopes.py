@@ -11,7 +11,7 @@ from jitwatch import _state
 from jitwatch._blocks import Block
 from jitwatch._errors import JitwatchError
 from jitwatch._model import Snapshot
-from jitwatch._record.difference import snapshot_difference
+from jitwatch._record.moments import Moment
 from jitwatch._record.recorder import recorder
 from jitwatch._words.safe_text import clean
 
@@ -49,12 +49,13 @@ class Recording:
     """What happened in one `with jitwatch.recording()` block, on all threads; still growing until the block ends."""
 
     def __init__(self) -> None:
-        self._before = recorder().live_snapshot()
-        self._after: Snapshot | None = None
+        self._before = recorder().moment()
+        self._after: Moment | None = None
 
     def snapshot(self) -> Snapshot:
         """The block's own counts as plain data."""
-        return snapshot_difference(self._after or recorder().live_snapshot(), self._before)
+        after = self._after or recorder().moment()
+        return recorder().between(self._before, after)
 
     def report(self, *, color: bool | None = None, width: int | None = None) -> str:
         """The block's own counts as text."""
@@ -94,4 +95,4 @@ def _recording() -> Iterator[Recording]:
     try:
         yield scope
     finally:
-        scope._after = recorder().live_snapshot()
+        scope._after = recorder().moment()

@@ -10,14 +10,17 @@ from typing import Any, Protocol
 import msgspec
 
 from jitwatch import _hub, _state
-from jitwatch._model import CacheKey, CallSite, Captured, Change, FunctionStats, KeyStats, Miss
+from jitwatch._model import CacheInfo, CacheKey, CallSite, Captured, Change, FunctionStats, KeyStats, Miss
 from jitwatch._record.builds import RECENT_KEYS, Builds
 from jitwatch._record.difference import function_difference
+from jitwatch._record.moments import Moments
 from jitwatch._record.sums import any_ran, lost_s
-from jitwatch._record.tallies import HitCounter, Tally
+from jitwatch._record.tallies import NO_STAGES, HitCounter, Tally
 
 MAX_CALL_SITES = 100
 MAX_OTHER_KEYS = 1_000
+MIN_SETTLED = 1_000
+"""Keys from which on those that JAX's dispatch cache has dropped are set apart."""
 
 
 class KeyRecord:
@@ -43,6 +46,8 @@ class KeyRecord:
         """Whether jitwatch itself emptied the dispatch cache, so that the next dispatch-only miss counts as a hit."""
         self.heal_pending = False
         """Whether jitwatch stopped a call of this key, after which JAX closes its fast path to the key."""
+        self.settled = 0
+        """Hits when its last entry was found to be gone."""
         self.given_before: int | None = None
         """Programs that the function had been given, with this key's own, when the key was new."""
         self.uses_seen = self.outlived = 0
@@ -69,6 +74,7 @@ class Ledger(Protocol):
     """What the records of all functions share."""
 
     lock: _state.CountsLock
+    moments: Moments
     baseline: dict[int, FunctionStats]
     """Counts at the last reset, by the function's number."""
 
@@ -107,6 +113,12 @@ class FunctionRecord:
         self.last_failure: Miss | None = None
         self.builds = Builds()
         self.executables = 0
+        self._live: dict[int, KeyRecord] = {}
+        """Keys that may have an entry in JAX's dispatch cache; the hits of all others are in `_settled_hits`."""
+        self._settled_hits, self._settle_at = 0, MIN_SETTLED
+        self.hits_at_reset: dict[int, int] = {}
+        self.touched: set[int] = set()
+        """Numbers of the keys that missed, or are known to have hit, since the last reset."""
         self.objects: tuple[int, ...] = ()
         """Numbers of the objects that it brings along and that `bound` cannot tell from others."""
         self.captured: tuple[Captured, ...] | None = None
@@ -129,9 +141,12 @@ class FunctionRecord:
         """The live record of a key, made where the bound allows; beyond it, and for no key, the shared overflow."""
         with self.ledger.lock:
             record = None if key is None else self.keys.get(key)
+            if record is None and key is not None:
+                self.ledger.moments.end()
             if record is None and key is not None and len(self.keys) < self._max_keys():
                 record = self.keys[key] = KeyRecord(len(self.keys) + 1, key, time.time())
                 self.numbered.append(record)
+                self._live[record.number] = record
             elif record is None and key is not None:
                 self.dropped_keys += 1
             return record or self.overflow
@@ -150,23 +165,26 @@ class FunctionRecord:
 
     def add(self, miss: Miss, record: KeyRecord | None) -> None:
         """Count one miss for the function and its key."""
-        records = [self.totals] if record is None else [self.totals, record]
-        ran = any_ran(miss.stages)
+        records = (self.totals,) if record is None else (self.totals, record)
+        ran, is_call, failed = any_ran(miss.stages), miss.kind == "call", miss.failed is not None
         with self.ledger.lock:
+            self.ledger.moments.end()
+            if record is not None:
+                self.touched.add(record.number)
             for each in records:
                 each.last_miss_unix_s = miss.unix_s
-                each.slow_path = miss.slow_path and miss.kind == "call"
+                each.slow_path = miss.slow_path and is_call
                 if ran:
                     each.tally.add(miss.stages)
-                each.failures += miss.failed is not None
+                each.failures += failed
                 each.nested += miss.kind == "nested"
-                each.misses += miss.kind == "call"
-                each.dispatch_only += miss.kind == "call" and miss.failed is None and not ran
+                each.misses += is_call
+                each.dispatch_only += is_call and not failed and not ran
                 if miss.call_site and (miss.call_site in each.call_sites or len(each.call_sites) < MAX_CALL_SITES):
                     misses, seconds, _ = each.call_sites.get(miss.call_site, (0, 0.0, ""))
                     each.call_sites[miss.call_site] = misses + 1, seconds + lost_s(miss.stages), miss.library
             self.builds.add(miss, None if record is self.overflow else record, self.numbered[-RECENT_KEYS:])
-            if any_ran(miss.helpers):
+            if miss.helpers is not NO_STAGES and any_ran(miss.helpers):
                 self.helpers.add(miss.helpers)
             if miss.kind in ("aot", "backward"):
                 getattr(self, miss.kind).add(miss.stages)
@@ -200,7 +218,68 @@ class FunctionRecord:
         with self.ledger.lock:
             now = self._stats()
             before = self.ledger.baseline.get(self.id)
-        return now if before is None else function_difference(now, before)
+        return self.with_stale(now if before is None else function_difference(now, before))
+
+    def info(self) -> CacheInfo:
+        """The counts in short, since the last reset; without a look at keys whose hits can no longer grow."""
+        with self.ledger.lock:
+            before = self.ledger.baseline.get(self.id)
+            hits, used = self._live_hits(before is not None)
+            totals, ran = self.totals, self.totals.tally
+            counts = (
+                hits, totals.misses, len(self.numbered) if before is None else used,
+                ran.traces, ran.lowerings, ran.compiles, ran.loads,
+                totals.dispatch_only, totals.nested, totals.failures,
+            )  # fmt: skip
+        if before is None:
+            return CacheInfo(*counts)
+        then, was = before, before.stages
+        earlier = (
+            then.hits, then.misses, 0, was.traces, was.lowerings, was.compiles, was.loads, then.dispatch_only,
+            then.nested, then.failures,
+        )  # fmt: skip
+        return CacheInfo(*(now - old for now, old in zip(counts, earlier, strict=True)))
+
+    def _live_hits(self, count_used: bool) -> tuple[int, int]:
+        """All hits, and if asked for how many keys were used since the last reset; the lock is held."""
+        hits, used = self.overflow.hits.value(), len(self.touched - {0}) if count_used else 0
+        if len(self._live) >= self._settle_at:
+            self._settle()
+        if count_used:
+            for number, key in self._live.items():
+                used += number not in self.touched and key.hits.value() > self.hits_at_reset.get(number, 0)
+        return hits + self._settled_hits + sum([key.hits.value() for key in self._live.values()]), used
+
+    def _settle(self) -> None:
+        """Set apart the keys that JAX's dispatch cache no longer holds; the lock is held."""
+        for number, key in tuple(self._live.items()):
+            if not self.approximate and key.entry() is None:  # asked first: no hit can come afterwards
+                key.settled = key.hits.value()
+                self._settled_hits += key.settled
+                if key.settled > self.hits_at_reset.get(number, 0):
+                    self.touched.add(number)
+                del self._live[number]
+        self._settle_at = max(2 * len(self._live), MIN_SETTLED)
+
+    def hold(self, key: KeyRecord, entry: Any) -> None:
+        """A key has an entry in JAX's dispatch cache, known by a weak reference, so that its hits may grow."""
+        with self.ledger.lock:
+            key.entry = entry
+            self.ledger.moments.hold((self.id, key.number), key)
+            if key.number and key.number not in self._live:
+                self._settled_hits -= key.settled
+                self._live[key.number] = key
+
+    def count_hit(self, key: KeyRecord) -> None:
+        """Count a hit that JAX's C++ did not."""
+        with self.ledger.lock:
+            self.ledger.moments.end()
+            key.hits.add_one()
+
+    def begin_anew(self, hits: dict[int, int]) -> None:
+        """Counts are set back; `hits` are those of the keys at this moment. The lock is held."""
+        self.hits_at_reset = hits
+        self.touched = set()
 
     def activity(self) -> int:
         """A number that grows with everything that is counted, but for the hits of the keys."""
@@ -211,7 +290,13 @@ class FunctionRecord:
     def partial_stats(self, keys: Iterable[KeyRecord]) -> FunctionStats:
         """The live counts with only these keys; `hits` are those of these keys and of the calls beyond the bound."""
         with self.ledger.lock:
-            return self._stats(keys)
+            now = self._stats(keys)
+        return self.with_stale(now)
+
+    def with_stale(self, stats: FunctionStats) -> FunctionStats:
+        """With the values from outside that changed; found without the lock, since it compares values of the user's."""
+        stale = self._stale()
+        return msgspec.structs.replace(stats, stale=stale) if stale else stats
 
     def recent_stats(self, programs: int) -> FunctionStats:
         """The live counts with only the most recent programs, so many, and their keys; the lock is held."""
@@ -226,7 +311,9 @@ class FunctionRecord:
     def _stale(self) -> tuple[Change, ...]:
         if self.compare_captured is None or self._stale_at_exit:
             return self._stale_at_exit
-        held = [key for key in self.numbered if key.captured and (key.entry() is not None or not self.hits_counted)]
+        held = [
+            key for key in tuple(self.numbered) if key.captured and (key.entry() is not None or not self.hits_counted)
+        ]
         return tuple(dict.fromkeys(change for key in held for change in self.compare_captured(key.captured)))
 
     def _stats(self, of: Iterable[KeyRecord] | None = None) -> FunctionStats:
@@ -237,7 +324,7 @@ class FunctionRecord:
             sum(key.hits for key in keys) + self.overflow.hits.value(), totals.misses, totals.dispatch_only,
             totals.nested, totals.failures, totals.tally.stages(), self.helpers.stages(), self.aot.stages(),
             self.backward.stages(), keys, self.dropped_keys, _sites(totals.call_sites), self.last_failure,
-            self.approximate, 1, self._stale(), self.bound, builds=self.builds.stats(),
+            self.approximate, 1, (), self.bound, builds=self.builds.stats(),
             dropped_builds=self.builds.dropped, given_up=not self.in_use(), captured=self.captured or (),
             code=self.code,
         )  # fmt: skip

@@ -13,10 +13,13 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import msgspec
+
 from jitwatch import _faults, _state
 from jitwatch._model import FunctionStats, Miss, Snapshot
 from jitwatch._record.difference import snapshot_difference
 from jitwatch._record.function_record import FunctionRecord
+from jitwatch._record.moments import Moment, Moments
 from jitwatch._record.programs import ProgramStore
 
 MAX_MISSES = 10_000
@@ -29,6 +32,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.lock = _state.CountsLock()
+        self.moments = Moments(self._snapshot)
         self.functions: dict[int, FunctionRecord] = {}
         self.baseline: dict[int, FunctionStats] = {}
         self._base: Snapshot | None = None
@@ -44,6 +48,7 @@ class Recorder:
     def add_function(self, **description: Any) -> FunctionRecord:
         """A new function; the oldest that is gone makes room where there are too many."""
         with self.lock:
+            self.moments.end()
             record = FunctionRecord(self, next(self._function_numbers), **description)
             if len(self.functions) >= MAX_FUNCTIONS:
                 oldest = next(iter(self.functions))
@@ -92,6 +97,8 @@ class Recorder:
             if defined_at and not token:
                 token = next((key[2] for key in reversed(self._others) if key[:2] == (name, defined_at)), 0)
             identity = name, defined_at, token
+            if identity not in self._others:
+                self.moments.end()
             if identity not in self._others and not self._has_room_for_other():
                 identity = name, defined_at, _ = "(others)", "", 0
             if identity not in self._others:
@@ -129,27 +136,50 @@ class Recorder:
 
     def snapshot(self) -> Snapshot:
         """Everything since the last reset, as plain data."""
-        with self.lock:
-            now, base = self._snapshot(), self._base
+        base, now = self._base, self._whole_snapshot()
         return self.programs.described(now if base is None else snapshot_difference(now, base))
 
     def keep_stale(self) -> None:
         """Do what `FunctionRecord.keep_stale` says, for all functions."""
+        for function in self.records():
+            function.keep_stale()
+
+    def moment(self) -> Moment:
+        """What is known now, in little time, for `between`."""
         with self.lock:
-            for function in self.functions.values():
-                function.keep_stale()
+            return self.moments.now()
+
+    def between(self, before: Moment, after: Moment) -> Snapshot:
+        """What was counted from one moment to another, as plain data."""
+        with self.lock:
+            if before.snapshot is None or after.snapshot is None:
+                self.moments.end()
+            then, now = before.snapshot, after.snapshot
+        assert then is not None and now is not None
+        return self.programs.described(snapshot_difference(self._with_stale(now), then))
 
     def reset(self) -> None:
         """Count from zero again; JAX's caches stay as they are."""
         with self.lock:
             self._base = self._snapshot()
             self.baseline = {function.id: function for function in self._base.functions}
+            for function in self._base.functions:
+                self.functions[function.id].begin_anew({key.number: key.hits for key in function.keys})
 
     def live_snapshot(self) -> Snapshot:
         """Everything since the process started."""
+        return self.programs.described(self._whole_snapshot())
+
+    def _whole_snapshot(self) -> Snapshot:
         with self.lock:
             now = self._snapshot()
-        return self.programs.described(now)
+        return self._with_stale(now)
+
+    def _with_stale(self, snapshot: Snapshot) -> Snapshot:
+        records = self.functions.copy()
+        functions = ((stats, records.get(stats.id)) for stats in snapshot.functions)
+        shown = tuple(stats if record is None else record.with_stale(stats) for stats, record in functions)
+        return msgspec.structs.replace(snapshot, functions=shown)
 
     def recent_snapshot(self, records: Sequence[FunctionRecord], programs: int) -> Snapshot:
         """What is known of some functions and of the most recent programs of each, so many."""

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import functools
 import operator
+from collections.abc import Callable
+from typing import Any
 
 from jitwatch._model import Stages
+
+NO_STAGES = Stages()
 
 
 class Tally:
@@ -24,10 +28,15 @@ class Tally:
 
     def stages(self) -> Stages:
         """The sums so far."""
-        return Stages(*(getattr(self, name) for name in Stages.__struct_fields__))
+        if not self:
+            return NO_STAGES
+        return Stages(
+            self.traces, self.lowerings, self.compiles, self.loads,
+            self.trace_s, self.lower_s, self.compile_s, self.load_s,
+        )  # fmt: skip
 
     def __bool__(self) -> bool:
-        return bool(self.traces or self.lowerings or self.compiles or self.loads)
+        return bool(self.traces or self.lowerings or self.compiles or self.loads or self.trace_s)
 
     def activity(self) -> int:
         """A number that grows with each stage."""
@@ -41,15 +50,32 @@ class HitCounter:
     `lru_cache` caches nothing and only counts.
     """
 
-    __slots__ = ("call",)
+    __slots__ = ("call", "value")
 
     def __init__(self) -> None:
-        self.call = functools.lru_cache(maxsize=0)(operator.itemgetter(0))
+        self.call = _counting(operator.itemgetter(0))
+        self.value: Callable[[], int] = self.call.cache_info
+        """Hits so far."""
+        if not isinstance(self.value(), int):
+            self.value = functools.partial(_misses, self.call)
 
     def add_one(self) -> None:
         """Count a hit that a call log led around the fast path."""
         self.call((None,))
 
-    def value(self) -> int:
-        """Hits so far."""
-        return self.call.cache_info().misses
+
+def _misses(call: Any) -> int:
+    return int(call.cache_info().misses)
+
+
+def _counting(function: Callable[..., Any]) -> Any:
+    """`lru_cache(maxsize=0)`, whose `cache_info` gives the number alone.
+
+    `lru_cache` is a C class with the class of its result as an argument, which gets four numbers, of which the other
+    three are 0 here (CPython 3.11 to 3.14). Thousands of counters are read at once, and a named tuple for each is slow.
+    """
+    try:
+        make: Any = functools._lru_cache_wrapper
+        return make(function, 0, False, max)
+    except Exception:  # another Python
+        return functools.lru_cache(maxsize=0)(function)

@@ -26,7 +26,7 @@ def recorder(state: State) -> Recorder:
 def make_writer(tmp_path: Path, recorder: Recorder) -> Iterator[Callable[..., Writer]]:
     """Writers in the test's folder that are closed at the end."""
     made: list[Writer] = []
-    subscribers = part(_hub.Hub).subscribers
+    subscribers = part(_hub.Hub).subscribers.copy()
 
     def make(name: str = ".jitwatch", *, interval_s: float = NEVER_S, **options: Any) -> Writer:
         made.append(Writer(tmp_path / name, interval_s=interval_s, **options))

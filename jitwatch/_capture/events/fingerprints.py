@@ -65,15 +65,10 @@ class _Seen:
             return known[1]
         token = next(self._numbers)
         try:
-            self._tokens[place] = weakref.ref(thing, lambda gone: self._forget(place, gone)), token
+            self._tokens[place] = weakref.ref(thing, functools.partial(self._tokens.pop, place)), token
         except TypeError:  # cannot be referenced weakly, so it is never the same
             pass
         return token
-
-    def _forget(self, place: int, gone: weakref.ref[Any]) -> None:
-        known = self._tokens.get(place)
-        if known is not None and known[0] is gone:
-            self._tokens.pop(place, None)
 
 
 def _seen() -> _Seen:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import weakref
 from typing import Any
@@ -23,17 +24,12 @@ class _Objects:
         if known is not None and known[0]() is value:
             return known[1]
         try:
-            reference = weakref.ref(value, lambda gone: self._forget(place, gone))
+            reference = weakref.ref(value, functools.partial(self._known.pop, place))  # in C: see `_state`
         except TypeError:
             return 0
         number = next(self._numbers)
         self._known[place] = reference, number
         return number
-
-    def _forget(self, place: int, gone: Any) -> None:
-        known = self._known.get(place)
-        if known is not None and known[0] is gone:
-            self._known.pop(place, None)
 
 
 def number_of(value: Any) -> int:

@@ -26,7 +26,6 @@ class Body(TracedBody):
 
     def __init__(self, fun: Callable[..., Any], name: str) -> None:
         self._fun = weakref.ref(fun)
-        self._hash: int | None = None
         self._records: list[weakref.ref[Any]] = []
         self._captured: tuple[Captured, ...] | None = None
         self.program = jax_internals.program_name(fun, name)
@@ -74,16 +73,6 @@ class Body(TracedBody):
                 seconds = time.perf_counter() - start
                 _faults.contain("the end of a trace", stages.body_ran, self, seconds, default=None)
 
-    def __eq__(self, other: object) -> bool:
-        if self is other:
-            return True
-        return isinstance(other, Body) and self._fun() is not None and bool(self._fun() == other._fun())
-
-    def __hash__(self) -> int:
-        if self._hash is None:  # only when JAX asks, so that what is not hashable fails where it does without jitwatch
-            self._hash = hash(self.function())
-        return self._hash
-
     def __repr__(self) -> str:
         return repr(self._fun())
 
@@ -105,6 +94,33 @@ class Body(TracedBody):
                 record = known()
                 if record is not None:
                     record.captured = self._captured
+
+
+class ComparedBody(Body):
+    """Of a function that says itself what it is equal to, such as a bound method.
+
+    All others have one Body each, so that this is compared in C, as the function is: JAX asks in the middle of its
+    caches, and takes a Ctrl-C that comes within Python's code there for an error of the comparison.
+    """
+
+    def __init__(self, fun: Callable[..., Any], name: str) -> None:
+        super().__init__(fun, name)
+        self._hash: int | None = None
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        return isinstance(other, Body) and self._fun() is not None and bool(self._fun() == other._fun())
+
+    def __hash__(self) -> int:
+        if self._hash is None:  # only when JAX asks, so that what is not hashable fails where it does without jitwatch
+            self._hash = hash(self.function())
+        return self._hash
+
+
+def _is_compared_by_identity(fun: Any) -> bool:
+    kind: Any = type(fun)
+    return kind.__eq__ is object.__eq__ and kind.__hash__ is object.__hash__
 
 
 def _is_tracing() -> bool:
@@ -131,16 +147,12 @@ class _Bodies:
         known = self.known.get(place)
         if known is not None and known[0]() is fun:
             return known[1]
-        made = weakref.ref(fun, lambda gone: self._forget(place, gone)), Body(fun, name)
+        kind = Body if _is_compared_by_identity(fun) else ComparedBody
+        made = weakref.ref(fun, functools.partial(self.known.pop, place)), kind(fun, name)
         known = self.known.setdefault(place, made)  # another thread may have been first
         if known[0]() is not fun:  # of what was at this address before
             known = self.known[place] = made
         return known[1]
-
-    def _forget(self, place: int, gone: Any) -> None:
-        known = self.known.get(place)
-        if known is not None and known[0] is gone:
-            self.known.pop(place, None)
 
 
 def body_of(fun: Callable[..., Any], name: str) -> Body:

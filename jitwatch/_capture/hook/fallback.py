@@ -64,4 +64,4 @@ def _wrapped_by(watch: Watch) -> Any:
 def _count_hit(watch: Watch, frame: Frame) -> None:
     pop(frame)
     observer().ended(frame)
-    watch.record.record_of(None if frame.call is None else frame.call.key).hits.add_one()
+    watch.record.count_hit(watch.record.record_of(None if frame.call is None else frame.call.key))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import weakref
 from typing import TYPE_CHECKING, Any
@@ -28,13 +29,8 @@ class Registry:
 
     def add(self, function: Any) -> None:
         """One more hooked function, for as long as it exists."""
-        place, hooked = id(function), self.hooked
-
-        def forget(gone: weakref.ref[Any]) -> None:
-            if hooked.get(place) is gone:
-                hooked.pop(place, None)
-
-        hooked[place] = weakref.ref(function, forget)
+        place = id(function)
+        self.hooked[place] = weakref.ref(function, functools.partial(self.hooked.pop, place))
 
     def functions(self) -> list[Any]:
         """The hooked functions that exist."""

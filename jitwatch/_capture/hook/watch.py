@@ -185,7 +185,7 @@ class Watch:
         key = frame.key = self.record.record_of(None if call is None else call.key)
         own = own_stages(frame)
         if self._was_hit_without_us(frame, key, own, fastpath):
-            key.hits.add_one()
+            self.record.count_hit(key)
             self._log(call, key, None)
         else:
             self._number_executable(key, own, fastpath)
@@ -268,7 +268,7 @@ class Watch:
     def _counted(self, fastpath: Any, call: key_maker.Call, key: KeyRecord) -> Any:
         counter: Any = functools.partial(key.hits.call)
         counter.entry = Entry(call, fastpath.xla_executable)
-        key.entry = weakref.ref(counter)
+        self.record.hold(key, weakref.ref(counter))
         if log_switch().active:  # no fast path, and so nothing of JAX's that would keep the entry
             log_switch().kept[key] = counter
             return None
@@ -314,7 +314,7 @@ def own_stages(frame: Frame) -> Stages:
     own = frame.own
     if not own.traces or not frame.outermost:
         own.trace_s = 0.0
-    return own.stages()
+    return own.stages()  # `NO_STAGES` itself where none ran
 
 
 def _option_texts(options: dict[str, Any]) -> tuple[tuple[str, str], ...]:

@@ -1,6 +1,7 @@
-"""Which static values JAX takes for equal: a token for each.
+"""Gives each static value a token, and keeps no object of the user's alive for that.
 
-Nothing here keeps a user's object alive: values are told apart by weak references and by tokens.
+Values are told apart by weak references. Nothing of the user's runs in the callback of one: what is gone equals itself
+alone.
 """
 
 from __future__ import annotations
@@ -30,7 +31,6 @@ MAX_PARTS = 200
 MAX_DEPTH = 6
 MAX_HELD = 8
 """Equal values that keep one token."""
-_PRIMITIVES = PRIMITIVES
 _COLLECTIONS = (tuple, list, dict, frozenset, set)
 
 
@@ -76,7 +76,7 @@ class StaticTable:
         return self._record(value, node, parts)
 
     def _record(self, value: Any, scope: type | str, parts: Callable[[], Pairs] | None) -> Static:
-        key: Any = (scope, value) if type(value) in _PRIMITIVES else _Reference(value, scope, self._forget)
+        key: Any = (scope, value) if type(value) in PRIMITIVES else _Reference(value, scope, self._forget)
         known = self._known.get(key)  # no lock: this runs the user's `==`, and the building of a record their `repr`
         if known is None:
             if len(self._known) >= MAX_STATICS:  # endless churn; a value seen before only gets a new token
@@ -121,7 +121,7 @@ class StaticTable:
         return shared
 
     def _part_key(self, value: Any) -> Any:
-        if type(value) in _PRIMITIVES:
+        if type(value) in PRIMITIVES:
             return type(value), value
         if not _is_hashable(value) and not isinstance(value, _COLLECTIONS) and holds_arrays(value):
             return _Same(value, self._forget)
@@ -271,7 +271,7 @@ def _inside(value: Any, gone: Callable[[Any], None]) -> Any:
 
 def _part(value: Any, gone: Callable[[Any], None]) -> Any:
     """A value in a form that compares like it within a collection, and keeps no object of the user's alive."""
-    if type(value) in _PRIMITIVES or isinstance(value, np.generic):
+    if type(value) in PRIMITIVES or isinstance(value, np.generic):
         return value
     if isinstance(value, dict):
         return {_part(key, gone): _part(item, gone) for key, item in value.items()}

@@ -1,4 +1,4 @@
-"""Static values: how to show one without running the user's code, and whether a type compares by identity."""
+"""Static values as text, made without running the user's code where that can be helped."""
 
 from __future__ import annotations
 
