@@ -13,9 +13,8 @@ from jitwatch._model import CacheKey
 
 def returned_arguments(key: CacheKey, outputs: Any) -> tuple[str, ...]:
     """Names of the arguments each of whose arrays has one of its shape and dtype among the outputs."""
-    given = Counter(
-        (tuple(leaf.shape), str(leaf.dtype)) for leaf in jax.tree_util.tree_leaves(outputs) if hasattr(leaf, "dtype")
-    )
+    arrays = (leaf for leaf in jax.tree_util.tree_leaves(outputs) if isinstance(leaf, jax.Array))
+    given = Counter((tuple(array.shape), str(array.dtype)) for array in arrays)  # numbers of JAX have a dtype alone
     leaves = chain.from_iterable(key.leaf_chunks)
     names = []
     for argument in key.arguments:
