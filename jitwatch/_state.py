@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,8 +40,11 @@ class Lock(_RLock):  # type: ignore[misc]
             self._at_fork_reinit()
 
 
-class CountsLock(Lock):
-    """Guards counts that belong together; held for short steps only, in which nothing of the user's runs."""
+class AwaitedLock(Lock):
+    """Guards what belongs together, such as counts: a fork waits until it is free, so that this is whole in the child.
+
+    Held for short steps only, in which nothing of the user's runs.
+    """
 
     awaited_by_fork = True
 
@@ -125,11 +130,40 @@ MAX_WAIT_S = 5.0
 
 
 def _before_fork() -> None:
+    _wait_for_imports()
     for lock in _all_locks():
         if lock.awaited_by_fork:
             _held.locks.append(lock)
             if not lock.acquire(timeout=MAX_WAIT_S):
                 _held.locks.pop()
+
+
+def _wait_for_imports() -> None:
+    """Until no other thread imports a module of jitwatch's, many of which are imported when they are first used.
+
+    In the child, a module that somebody was importing can never be imported: Python's lock on it stays taken.
+    """
+    until_s = time.monotonic() + MAX_WAIT_S
+    while _is_importing() and not _is_within_an_import() and time.monotonic() < until_s:
+        time.sleep(0.001)
+
+
+def _is_importing() -> bool:
+    """Whether another thread holds Python's lock on such a module; False where Python does not let it be told."""
+    here = threading.get_ident()
+    locks: dict[str, Any] = getattr(sys.modules.get("_frozen_importlib"), "_module_locks", {})
+    held = (reference() for name, reference in locks.copy().items() if name.startswith("jitwatch"))
+    return any(getattr(lock, "owner", None) not in (None, here) for lock in held)
+
+
+def _is_within_an_import() -> bool:
+    """Whether this thread itself imports something, so that waiting for the end of that would be in vain."""
+    frame: Any = sys._getframe()
+    while frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _release() -> None:

@@ -73,7 +73,7 @@ class KeyRecord:
 class Ledger(Protocol):
     """What the records of all functions share."""
 
-    lock: _state.CountsLock
+    lock: _state.AwaitedLock
     moments: Moments
     baseline: dict[int, FunctionStats]
     """Counts at the last reset, by the function's number."""
