@@ -125,12 +125,27 @@ class _Held(threading.local):
 
 
 _held = _Held()
+IMPORTED_LATE = ("jitwatch", "rich", "tomlkit")
+"""Packages of which jitwatch imports modules when it first uses them."""
 MAX_WAIT_S = 5.0
 """For one lock before a fork: longer than any of jitwatch's steps; a thread that hangs must not hang the program."""
 
 
 def _before_fork() -> None:
-    _wait_for_imports()
+    """Take the locks that a fork waits for, at a moment at which no other thread imports what jitwatch needs.
+
+    Many modules are imported when they are first used. One that another thread is importing can never be imported in
+    the child: Python's lock on it stays taken there.
+    """
+    until_s = time.monotonic() + MAX_WAIT_S
+    _take()
+    while _is_importing() and not _is_within_an_import() and time.monotonic() < until_s:
+        _release()  # what is imported may need them
+        time.sleep(0.001)
+        _take()
+
+
+def _take() -> None:
     for lock in _all_locks():
         if lock.awaited_by_fork:
             _held.locks.append(lock)
@@ -138,21 +153,18 @@ def _before_fork() -> None:
                 _held.locks.pop()
 
 
-def _wait_for_imports() -> None:
-    """Until no other thread imports a module of jitwatch's, many of which are imported when they are first used.
-
-    In the child, a module that somebody was importing can never be imported: Python's lock on it stays taken.
-    """
-    until_s = time.monotonic() + MAX_WAIT_S
-    while _is_importing() and not _is_within_an_import() and time.monotonic() < until_s:
-        time.sleep(0.001)
+def _release() -> None:
+    while _held.locks:
+        lock = _held.locks.pop()
+        if lock._is_owned():  # not so if a Ctrl-C came before it was taken
+            lock.release()
 
 
 def _is_importing() -> bool:
     """Whether another thread holds Python's lock on such a module; False where Python does not let it be told."""
     here = threading.get_ident()
     locks: dict[str, Any] = getattr(sys.modules.get("_frozen_importlib"), "_module_locks", {})
-    held = (reference() for name, reference in locks.copy().items() if name.startswith("jitwatch"))
+    held = (reference() for name, reference in locks.copy().items() if name.startswith(IMPORTED_LATE))
     return any(getattr(lock, "owner", None) not in (None, here) for lock in held)
 
 
@@ -164,13 +176,6 @@ def _is_within_an_import() -> bool:
             return True
         frame = frame.f_back
     return False
-
-
-def _release() -> None:
-    while _held.locks:
-        lock = _held.locks.pop()
-        if lock._is_owned():  # not so if a Ctrl-C came before it was taken
-            lock.release()
 
 
 def _after_fork() -> None:
