@@ -143,6 +143,8 @@ class Build(msgspec.Struct, frozen=True, omit_defaults=True):
     """In all stages, each time together."""
     call_site: str = ""
     library: str = ""
+    process: str = ""
+    """Tells the processes of a recording apart; empty where there is one."""
 
 
 class Miss(msgspec.Struct, frozen=True, gc=False):

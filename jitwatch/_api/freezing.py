@@ -97,5 +97,5 @@ def _name_of(function: Any) -> str | int:
 def _near(name: str, known: set[str]) -> str:
     near = difflib.get_close_matches(name, sorted(known), 3)
     if near:
-        return f"did you mean {' or '.join(map(repr, near))}?"
+        return f"did you mean {' or '.join(repr(clean(each)) for each in near)}?"
     return f"there are: {', '.join(map(clean, sorted(known)[:20])) or 'none'}."

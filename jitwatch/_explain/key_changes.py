@@ -91,7 +91,8 @@ def transform_changes(before: CacheKey, after: CacheKey) -> Iterator[Change]:
         if one != other:
             size, rest = _mapped(one)
             other_size, other_rest = _mapped(other)
-            cause = "shape" if size != other_size and rest == other_rest else "transform"
+            sizes = size.isdecimal() and other_size.isdecimal() and rest == other_rest
+            cause = "shape" if sizes else "transform"
             outside = kinds[place + 1 :].count(kinds[place])
             where = f"{kinds[place]} #{outside + 1}" if kinds.count(kinds[place]) > 1 else kinds[place]
             named = _traced_names(after) if cause == "shape" and len(kinds) == 1 else ()

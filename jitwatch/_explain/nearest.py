@@ -16,9 +16,12 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from jitwatch._explain.key_changes import first_changes
 from jitwatch._model import Argument, CacheKey, Leaf, StaticArgument, Tree
 from jitwatch._words.part_text import transform_kinds
 
+_TIES = 8
+"""Keys that differ in as few parts of which the changes are counted, the most recent ones."""
 _BLOCK = 32
 _BLOCK_BYTES = 4 * _BLOCK
 _MAX_NARROW = 2**16 - 1
@@ -47,7 +50,7 @@ class History:
         self._indexes.setdefault(transform_kinds(key.transform), _Index()).add(number, key)
 
     def nearest(self, key: CacheKey) -> tuple[int, CacheKey] | None:
-        """Give the key with the fewest differing parts, of several the most recent.
+        """Give the key with the fewest differing parts, of several that with the fewest changes, or the most recent.
 
         None where no key ran under the same transforms, whatever they map: under others, nothing of a program is
         shared. What needs no new trace (NumPy or `jax.Array`, on which device an uncommitted array lies) is not
@@ -112,7 +115,13 @@ class _Index:
         for index, block in enumerate(self._blocks):
             if block.varies:  # else it is as far from one key as from another
                 block.add_distances(_part(row, index), distances)
-        return self._keys[len(self._keys) - 1 - int(distances[::-1].argmin())]
+        nearest: list[tuple[int, CacheKey]] = [
+            self._keys[int(index)] for index in np.flatnonzero(distances == distances.min())[-_TIES:]
+        ]
+        if len(nearest) == 1:
+            return nearest[0]
+        # Of as many parts, the fewest changes: `f16[3]` is nearer to `f32[3]` than to `f32[4]`.
+        return min(reversed(nearest), key=lambda one: first_changes(one[1], key, 0)[1])
 
     def _index(self, number: int, key: CacheKey) -> None:
         row = self._last[1] if self._last and self._last[0] is key else self._row(key)

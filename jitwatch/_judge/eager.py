@@ -82,19 +82,25 @@ def _sizes(
     if len({build.key for build in builds}) >= EAGER_CHURN:
         found = _series(other, builds, keys)
         cause = eager_cause(other.name, found)
-        if found and not (cause == "eager_shape" and _are_layers(builds, keys)):
+        if found and (cause != "eager_shape" or _one_size_churns(builds, keys)):
             yield make_finding(other, cause, _retyped(found, cause), builds[1:], place=place)
 
 
-def _are_layers(builds: Sequence[Build], keys: Mapping[int, KeyStats]) -> bool:
-    """Whether several axes of one array vary, each in its own way: layers or models, and no data that grows."""
-    tables = [numbers_of(keys[build.key]) for build in builds if build.key is not None and build.key in keys]
-    for where in set.intersection(*(set(table) for table in tables)) if tables else ():
-        if len({len(table[where]) for table in tables}) == 1:
-            columns = {
-                column for column in zip(*(table[where] for table in tables), strict=True) if len(set(column)) > 1
-            }
-            if len(columns) > 1:
+def _one_size_churns(builds: Sequence[Build], keys: Mapping[int, KeyStats]) -> bool:
+    """Whether one axis of one array, or one number, takes many sizes.
+
+    Several axes that vary each in its own way are layers or models; other ranks are other uses of a kernel.
+    """
+    alike: dict[tuple[tuple[str, int], ...], list[dict[str, tuple[int, ...]]]] = {}
+    for build in builds:
+        if build.key is not None and build.key in keys:
+            table = numbers_of(keys[build.key])
+            alike.setdefault(tuple((where, len(sizes)) for where, sizes in table.items()), []).append(table)
+    for tables in alike.values():
+        for where in tables[0]:
+            columns = zip(*(table[where] for table in tables), strict=True)
+            varied = {column for column in columns if len(set(column)) > 1}
+            if len(varied) == 1 and len(set(*varied)) >= EAGER_CHURN:
                 return True
     return False
 

@@ -1,7 +1,7 @@
 """The programs of one definition in order, each compared with the nearest earlier one of its kind. Pure.
 
-A *kind* is what a program is for: a call under the same transforms, a backward pass, a use ahead of time. Only programs
-of one kind can stand for each other.
+A *kind* is what a program is for: a call under the same transforms, a backward pass, a use ahead of time; and in which
+process. Only programs of one kind can stand for each other.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Step(NamedTuple):
 
 
 Programs = Mapping[str, Program]
-Kind = tuple[str, tuple[str, ...]]
+Kind = tuple[str, tuple[str, ...], str]
 
 
 def histories(functions: Sequence[FunctionStats], programs: Programs) -> Iterator[list[Step]]:
@@ -75,7 +75,8 @@ def builds_of(function: FunctionStats) -> Sequence[Build]:
 
 def _kind(build: Build, key: KeyStats | None) -> Kind:
     role = "call" if build.kind == "nested" else build.kind
-    return role, tuple(name.partition("[")[0] for name in key.key.transform) if key is not None else ()
+    transforms = tuple(name.partition("[")[0] for name in key.key.transform) if key is not None else ()
+    return role, transforms, build.process
 
 
 def _compared(made: Iterable[tuple[FunctionStats, Build, KeyStats | None]], programs: Programs) -> list[Step]:

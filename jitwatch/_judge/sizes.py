@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, pairwise
@@ -18,6 +19,7 @@ MANY_CHOSEN = 32
 """Round sizes up to which they may be buckets."""
 ROUND = 5
 MAX_PADDING_PERCENT = 60.0
+_WHOLE_NUMBER = re.compile(r"(?:np\.u?int\d+\()?(\d{1,18})\)?")
 _LEVEL = RANK["sizes"] - 1
 _CAUSES = ("shape", "static_value")
 
@@ -65,7 +67,8 @@ def _clusters(steps: Sequence[Step], programs: Mapping[str, Program]) -> Iterato
         known = program is not None and len(program.steps) > _LEVEL
         if step.key is None:
             continue
-        clusters.setdefault(program.steps[_LEVEL] if known and program is not None else "", []).append(step)
+        name = program.steps[_LEVEL] if known and program is not None else f"unknown {len(clusters)}"
+        clusters.setdefault(name, []).append(step)
     merged = _joined_by_calls(clusters)
     yield from (members for members in merged if len(members) > 1)
 
@@ -99,7 +102,7 @@ def _only_sizes(step: Step) -> bool:
 
 
 def _is_number(*texts: str) -> bool:
-    return all(text.partition(" ")[0].lstrip("-").isdecimal() for text in texts)
+    return all(_WHOLE_NUMBER.fullmatch(text.partition(" ")[0]) for text in texts)
 
 
 def _by_line(members: Sequence[Step]) -> Iterator[Sizes]:
@@ -178,10 +181,9 @@ def numbers_of(key: KeyStats) -> dict[str, tuple[int, ...]]:
 
 def _whole_numbers(static: Static) -> tuple[int, ...]:
     """A whole number, or those of a tuple of them, such as a shape."""
-    if static.text.isdecimal():
-        return (int(static.text),)
-    texts = [part.text for _, part in static.parts]
-    return tuple(map(int, texts)) if texts and all(text.isdecimal() for text in texts) else ()
+    parts = [part for _, part in static.parts] or [static]
+    found = [_WHOLE_NUMBER.fullmatch(part.text) for part in parts]
+    return tuple(int(match.group(1)) for match in found if match is not None) if all(found) else ()
 
 
 def _surplus(sizes: Sizes) -> list[Step]:

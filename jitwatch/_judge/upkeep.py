@@ -38,21 +38,21 @@ def cleared(function: FunctionStats, misses: Sequence[Miss]) -> Iterable[Finding
 
 def _by_program(function: FunctionStats) -> list[Build]:
     """What each key was given in calls, program by program, from whatever line."""
-    found: dict[tuple[int | None, str], Build] = {}
+    found: dict[tuple[int | None, str, str], Build] = {}
     for build in builds_of(function):
         if build.kind == "call":
-            known = found.get((build.key, build.program))
+            known = found.get((build.key, build.program, build.process))
             if known is not None:
                 build = msgspec.structs.replace(
                     known, count=known.count + build.count, lost_s=known.lost_s + build.lost_s
                 )
-            found[build.key, build.program] = build
+            found[build.key, build.program, build.process] = build
     return [build for build in found.values() if build.key is not None]
 
 
 def _times(function: FunctionStats, build: Build) -> int:
-    """How often one key was given the same program, for each process that used the function."""
-    return -(-build.count // max(function.processes, 1))
+    """How often one key was given the same program, for each process where that is not known apart."""
+    return build.count if build.process else -(-build.count // max(function.processes, 1))
 
 
 def _of_misses(function: FunctionStats, change: Change, misses: Sequence[Miss]) -> Finding:

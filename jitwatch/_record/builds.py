@@ -15,12 +15,12 @@ RECENT_KEYS = 256
 """Keys that are looked at each time the function is given a program."""
 
 
-BuildIdentity = tuple[str, int | None, str, str]
+BuildIdentity = tuple[str, int | None, str, str, str]
 
 
 def identity_of(build: Build) -> BuildIdentity:
-    """What tells builds of one function apart: program, key, kind and the user's line."""
-    return build.program, build.key, build.kind, build.call_site
+    """What tells builds of one function apart: program, key, kind, the user's line, and the process."""
+    return build.program, build.key, build.kind, build.call_site, build.process
 
 
 def add_build(builds: dict[BuildIdentity, Build], miss: Miss) -> int:

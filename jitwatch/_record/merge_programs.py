@@ -33,7 +33,9 @@ def of_process(snapshot: Snapshot, processes: Sequence[Process]) -> Snapshot:
         return program + own if program.endswith(LOCAL) else program
 
     def function(stats: FunctionStats) -> FunctionStats:
-        builds = tuple(msgspec.structs.replace(one, program=told_apart(one.program)) for one in stats.builds)
+        builds = tuple(
+            msgspec.structs.replace(one, program=told_apart(one.program), process=own) for one in stats.builds
+        )
         last = stats.last_failure
         if last is not None:
             last = msgspec.structs.replace(last, program=told_apart(last.program))
@@ -89,4 +91,4 @@ def builds(every: Iterable[Build]) -> tuple[Build, ...]:
 
 
 def _order(build: Build) -> tuple[Any, ...]:
-    return not build.first, build.first, build.program, build.key or 0, build.kind, build.call_site
+    return not build.first, build.first, build.program, build.key or 0, build.kind, build.call_site, build.process

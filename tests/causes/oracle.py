@@ -22,32 +22,12 @@ import tempfile
 import time
 import types
 
-HERE = pathlib.Path(__file__).parent
-LIBRARIES = ("flax", "optax", "equinox", "diffrax", "haiku", "numpyro")
+from headers import HERE, header, missing, plain, programs, repaired
+
 # JAX 0.6 to 0.9 and JAX 0.10 and later word the first one differently.
 TRACED = re.compile(r"Finished tracing(?: \+ transforming)? (.+?) for \w+ in")
 COMPILED = re.compile(r"Finished XLA compilation of (?:\w+\((.+?)\)|(.+?)) in")
 LOADED = re.compile(r"Persistent compilation cache hit for '(?:jit_)?(.+?)'")
-
-
-def header(tree: ast.Module) -> tuple[dict, int]:
-    """The literal `CASE` of a program, and the line on which it ends."""
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "CASE":
-            return ast.literal_eval(node.value), node.end_lineno
-    raise ValueError("no CASE header")
-
-
-def repaired(source: str) -> str:
-    """The program after its `repair`: texts below the header that are replaced, in order."""
-    case, end = header(ast.parse(source))
-    lines = source.splitlines(keepends=True)
-    head, body = "".join(lines[:end]), "".join(lines[end:])
-    for old, new in case["repair"]:
-        if old not in body:
-            raise ValueError(f"{case['id']}: nothing to repair: {old!r}")
-        body = body.replace(old, new)
-    return head + body
 
 
 class Counter(ast.NodeTransformer):
@@ -91,10 +71,6 @@ def child(path: pathlib.Path, out: pathlib.Path, repair: bool) -> None:
     out.write_text(json.dumps(got | {"all": sorted({a or b for a, b in COMPILED.findall(text)})}))
 
 
-def plain(command: list[str], **options) -> subprocess.CompletedProcess:
-    return subprocess.run(command, check=False, capture_output=True, text=True, **options)
-
-
 def measure(path: pathlib.Path, case: dict, repair: bool) -> dict:
     """Sums over all processes of a program (`runs`), which share a persistent cache if there are several."""
     runs = case.get("runs") or [{}]
@@ -122,16 +98,6 @@ def differences(case: dict, got: dict, repair: bool) -> list[str]:
     return [f"{what} {got[what]}, header {case[key]}" for what, key in pairs.items() if got[what] != case[key]]
 
 
-def missing(case: dict) -> str:
-    """Why a program does not apply to this interpreter, or an empty text."""
-    needed = [name for name in re.split(r"[+.]", case["library"]) if name in LIBRARIES]
-    done = plain([sys.executable, "-c", f"import {', '.join(['jax', *needed])}; print(jax.__version__)"])
-    if done.returncode:
-        return f"needs {', '.join(needed)}"
-    have, need = ([int(n) for n in v.split(".")[:3]] for v in (done.stdout.strip(), case.get("needs_jax", "0.6.1")))
-    return f"needs JAX {case['needs_jax']}" if have < need else ""
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repaired", action="store_true", help="apply each positive's repair first")
@@ -143,9 +109,8 @@ def main() -> int:
         child(pathlib.Path(args.ids[0]), args.child, args.repaired)
         return 0
     wrong = 0
-    for path in sorted(HERE.glob("[CI][0-9]*.py")):
-        case, _ = header(ast.parse(path.read_text()))
-        if (args.ids and case["id"] not in args.ids) or (args.repaired and case["kind"] == "negative"):
+    for path, case in programs(HERE, args.ids):
+        if args.repaired and case["kind"] == "negative":
             continue
         if why := missing(case):
             print(f"{path.stem:44s} {why}")

@@ -199,7 +199,7 @@ def test_mapped_size_is_a_shape_in_explanations() -> None:
 
     (change,) = changes(*(stats.key for stats in f.cache_stats().keys))
 
-    assert (change.cause, change.where, change.before, change.after) == ("shape", "vmap", "vmap[8]", "vmap[16]")
+    assert (change.cause, change.where, change.before, change.after) == ("shape", "x", "vmap[8]", "vmap[16]")
 
 
 def test_placement_counts_under_transforms() -> None:

@@ -16,7 +16,7 @@ import pytest
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 import jitwatch
-from jitwatch import watched_jit
+from jitwatch import _state, watched_jit
 from jitwatch._capture.events import fingerprints
 from jitwatch._explain.programs import equal_up_to
 from jitwatch._model import Program
@@ -290,7 +290,7 @@ def test_jax_logs_nothing_for_it(caplog: pytest.LogCaptureFixture, monkeypatch: 
 
     monkeypatch.setattr(fingerprints, "_add", counted)
     with caplog.at_level(logging.DEBUG, logger="jax"):
-        fingerprints._targets.clear()
+        _state.part(fingerprints._Seen).targets.clear()
         watched_jit(lambda x: x * 11)(np.ones(19))
 
     assert logged == [0]

@@ -82,7 +82,7 @@ def test_forked_process_announces_its_own_calls() -> None:
         warnings.simplefilter("ignore")
 
         def call(name):
-            frame = Frame("call", jitwatch.watched_jit(eval("lambda x: x")).cache_info.__self__._watch.record)
+            frame = Frame("call", jitwatch.watched_jit(eval("lambda x: x")).cache_info.__self__.watch.record)
             frame.function.name = name
             frame.own.lowerings = 1
             frame.stack.append(frame)
