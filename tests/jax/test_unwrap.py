@@ -15,6 +15,7 @@ import pytest
 from jitwatch._capture.hook.patching import Patch
 from jitwatch._explain.explain import changes
 from jitwatch._model import Argument, CacheKey, FunctionStats, Static, Tree
+from jitwatch._policy.policy import policy_of_all
 from jitwatch._record.recorder import recorder
 
 Watching = Callable[[str], FunctionStats]
@@ -23,7 +24,7 @@ Watching = Callable[[str], FunctionStats]
 @pytest.fixture
 def watching(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Watch every jitted function; gives the newest record of a name."""
-    patch = Patch(count_hits=True)
+    patch = Patch(policy_of_all(), count_hits=True)
     yield lambda name: [each for each in recorder().snapshot().functions if each.name == name][-1]
     patch.remove()
 
