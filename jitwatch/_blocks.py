@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Generic, TypeVar
 
+from jitwatch import _state
 from jitwatch._errors import JitwatchError, repr_of
 
 T = TypeVar("T")
@@ -41,7 +42,7 @@ class Block(Generic[T]):
     def __enter__(self) -> T:
         __tracebackhide__ = True
         block = self._make()
-        _open.add(self)
+        _state.part(_Open).blocks.add(self)
         value = block.__enter__()
         self._entered.append((_place(), block))
         return value
@@ -64,14 +65,17 @@ class Block(Generic[T]):
         return self._entered.pop(index)[1]
 
 
-_open: weakref.WeakSet[Block[Any]] = weakref.WeakSet()
-"""Blocks that were entered and may still be open."""
+class _Open:
+    """Blocks that were entered and may still be open."""
+
+    def __init__(self) -> None:
+        self.blocks: weakref.WeakSet[Block[Any]] = weakref.WeakSet()
 
 
 @atexit.register
 def _close_all() -> None:
     """End what a program left open: later the interpreter would do it, when half of what it takes is gone."""
-    for block in tuple(_open):
+    for block in tuple(_state.part(_Open).blocks):
         while block._entered:
             try:
                 block._entered.pop()[1].__exit__(GeneratorExit, GeneratorExit(), None)
