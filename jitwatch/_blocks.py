@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import inspect
 import sys
 import threading
 import types
+import weakref
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Generic, TypeVar
 
-from jitwatch._errors import JitwatchError
+from jitwatch import _state
+from jitwatch._errors import JitwatchError, repr_of
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -39,6 +42,7 @@ class Block(Generic[T]):
     def __enter__(self) -> T:
         __tracebackhide__ = True
         block = self._make()
+        _state.part(_Open).blocks.add(self)
         value = block.__enter__()
         self._entered.append((_place(), block))
         return value
@@ -61,6 +65,24 @@ class Block(Generic[T]):
         return self._entered.pop(index)[1]
 
 
+class _Open:
+    """Blocks that were entered and may still be open."""
+
+    def __init__(self) -> None:
+        self.blocks: weakref.WeakSet[Block[Any]] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    """End what a program left open: later the interpreter would do it, when half of what it takes is gone."""
+    for block in tuple(_state.part(_Open).blocks):
+        while block._entered:
+            try:
+                block._entered.pop()[1].__exit__(GeneratorExit, GeneratorExit(), None)
+            except BaseException:  # nobody is left to be told
+                pass
+
+
 def _place() -> tuple[int, int]:
     """Where a block is entered or left: the thread, and the task of asyncio, if it is used."""
     asyncio = sys.modules.get("asyncio")
@@ -80,7 +102,7 @@ def decorated(function: Any, make: Make, *, whole: bool) -> Any:
     if isinstance(function, (staticmethod, classmethod)):
         return type(function)(decorated(function.__func__, make, whole=whole))
     if inspect.isclass(function) or not callable(function):
-        raise JitwatchError(f"{function!r} cannot be decorated; decorate a function, or use `with` inside.")
+        raise JitwatchError(f"{repr_of(function)} cannot be decorated; decorate a function, or use `with` inside.")
     code = _called(function)
     if inspect.iscoroutinefunction(code):
         return _coroutine(function, make)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,8 +40,11 @@ class Lock(_RLock):  # type: ignore[misc]
             self._at_fork_reinit()
 
 
-class CountsLock(Lock):
-    """Guards counts that belong together; held for short steps only, in which nothing of the user's runs."""
+class AwaitedLock(Lock):
+    """Guards what belongs together, such as counts: a fork waits until it is free, so that this is whole in the child.
+
+    Held for short steps only, in which nothing of the user's runs.
+    """
 
     awaited_by_fork = True
 
@@ -120,11 +125,27 @@ class _Held(threading.local):
 
 
 _held = _Held()
+IMPORTED_LATE = ("jitwatch", "rich", "tomlkit")
+"""Packages of which jitwatch imports modules when it first uses them."""
 MAX_WAIT_S = 5.0
 """For one lock before a fork: longer than any of jitwatch's steps; a thread that hangs must not hang the program."""
 
 
 def _before_fork() -> None:
+    """Take the locks that a fork waits for, at a moment at which no other thread imports what jitwatch needs.
+
+    Many modules are imported when they are first used. One that another thread is importing can never be imported in
+    the child: Python's lock on it stays taken there.
+    """
+    until_s = time.monotonic() + MAX_WAIT_S
+    _take()
+    while _is_importing() and not _is_within_an_import() and time.monotonic() < until_s:
+        _release()  # what is imported may need them
+        time.sleep(0.001)
+        _take()
+
+
+def _take() -> None:
     for lock in _all_locks():
         if lock.awaited_by_fork:
             _held.locks.append(lock)
@@ -137,6 +158,24 @@ def _release() -> None:
         lock = _held.locks.pop()
         if lock._is_owned():  # not so if a Ctrl-C came before it was taken
             lock.release()
+
+
+def _is_importing() -> bool:
+    """Whether another thread holds Python's lock on such a module; False where Python does not let it be told."""
+    here = threading.get_ident()
+    locks: dict[str, Any] = getattr(sys.modules.get("_frozen_importlib"), "_module_locks", {})
+    held = (reference() for name, reference in locks.copy().items() if name.startswith(IMPORTED_LATE))
+    return any(getattr(lock, "owner", None) not in (None, here) for lock in held)
+
+
+def _is_within_an_import() -> bool:
+    """Whether this thread itself imports something, so that waiting for the end of that would be in vain."""
+    frame: Any = sys._getframe()
+    while frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _after_fork() -> None:

@@ -16,7 +16,7 @@ MAX_LINES = 400
 
 ROOMS = {
     "_model": "_model_keys", "_model_keys": "", "_errors": "",
-    "_state": "", "_blocks": "_errors",
+    "_state": "", "_blocks": "_errors _state",
     "_config": "_errors",
     "_faults": "_errors _state",
     "_hub": "_errors _faults _state",

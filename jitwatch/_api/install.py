@@ -18,7 +18,7 @@ class _Installation:
     """Who wants all functions watched, and the patch that does it."""
 
     def __init__(self) -> None:
-        self._lock = _state.Lock()
+        self._lock = _state.AwaitedLock()
         self.installed = False
         self.blocks: dict[object, int] = {}
         """Blocks of `watching()` that are under way, each with its thread: one step adds one and takes it away."""

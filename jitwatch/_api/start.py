@@ -20,9 +20,10 @@ def begin() -> None:
     Raises:
         JitwatchError: A setting is not valid.
     """
-    progress.decide()
-    if start.begin(Live()):
-        _once()
+    if not start.has_begun():  # once, since a program may have decided otherwise meanwhile
+        progress.decide()
+        if start.begin(Live()):
+            _once()
     recorder().programs.steps_of = steps_of
 
 

@@ -22,6 +22,11 @@ class _Start:
         self.begun = False
 
 
+def has_begun() -> bool:
+    """Whether `begin` was called in this state."""
+    return _state.part(_Start).begun
+
+
 def begin(observer: Observer) -> bool:
     """Listen to JAX's events, and tell this observer of them; returns whether that is new."""
     start = _state.part(_Start)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import time
 import weakref
 from collections.abc import Callable, Iterable
@@ -73,7 +74,7 @@ class KeyRecord:
 class Ledger(Protocol):
     """What the records of all functions share."""
 
-    lock: _state.CountsLock
+    lock: _state.AwaitedLock
     moments: Moments
     baseline: dict[int, FunctionStats]
     """Counts at the last reset, by the function's number."""
@@ -115,6 +116,8 @@ class FunctionRecord:
         self.executables = 0
         self._live: dict[int, KeyRecord] = {}
         """Keys that may have an entry in JAX's dispatch cache; the hits of all others are in `_settled_hits`."""
+        self._values: dict[int, Callable[[], int]] = {}
+        """What reads the hits of the same keys."""
         self._settled_hits, self._settle_at = 0, MIN_SETTLED
         self.hits_at_reset: dict[int, int] = {}
         self.touched: set[int] = set()
@@ -146,7 +149,7 @@ class FunctionRecord:
             if record is None and key is not None and len(self.keys) < self._max_keys():
                 record = self.keys[key] = KeyRecord(len(self.keys) + 1, key, time.time())
                 self.numbered.append(record)
-                self._live[record.number] = record
+                self._live[record.number], self._values[record.number] = record, record.hits.value
             elif record is None and key is not None:
                 self.dropped_keys += 1
             return record or self.overflow
@@ -248,7 +251,7 @@ class FunctionRecord:
         if count_used:
             for number, key in self._live.items():
                 used += number not in self.touched and key.hits.value() > self.hits_at_reset.get(number, 0)
-        return hits + self._settled_hits + sum([key.hits.value() for key in self._live.values()]), used
+        return hits + self._settled_hits + sum(map(operator.call, self._values.values())), used
 
     def _settle(self) -> None:
         """Set apart the keys that JAX's dispatch cache no longer holds; the lock is held."""
@@ -258,7 +261,7 @@ class FunctionRecord:
                 self._settled_hits += key.settled
                 if key.settled > self.hits_at_reset.get(number, 0):
                     self.touched.add(number)
-                del self._live[number]
+                del self._live[number], self._values[number]
         self._settle_at = max(2 * len(self._live), MIN_SETTLED)
 
     def hold(self, key: KeyRecord, entry: Any) -> None:
@@ -268,7 +271,7 @@ class FunctionRecord:
             self.ledger.moments.hold((self.id, key.number), key)
             if key.number and key.number not in self._live:
                 self._settled_hits -= key.settled
-                self._live[key.number] = key
+                self._live[key.number], self._values[key.number] = key, key.hits.value
 
     def count_hit(self, key: KeyRecord) -> None:
         """Count a hit that JAX's C++ did not."""

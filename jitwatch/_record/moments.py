@@ -7,6 +7,7 @@ the snapshot made when the next thing is counted.
 
 from __future__ import annotations
 
+import operator
 import time
 import weakref
 from collections.abc import Callable
@@ -90,7 +91,7 @@ class Moments:
 
     def now(self) -> Moment:
         """The moment that it is."""
-        moment = Moment(tuple(self._values), [value() for value in self._values.values()])
+        moment = Moment(tuple(self._values), list(map(operator.call, self._values.values())))
         if len(self._waiting) >= MAX_WAITING:  # in a program that counts nothing any more
             self._waiting = [each for each in self._waiting if each() is not None]
         self._waiting.append(weakref.ref(moment))

@@ -31,7 +31,7 @@ class Recorder:
     """All functions of the process."""
 
     def __init__(self) -> None:
-        self.lock = _state.CountsLock()
+        self.lock = _state.AwaitedLock()
         self.moments = Moments(self._snapshot)
         self.functions: dict[int, FunctionRecord] = {}
         self.baseline: dict[int, FunctionStats] = {}

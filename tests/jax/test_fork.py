@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
-import signal
 import sys
 import threading
 import time
@@ -64,8 +64,7 @@ def in_child(work: Callable[[], None]) -> None:
     """Run in a forked process, which has a minute for it."""
     child = os.fork()
     if child == 0:
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(TIMEOUT_S)
+        faulthandler.dump_traceback_later(TIMEOUT_S, exit=True)
         try:
             work()
         except BaseException:
@@ -126,7 +125,7 @@ def test_child_of_a_process_whose_threads_are_inside_jitwatch_works(state: State
         assert all(lock.acquire(timeout=5) for lock in _state._all_locks())
 
     works = (misses, misses, logs, reports, announces)
-    for work in works:  # what they import is there: Python's own lock on a module that is being imported has no child
+    for work in works:  # most of what they import; pytest's own import of modules is not made for threads
         work()
     with busy(*works):
         for _ in range(CHILDREN):

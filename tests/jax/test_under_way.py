@@ -280,7 +280,7 @@ def test_no_thread_is_started_where_it_is_off(announcer: Announcer, stream: Stre
 
 def test_call_that_ended_is_not_kept(announcer: Announcer, stream: Stream) -> None:
     def announced() -> weakref.ref[Frame]:
-        frame = Frame("call", watched_jit(lambda x: x).cache_info.__self__._watch.record)
+        frame = Frame("call", watched_jit(lambda x: x).cache_info.__self__.watch.record)
         frame.own.lowerings = 1
         frame.stack.append(frame)
         announcer.began(frame)

@@ -34,7 +34,11 @@ def call_before_xla(callback: Callable[[], None]) -> None:
 
 def is_called_before_xla(callback: Callable[[], None]) -> bool:
     """Whether `call_before_xla` of this callback holds; a program may put other functions in place of JAX's."""
-    return all(_calls(original, callback) for name in _XLA_FUNCTIONS if (original := getattr(compiler, name, None)))
+    for name in _XLA_FUNCTIONS:  # at each miss, so in the plainest way
+        original = getattr(compiler, name, None)
+        if original is not None and not _calls(original, callback):
+            return False
+    return True
 
 
 def _calls(function: Any, callback: Callable[[], None]) -> bool:
@@ -52,12 +56,12 @@ def has_listener(kind: str, listener: Callable[..., Any]) -> bool:
     A program may clear them all. Where JAX does not let it be told, it has what was given to it once.
     """
     known = getattr(monitoring, _LISTENERS[kind], None)
+    for each in _given[kind] if known is None else known:  # not `in`, which may run a listener's own `==`
+        if each is listener:
+            return True
     if known is None:
-        known = _given[kind]
-        given = any(each is listener for each in known)
-        known.append(listener)
-        return given
-    return any(each is listener for each in known)  # not `in`, which may run a listener's own `==`
+        _given[kind].append(listener)
+    return False
 
 
 _given: dict[str, list[Callable[..., Any]]] = {kind: [] for kind in _LISTENERS}

@@ -15,10 +15,11 @@ from jitwatch._capture.jax_internals import tracers
 from jitwatch._capture.keys import equinox
 from jitwatch._capture.keys.leaves import abstract_of, leaves_of
 from jitwatch._capture.keys.trace_context import context_now
-from jitwatch._capture.keys.trees import LEAF, TreeInfo, interned, read_tree, statics, tree_of
+from jitwatch._capture.keys.trees import LEAF, TreeInfo, interned, is_kept, read_tree, statics, tree_of
 from jitwatch._model import Argument, CacheKey, StaticArgument
 
 CHUNK = 32
+MAX_FORMS = 64
 
 
 class Call(NamedTuple):
@@ -36,12 +37,25 @@ class Call(NamedTuple):
     """Of all leaves; one object where they have the same, which most calls do."""
 
 
+class _Form(NamedTuple):
+    """What a key says of how a call was made, whatever its leaves and statics are."""
+
+    arguments: tuple[Argument, ...]
+    prng: dict[int, str]
+    """Dtypes of the leaves that are typed PRNG keys."""
+    statics_at: tuple[int, ...]
+    omitted: tuple[str, ...]
+
+
 class KeyMaker:
     """Computes keys for the calls of one function."""
 
     def __init__(self, fun: Callable[..., Any], argnums: Sequence[int], argnames: Sequence[str]) -> None:
         self._argnums, self._argnames = argnums, argnames
         self._positional, self._variadic, self._defaults = _parameters(fun)
+        self._forms: dict[Any, _Form] = {}
+        """Of calls without statics, by the number of positional arguments, the names of the others, and their treedefs:
+        a call that JAX always dispatches in Python comes here each time."""
         self.unwrapper: equinox.Unwrapper | None = None
         if equinox.is_wrapper(fun):
             self.unwrapper = equinox.Unwrapper(lambda *tree: read_tree(*tree)[0].tree, statics().static)
@@ -51,24 +65,24 @@ class KeyMaker:
         signature, leaves = jax_internals.split_arguments(args, kwargs, self._argnums, self._argnames)
         static_names, dynamic_names = tuple(signature.static_arg_names), tuple(signature.dynamic_arg_names)
         static_values, treedefs = tuple(signature.static_args), tuple(signature.dynamic_arg_treedefs)
-        statics_at = self.static_positions(len(args))
-        dynamic_at = [i for i in range(len(args)) if i not in statics_at]
-        arguments = self._arguments(args, kwargs, treedefs, dynamic_at, dynamic_names)
-        prng: dict[int, str] = {}
-        start = 0
-        for argument, info in arguments:
-            prng |= {start + i: dtype for i, dtype in info.prng_leaves.items()}
-            start += len(argument.paths)
-        records = leaves_of(leaves, prng)
+        form = len(args), dynamic_names, treedefs
+        known = None if static_values else self._forms.get(form)
+        if known is None:
+            known = self._form(args, kwargs, treedefs, dynamic_names)
+            if not static_values and all(map(is_kept, treedefs)):
+                if len(self._forms) >= MAX_FORMS:
+                    self._forms.clear()
+                self._forms[form] = known
+        records = leaves_of(leaves, known.prng)
         transform = tracers.transforms_of(leaves)
         array_type = jax_internals.ArrayImpl
         shardings = [leaf.sharding if type(leaf) is array_type else None for leaf in leaves]
         same = all(sharding is shardings[0] for sharding in shardings)
         key = CacheKey(
-            arguments=tuple(argument for argument, _ in arguments),
+            arguments=known.arguments,
             leaf_chunks=tuple(interned(tuple(records[i : i + CHUNK])) for i in range(0, len(records), CHUNK)),
-            statics=self._statics(sorted(statics_at), static_values, static_names),
-            omitted=self._omitted(len(args), kwargs),
+            statics=self._statics(known.statics_at, static_values, static_names) if static_values else (),
+            omitted=known.omitted,
             context=context_now(),
             transform=transform,
         )
@@ -76,9 +90,21 @@ class KeyMaker:
             key = self.unwrapper(key, args)
         under_trace = bool(transform) or not jax_internals.trace_state_clean()
         return Call(
-            key, under_trace, len(args), tuple(sorted(statics_at)), static_values, static_names, dynamic_names,
+            key, under_trace, len(args), known.statics_at, static_values, static_names, dynamic_names,
             treedefs, (shardings[0] if shardings else None) if same else tuple(shardings),
         )  # fmt: skip
+
+    def _form(self, args: Any, kwargs: Any, treedefs: tuple[Any, ...], names: tuple[str, ...]) -> _Form:
+        statics_at = self.static_positions(len(args))
+        dynamic_at = [i for i in range(len(args)) if i not in statics_at]
+        arguments = self._arguments(args, kwargs, treedefs, dynamic_at, names)
+        prng: dict[int, str] = {}
+        start = 0
+        for argument, info in arguments:
+            prng |= {start + i: dtype for i, dtype in info.prng_leaves.items()}
+            start += len(argument.paths)
+        omitted = self._omitted(len(args), kwargs)
+        return _Form(tuple(argument for argument, _ in arguments), prng, tuple(sorted(statics_at)), omitted)
 
     def abstract_arguments(self, call: Call) -> tuple[list[Any], dict[str, Any]]:
         """Arguments without data that make JAX trace and lower the same program as those of `call`."""
@@ -124,7 +150,9 @@ class KeyMaker:
             result.append((interned(argument), info))
         return result
 
-    def _statics(self, at: list[int], values: tuple[Any, ...], names: tuple[str, ...]) -> tuple[StaticArgument, ...]:
+    def _statics(
+        self, at: Sequence[int], values: tuple[Any, ...], names: tuple[str, ...]
+    ) -> tuple[StaticArgument, ...]:
         how = [(self.name(i), False) for i in at] + [(name, True) for name in names]
         return tuple(
             interned(StaticArgument(name, by_keyword, statics().static(value)))

@@ -67,6 +67,11 @@ def tree_of(treedef: Any, value: Any) -> TreeInfo:
     return known
 
 
+def is_kept(treedef: Any) -> bool:
+    """Whether the readable form of a treedef is kept, since that keeps no object of the user's."""
+    return treedef in _state.part(_Shared).safe_trees
+
+
 def read_tree(treedef: Any, value: Any) -> tuple[TreeInfo, bool]:
     """A treedef in readable form, and whether it may be kept as a dict key."""
     paths = [path for path, _ in jax.tree_util.tree_flatten_with_path(value)[0]]

@@ -1,0 +1,117 @@
+"""Contract: what jitwatch relies on where it listens to JAX, one test for each function."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+import jitwatch
+from jitwatch import watched_jit
+from jitwatch._capture import jax_internals
+from jitwatch._capture.events import stages
+from jitwatch._capture.jax_internals import listening
+from jitwatch._state import State
+
+
+@pytest.fixture
+def cleared_afterwards(state: State) -> Iterator[None]:
+    """Listeners that a test clears are there again for the tests after it."""
+    watched_jit(lambda x: x)
+    yield
+    stages.listen()
+
+
+def test_has_listener_tells_what_was_registered_and_cleared(cleared_afterwards: None) -> None:
+    def listener(event: str, *_: Any, **__: Any) -> None:
+        pass
+
+    for kind, register in (
+        ("event", jax.monitoring.register_event_listener),
+        ("duration", jax.monitoring.register_event_duration_secs_listener),
+        ("scalar", jax.monitoring.register_scalar_listener),
+    ):
+        assert not jax_internals.has_listener(kind, listener)
+        register(listener)
+        assert jax_internals.has_listener(kind, listener)
+
+    jax.monitoring.clear_event_listeners()
+    # Those of scalars it leaves, by a mistake of its own (JAX 0.6.1 to 0.12).
+    assert not any(jax_internals.has_listener(kind, listener) for kind in ("event", "duration"))
+
+
+def test_has_listener_asks_no_listener_what_it_equals(cleared_afterwards: None) -> None:
+    class Odd:
+        def __call__(self, event: str, **_: Any) -> None:
+            pass
+
+        def __eq__(self, other: object) -> bool:
+            raise AssertionError
+
+        __hash__ = None  # type: ignore[assignment]
+
+    jax.monitoring.register_event_listener(Odd())
+
+    assert not jax_internals.has_listener("event", lambda event, **_: None)
+
+
+def test_has_listener_where_jax_does_not_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listening, "_LISTENERS", {"event": "not there"})
+    monkeypatch.setattr(listening, "_given", {"event": []})
+
+    assert [jax_internals.has_listener("event", print) for _ in range(3)] == [False, True, True]
+
+
+def test_call_before_xla_is_done_once_for_a_callback() -> None:
+    calls: list[int] = []
+    active = [True]
+
+    def callback() -> None:
+        if active:
+            calls.append(1)
+
+    assert not jax_internals.is_called_before_xla(callback)
+    jax_internals.call_before_xla(callback)
+    assert jax_internals.is_called_before_xla(callback)
+    jax_internals.call_before_xla(callback)
+    jax.jit(lambda x: x * 5)(np.ones(11))
+    active.clear()
+    stages.listen()  # jitwatch's own comes first again
+
+    assert calls == [1]
+
+
+def test_hook_of_is_what_c_calls_on_a_miss_and_nothing_for_others() -> None:
+    f = watched_jit(lambda x: x)
+
+    assert jax_internals.hook_of(f).__wrapped__.jitwatch_watch.function() is f
+    assert callable(jax_internals.hook_of(jax.jit(lambda x: x)))
+    assert jax_internals.hook_of(print) is None
+
+
+@pytest.mark.parametrize("kinds", ["all", "_event_duration_secs_listeners", "_event_listeners", "_scalar_listeners"])
+def test_counting_goes_on_after_listeners_were_cleared(kinds: str, cleared_afterwards: None) -> None:
+    f = watched_jit(lambda x: x + 1)
+    f(np.ones(1))
+    if kinds == "all":
+        jax.monitoring.clear_event_listeners()
+    else:
+        getattr(listening.monitoring, kinds).clear()
+    f(np.ones(2))
+    f.lower(np.ones(3)).compile()
+
+    info = f.cache_info()
+    assert (info.misses, info.compiles, info.traces) == (2, 3, 3)
+
+
+def test_what_watched_calls_do_not_see_is_counted_from_the_next_one_on(cleared_afterwards: None) -> None:
+    f = watched_jit(lambda x: x + 1)
+    jax.monitoring.clear_event_listeners()
+    f(np.ones(1))
+    jax.jit(lambda x: x * 3.5)(np.ones(17))
+
+    others = [other for other in jitwatch.snapshot().others if other.defined_at]
+    assert sum(other.stages.compiles for other in others) == 1
