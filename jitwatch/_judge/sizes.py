@@ -47,12 +47,11 @@ def churning(steps: Sequence[Step], programs: Mapping[str, Program]) -> Iterator
     """Cause, evidence and steps of each cluster of programs whose sizes follow from the data."""
     for members in _clusters(steps, programs):
         for sizes in _by_line(members):
-            surplus = _surplus(sizes)
-            if surplus:
-                varied = [step for step in surplus if _causes(step) & set(_CAUSES)]
+            varied = [step for step in _surplus(sizes) if _causes(step) & set(_CAUSES)]
+            if varied:
                 cause = "shape" if any("shape" in _causes(step) for step in varied) else "static_value"
-                if varied:
-                    yield cause, "likely", varied
+                # While buckets are warmed up they are as little used as sizes that never come back.
+                yield cause, "possible" if _are_chosen(sizes) and len(sizes.rows) > FEW else "likely", varied
 
 
 def _causes(step: Step) -> set[str]:
@@ -194,18 +193,23 @@ def _surplus(sizes: Sizes) -> list[Step]:
     steps = list(chain.from_iterable(sizes.rows.values()))
     calls = [sizes.calls(row) for row in rows]
     hardly_used = sum(calls) - len(rows) < 2 * len(rows) and min(calls) <= 1
-    columns = [sorted(set(column)) for column in zip(*rows, strict=True)]
-    chosen = all(len(column) == 1 or look_chosen(column) for column in columns)
+    chosen = _are_chosen(sizes)
     if len(rows) <= FEW:
         interleaved = any(step.outlived for step in steps)
         if chosen or not (hardly_used or interleaved):
             return []
-    elif chosen and len(rows) <= MANY_CHOSEN and not (hardly_used and len(rows) >= 8):
+    elif chosen and not (hardly_used and len(rows) >= 8):
         return []
     needed = _needed(sizes, rows, calls)
     if needed is None:
         return []
     return _latest(steps, len(rows) - needed)
+
+
+def _are_chosen(sizes: Sizes) -> bool:
+    """Whether each axis took sizes that look chosen, and not more of them than somebody would choose."""
+    columns = [sorted(set(column)) for column in zip(*sizes.rows, strict=True)]
+    return len(sizes.rows) <= MANY_CHOSEN and all(len(column) == 1 or look_chosen(column) for column in columns)
 
 
 def _needed(sizes: Sizes, rows: Sequence[tuple[int, ...]], calls: Sequence[int]) -> int | None:

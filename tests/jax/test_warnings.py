@@ -56,9 +56,9 @@ def dtypes(jit: Any) -> None:
         f(np.ones(3, dtype))
 
 
-def weak_types(jit: Any) -> None:
+def weak_types(jit: Any, sizes: tuple[int, ...] = (8, 16)) -> None:
     f = jit(lambda x, y: x + y)
-    for size in (8, 16):
+    for size in sizes:
         for value in (jnp.float32(1), 1.0):
             f(jnp.ones(size), value)
 
@@ -80,6 +80,11 @@ def functions(jit: Any) -> None:
         jit(lambda x: x * 2)(jnp.ones(3))
 
 
+def closures(jit: Any) -> None:
+    for rate in range(5):
+        jit(lambda x: x * rate)(jnp.ones(3))
+
+
 def structures(jit: Any) -> None:
     f = jit(lambda batch: sum(batch.values()))
     for count in range(1, 6):
@@ -88,9 +93,17 @@ def structures(jit: Any) -> None:
 
 def contexts(jit: Any) -> None:
     f = jit(lambda x: x @ x)
-    for precision in ("default", "high", "highest", "bfloat16", "tensorfloat32"):
+    for rank in ("allow", "warn", "raise"):
+        for dtype in ("standard", "strict"):
+            with jax.numpy_rank_promotion(rank), jax.numpy_dtype_promotion(dtype):
+                f(np.ones((3, 3), np.float32))
+
+
+def precisions(jit: Any) -> None:
+    f = jit(lambda x: x @ x)
+    for precision in ("default", "high", "highest"):
         with jax.default_matmul_precision(precision):
-            f(jnp.ones((3, 3)))
+            f(np.ones((3, 3), np.float32))
 
 
 def shardings(jit: Any) -> None:
@@ -110,10 +123,11 @@ def cleared(jit: Any) -> None:
 
 CHURN: dict[str, tuple[Callable[[Any], None], type[Warning], str]] = {
     "shape": (lambda jit: sizes(jit, 5), jitwatch.ShapeChurnWarning, "JW101"),
-    "dtype": (dtypes, jitwatch.DtypeChurnWarning, "JW102"),
+    "weak_type": (lambda jit: weak_types(jit, (8, 16, 32, 64)), jitwatch.DtypeChurnWarning, "JW103"),
     "static_value": (statics, jitwatch.StaticArgChurnWarning, "JW201"),
     "static_identity": (objects, jitwatch.IdentityChurnWarning, "JW202"),
     "function_identity": (functions, jitwatch.IdentityChurnWarning, "JW301"),
+    "function_identity, a value": (closures, jitwatch.IdentityChurnWarning, "JW301"),
     "tree_structure": (structures, jitwatch.StructureChurnWarning, "JW107"),
     "config_context": (contexts, jitwatch.ContextChurnWarning, "JW401"),
     "cache_cleared": (cleared, jitwatch.CacheChurnWarning, "JW502"),
@@ -124,6 +138,7 @@ CHURN: dict[str, tuple[Callable[[Any], None], type[Warning], str]] = {
 @pytest.mark.parametrize("cause", CHURN)
 def test_churn_is_said_once_with_cause_place_and_fix(cause: str) -> None:
     program, category, code = CHURN[cause]
+    cause = cause.partition(",")[0]
 
     (warning,) = said(lambda: program(watched_jit))
 
@@ -140,12 +155,14 @@ def test_churn_is_said_once_with_cause_place_and_fix(cause: str) -> None:
 @pytest.mark.parametrize("program", [
     lambda jit: sizes(jit, 4),
     lambda jit: sizes(jit, 20, first=8, step=8),  # buckets that are warmed up
-    lambda jit: [jit(lambda x, n: x * n, static_argnames="n")(1.0, n=2**n) for n in range(8)],
+    lambda jit: list(map(jit(lambda n: jnp.zeros(n), static_argnums=0), (2**n for n in range(8)))),
     weak_types,
     lambda jit: [sizes(jit, 1, first=size) for size in range(3)],
-    lambda jit: [jit(lambda x, k=k: x * k)(1.0) for k in range(8)],
+    lambda jit: [jit(lambda x, k=k: x * k)(1.0) for k in (2, 3)],
     lambda jit: [jax.vmap(jax.grad(jit(lambda x: x**2)))(jnp.ones(4)) for _ in range(3)],
-], ids=["few", "buckets", "static buckets", "weak types, few", "one each", "closures", "transforms"])  # fmt: skip
+    dtypes,  # may be a policy, so it waits for the report
+    precisions,
+], ids=["few", "buckets", "static buckets", "weak types, few", "one each", "two rates", "transforms", "dtypes", "precisions"])  # fmt: skip
 def test_what_is_as_it_should_be_is_not_said(program: Callable[[Any], Any]) -> None:
     assert said(lambda: program(watched_jit)) == []
 
@@ -154,14 +171,15 @@ def test_buckets_that_go_on_for_ever_are_said_in_the_end() -> None:
     assert len(said(lambda: sizes(watched_jit, 40, first=8, step=8))) == 1
 
 
-def test_used_shapes_are_not_said() -> None:
+@pytest.mark.parametrize(("step", "warnings"), [(8, 0), (7, 1)], ids=["chosen", "from data"])
+def test_sizes_that_come_back_are_said_unless_somebody_chose_them(step: int, warnings: int) -> None:
     def program() -> None:
         f = watched_jit(lambda x: x * 2)
-        for size in range(3, 23, 2):
-            for _ in range(5):
-                f(np.ones(size, np.float32))
+        for _ in range(5):
+            for size in range(step, 10 * step, step):
+                f(np.ones(size + (step == 7), np.float32))
 
-    assert said(program) == []
+    assert len(said(program)) == warnings
 
 
 def test_different_lines_are_different_uses() -> None:

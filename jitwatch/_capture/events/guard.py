@@ -18,7 +18,7 @@ from jitwatch._capture.observer import Begun, observer
 
 def ask(stage: str, compiling: Compiling) -> None:
     """Let policy see a stage that is about to run; it may raise."""
-    may_load = persistent.is_on() and jax_internals.can_call_before_xla()
+    may_load = _faults.contain("monitoring", _may_load, default=False)
     begun = Begun(
         stage, compiling.name, compiling.function, compiling.key, may_load,
         lambda: unwatched.program_of(compiling.name)[:2], call_site, _user_frame,
@@ -30,6 +30,10 @@ def ask(stage: str, compiling: Compiling) -> None:
             frame.stopped = True
         _faults.contain("healing", jax_internals.clear_running_dispatch_caches, default=None)
         raise
+
+
+def _may_load() -> bool:
+    return persistent.is_on() and jax_internals.can_call_before_xla()
 
 
 def _user_frame() -> FrameType | None:
