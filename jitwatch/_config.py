@@ -59,12 +59,26 @@ def _acknowledged(value: Any) -> list[dict[str, Any]]:
     return value
 
 
+REUSE_OFF, REUSE_EVERYWHERE = "off", "several-processes"
+_REUSE = {
+    "0": "off", "off": "off", "false": "off", "no": "off", "1": "on", "on": "on", "true": "on", "yes": "on",
+    REUSE_EVERYWHERE: REUSE_EVERYWHERE,
+}  # fmt: skip
+
+
+def _reuse(value: Any) -> str:
+    return _REUSE[str(value).lower()]
+
+
 OPTIONS: dict[str, Option] = {
     "mode": Option("warn", "one of " + ", ".join(repr(mode) for mode in MODES), _mode),
     "max_keys": Option(10_000, "a whole number of at least 1: keys kept for each function", _positive),
     "max_compiles": Option(None, "a whole number of at least 1: compilations allowed for each function", _positive),
     "warn_compiles": Option(4, "a whole number of at least 1: needless compilations worth a warning", _positive),
     "warn_s": Option(10.0, "a number of at least 0: seconds in needless compilations worth a warning", _seconds),
+    "reuse": Option(REUSE_OFF, "one of 'off', 'on', 'several-processes'", _reuse),
+    "reuse_programs": Option(2_000, "a whole number of at least 1: programs kept for reuse", _positive),
+    "reuse_bytes": Option(1 << 30, "a whole number of at least 1: bytes of code kept for reuse", _positive),
     "acknowledged": Option(
         None,
         "a list of tables in pyproject.toml, each with code, such as 'JW301', function, reason, and maybe limit",
@@ -102,7 +116,7 @@ def option_and_source(name: str, argument: Any = None) -> tuple[Any, str]:
 def _checked(name: str, value: Any, source: str) -> Any:
     try:
         return OPTIONS[name].read(value)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, KeyError):
         raise JitwatchError(
             f"{source} has the value {repr_of(value)} for {name!r}; valid is {OPTIONS[name].valid}."
         ) from None

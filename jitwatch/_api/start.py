@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import functools
 
-from jitwatch._api import pickling
+from jitwatch._api import pickling, reuse_settings
 from jitwatch._capture import start
 from jitwatch._explain.programs import steps_of
 from jitwatch._policy import progress
@@ -22,6 +22,7 @@ def begin() -> None:
     """
     if not start.has_begun():  # once, since a program may have decided otherwise meanwhile
         progress.decide()
+        reuse_settings.begin_if_set()
         if start.begin(Live()):
             _once()
     recorder().programs.steps_of = steps_of

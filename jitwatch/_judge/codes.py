@@ -40,21 +40,27 @@ def make_finding(
     """
     count = sum(build.count for build in builds) if compiles is None else compiles
     seconds = sum(build.lost_s for build in builds) if lost_s is None else lost_s
+    reused = sum(build.reused for build in builds)
     call_site = place or next((build.call_site for build in builds if build.call_site), "")
     return Finding(
         code=CODES[cause], cause=cause, function=function.name, defined_at=function.defined_at, call_site=call_site,
         where=tuple(dict.fromkeys(change.where for change in found)), compiles=count, lost_s=seconds,
-        message=_message(function, cause, found, count, seconds), advice=advice or advice_for(cause, function, found),
-        evidence=evidence,
+        message=_message(function, cause, found, count, seconds, reused),
+        advice=advice or advice_for(cause, function, found), evidence=evidence,
     )  # fmt: skip
 
 
-def _message(function: FunctionStats, cause: str, found: Sequence[Change], compiles: int, saved_s: float) -> str:
+def _message(
+    function: FunctionStats, cause: str, found: Sequence[Change], compiles: int, saved_s: float, reused: int
+) -> str:
     if cause == "stale_capture":
         first = f"{function.name} returns what it computed with old values of what it reads from outside"
     else:
         times = "once" if compiles == 1 else f"{compiles} times"
-        first = f"{function.name} compiled {times} more than needed, {saved_s:.3g} s"
+        did = "was traced and lowered" if compiles == reused else "compiled"
+        first = f"{function.name} {did} {times} more than needed, {saved_s:.3g} s"
+        if reused:
+            first += f", although reuse spared {min(reused, compiles)} compiles"
     series: dict[str, list[str]] = {}
     for change in found:
         values = series.setdefault(change.where, [])

@@ -14,7 +14,7 @@ import msgspec
 from jitwatch._model import CacheKey, CallSite, Finding, FunctionStats, KeyStats, Miss, Snapshot, Stages
 from jitwatch._policy.verdict import verdict
 from jitwatch._record.kinds import recompiles
-from jitwatch._record.sums import any_ran, lost_s, sum_counts
+from jitwatch._record.sums import any_ran, lost_s, program_count, sum_counts
 
 T = TypeVar("T")
 
@@ -126,6 +126,10 @@ class Headline(msgspec.Struct, frozen=True):
     """Rows, shown or not."""
     compiles: int
     loads: int
+    reused: int
+    """Programs that reuse handed out, of watched functions and others."""
+    saved_s: float
+    """That reuse saved by them."""
     recompiles: int
     worst: FunctionRow | None
     """The row with most seconds lost; None where no second was lost."""
@@ -189,7 +193,7 @@ def summarize(
     inner = [] if with_inner else [row for row in rows if _is_inner(row)]
     judged = verdict(snapshot)
     return Summary(
-        headline=_headline(rows, others),
+        headline=_headline(rows, others, snapshot),
         findings=sort_findings(judged.all_findings()),
         acknowledged=len(judged.acknowledged),
         obsolete=tuple(f"{one.code} {one.function} ({one.place})" for one in judged.obsolete),
@@ -270,7 +274,7 @@ def line_rows(others: Sequence[FunctionStats]) -> list[LineRow]:
     """Turn programs with their lines into lines with their programs, the most costly first."""
     lines: dict[str, dict[str, tuple[int, float]]] = {}
     for other in others:
-        nowhere = CallSite("", other.stages.compiles + other.stages.loads, lost_s(other.stages))
+        nowhere = CallSite("", program_count(other.stages), lost_s(other.stages))
         for site in other.call_sites or (nowhere,):
             programs = lines.setdefault(site.place, {})
             name = _program_name(other)
@@ -292,13 +296,16 @@ def _program_name(other: FunctionStats) -> str:
     return f"{other.name} ({file})" if file else other.name
 
 
-def _headline(rows: Sequence[FunctionRow], others: Sequence[LineRow]) -> Headline:
+def _headline(rows: Sequence[FunctionRow], others: Sequence[LineRow], snapshot: Snapshot) -> Headline:
+    every = (*snapshot.functions, *snapshot.others)
     return Headline(
         lost_s=sum(row.lost_s for row in rows),
         others_s=sum(other.lost_s for other in others),
         functions=len(rows),
         compiles=sum(row.stages.compiles for row in rows),
         loads=sum(row.stages.loads for row in rows),
+        reused=sum(each.stages.reused for each in every),
+        saved_s=sum(each.stages.saved_s for each in every),
         recompiles=sum(row.recompiles for row in rows),
         worst=rows[0] if rows and rows[0].lost_s > 0 else None,
     )

@@ -16,6 +16,7 @@ from jitwatch import _config, _faults, _hub, _state
 from jitwatch._api import install
 from jitwatch._errors import JitwatchError
 from jitwatch._model import Miss, Process, Snapshot
+from jitwatch._record.sums import program_count
 from jitwatch._run import output_files, script
 
 AUTOSTART = os.path.join(os.path.dirname(os.path.abspath(__file__)), "autostart")
@@ -55,7 +56,7 @@ class _Devices:
         return self._known
 
     def _on_event(self, event: Any) -> None:
-        if isinstance(event, Miss) and event.stages.compiles + event.stages.loads:
+        if isinstance(event, Miss) and program_count(event.stages):
             from jitwatch._capture.jax_internals import devices_if_set_up
 
             self._known = devices_if_set_up()
@@ -151,19 +152,22 @@ class _Running:
         self.session: _Session | None = None
 
 
-def begin(data_file: str | None, *, count_hits: bool, reports: Reports) -> None:
+def begin(data_file: str | None, *, count_hits: bool, reports: Reports, reuse: bool = False) -> None:
     """Watch this process from here to its end, and those that it starts.
 
     Args:
         data_file: Where to; if None, what `JITWATCH_FILE` names, else `.jitwatch` in the current folder.
         count_hits: Whether to count hits too.
         reports: What to write at the end.
+        reuse: Whether to reuse compiled programs, here and there; else the settings say.
 
     Raises:
         JitwatchError: The data file cannot be written there.
     """
     path = os.path.abspath(data_file or os.environ.get("JITWATCH_FILE") or ".jitwatch")
     output_files.check_writable(path)
+    if reuse and _config.option("reuse") == _config.REUSE_OFF:
+        os.environ["JITWATCH_REUSE"] = "on"
     watching = Watching(path, secrets.token_hex(8), count_hits)
     _begin(watching, reports)
     os.environ[CHILD] = msgspec.json.encode(watching).decode()

@@ -65,10 +65,10 @@ def _headlines(session: SessionData, summary: Summary) -> Iterator[str]:
     head = summary.headline
     if not head.functions:
         yield "No jitted function was called."
-    elif not head.compiles + head.loads:
+    elif not head.compiles + head.loads + head.reused:
         yield f"Nothing was compiled for {count_text(head.functions, 'jitted function')}."
     else:
-        programs = count_text(head.compiles + head.loads, "program")
+        programs = count_text(head.compiles + head.loads + head.reused, "program")
         again = f"{count_text(head.recompiles, 'recompile')}" if head.recompiles else "no recompile"
         yield (
             f"{seconds_text(head.lost_s)} spent on tracing, lowering and compiling {programs} of "

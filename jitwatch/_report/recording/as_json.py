@@ -23,7 +23,7 @@ from jitwatch._model import (
     Stages,
 )
 from jitwatch._policy.verdict import Acknowledgement, verdict
-from jitwatch._record.sums import lost_s
+from jitwatch._record.sums import lost_s, program_count
 from jitwatch._words.key_text import key_line
 from jitwatch._words.safe_text import clean, clean_place
 
@@ -35,7 +35,11 @@ MAX_CONTEXT = 8
 
 
 class JsonStages(msgspec.Struct, frozen=True):
-    """How often each stage ran, for how long; `compiles` are real XLA compilations, `loads` persistent-cache hits."""
+    """How often each stage ran, for how long.
+
+    `compiles` are real XLA compilations, `loads` persistent-cache hits, `reused` programs that `jitwatch.reuse()`
+    handed out; `saved_s` is what XLA took for those, less `reuse_s`.
+    """
 
     traces: int
     lowerings: int
@@ -45,6 +49,9 @@ class JsonStages(msgspec.Struct, frozen=True):
     lower_s: float
     compile_s: float
     load_s: float
+    reused: int
+    reuse_s: float
+    saved_s: float
 
 
 class JsonMiss(msgspec.Struct, frozen=True):
@@ -82,6 +89,8 @@ class JsonBuild(msgspec.Struct, frozen=True):
     key: int | None
     kind: str
     count: int
+    reused: int
+    """Of the count, those that `jitwatch.reuse()` handed out."""
     lost_s: float
     """In all stages, each time together."""
     call_site: str
@@ -146,7 +155,7 @@ class JsonFunction(msgspec.Struct, frozen=True):
     options: dict[str, str]
     traces: int
     compiles: int
-    """XLA compilations asked for: real ones and loads from the persistent cache."""
+    """XLA compilations asked for: real ones, loads from the persistent cache, and programs reused."""
     lost_s: float
     """Seconds spent on tracing, lowering, compiling and loading."""
     hits: int | None
@@ -270,7 +279,7 @@ def _function(
         name=clean(function.name), kind=kind, qualname=clean(function.qualname),
         defined_at=clean_place(function.defined_at),
         options={clean(name): clean(text) for name, text in function.options},
-        traces=ran.traces, compiles=ran.compiles + ran.loads, lost_s=lost_s(ran),
+        traces=ran.traces, compiles=program_count(ran), lost_s=lost_s(ran),
         hits=function.hits if function.hits_counted else None, miss_count=function.misses,
         dispatch_only=function.dispatch_only, nested=function.nested, failures=function.failures,
         dropped_keys=function.dropped_keys, approximate=function.approximate, stages=_stages(ran),
@@ -289,7 +298,8 @@ def _build(build: Build, function: int, closest: Closest) -> JsonBuild:
     return JsonBuild(
         first=build.first, program=clean(build.program) or None,
         equal_up_to=closest.get((function, build.first, build.program)) or None, key=build.key,
-        kind=clean(build.kind), count=build.count, lost_s=build.lost_s, call_site=clean_place(build.call_site),
+        kind=clean(build.kind), count=build.count, reused=build.reused, lost_s=build.lost_s,
+        call_site=clean_place(build.call_site),
     )  # fmt: skip
 
 

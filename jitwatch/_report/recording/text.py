@@ -125,6 +125,8 @@ def _headline(headline: Headline, *, idle: int) -> Text:
     text.append(_recompiles(headline.recompiles))
     if headline.functions > 1:
         text.append(f" The most costly is {_described(headline.worst)}.")
+    if headline.reused:
+        text.append(f" {count_text(headline.reused, 'program')} reused, which saved {seconds_text(headline.saved_s)}.")
     if headline.others_s > headline.lost_s:
         text.append(f" {seconds_text(headline.others_s)} more went into eager operations and the like, listed below.")
     return text
