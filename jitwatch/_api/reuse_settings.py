@@ -41,4 +41,4 @@ def begin_if_set() -> None:
         JitwatchError: A setting is not valid.
     """
     if _config.option("reuse") != _config.REUSE_OFF:
-        reuse.reuse().asked.setdefault(for_process(), limits())
+        reuse.reuse().wanted.setdefault(for_process(), limits())

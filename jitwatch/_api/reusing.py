@@ -37,11 +37,12 @@ def reuse(
     """
     token = reuse_settings.for_process()
     if not on:
-        in_force().stop(token)
+        in_force().wanted.pop(token, None)
+        in_force().tidy()
         return
     limits = reuse_settings.limits(max_programs, max_bytes, several_processes)
     if _is_possible():
-        in_force().asked[token] = limits
+        in_force().wanted[token] = limits
 
 
 def reusing(
@@ -60,10 +61,11 @@ def _reusing(limits: Limits) -> Iterator[None]:
     token = object()
     try:
         if _is_possible():
-            in_force().asked[token] = limits
+            in_force().wanted[token] = limits
         yield
     finally:
-        in_force().stop(token)
+        in_force().wanted.pop(token, None)
+        in_force().tidy()
 
 
 def _is_possible() -> bool:

@@ -222,6 +222,14 @@ def test_what_looks_while_xla_compiles_is_asked_each_time() -> None:
 # Threads, errors, bounds.
 
 
+LIMITS = kept.Limits(10, 1000)
+
+
+def ask_for(program: Any, store: kept.Reuse, limits: kept.Limits = LIMITS) -> kept.Asked:
+    store.wanted[""] = limits
+    return kept.Asked(program, "cpu", 1, 10, limits)
+
+
 def test_threads_that_compile_the_same_at_once_compile_once(runs: list[Run]) -> None:
     threads, results = 6, list[Any]()
     together = threading.Barrier(threads)
@@ -245,9 +253,7 @@ def test_threads_that_compile_the_same_at_once_compile_once(runs: list[Run]) -> 
 
 def test_a_thread_whose_compilation_fails_leaves_it_to_the_others() -> None:
     store, failing = kept.Reuse(), threading.Event()
-    asked = kept._Asked("program", "cpu", 1, 10)
-    limits = kept.Limits(10, 1000)
-    store.asked[object()] = limits
+    asked = ask_for("program", store)
     first_is_in, results = threading.Event(), list[Any]()
 
     def fail() -> Any:
@@ -257,10 +263,10 @@ def test_a_thread_whose_compilation_fails_leaves_it_to_the_others() -> None:
 
     def first() -> None:
         with pytest.raises(KeyboardInterrupt):
-            store.executable(asked, limits, fail)
+            store.executable(asked, fail)
 
     def second() -> None:
-        results.append(store.executable(asked, limits, lambda: "made"))
+        results.append(store.executable(asked, lambda: "made"))
 
     threads = [threading.Thread(target=work) for work in (first, second)]
     threads[0].start()
@@ -271,27 +277,25 @@ def test_a_thread_whose_compilation_fails_leaves_it_to_the_others() -> None:
         thread.join(10)
 
     assert results == [("made", None)]
-    assert store.executable(asked, limits, lambda: "again")[0] == "made"
+    assert store.executable(asked, lambda: "again")[0] == "made"
 
 
 def test_a_compilation_within_another_waits_for_nobody() -> None:
-    store, limits = kept.Reuse(), kept.Limits(10, 1000)
-    store.asked[object()] = limits
-    asked = kept._Asked("program", "cpu", 1, 10)
+    store = kept.Reuse()
+    asked = ask_for("program", store)
 
     def outer() -> Any:
-        return store.executable(asked, limits, lambda: "inner")[0] + " and outer"
+        return store.executable(asked, lambda: "inner")[0] + " and outer"
 
-    assert store.executable(asked, limits, outer) == ("inner and outer", None)
+    assert store.executable(asked, outer) == ("inner and outer", None)
 
 
 @pytest.mark.parametrize("limits", [kept.Limits(3, 10_000), kept.Limits(100, 35)])
 def test_the_least_recently_used_make_room(limits: kept.Limits) -> None:
     store = kept.Reuse()
-    store.asked[object()] = limits
 
     def ask(number: int) -> float | None:
-        return store.executable(kept._Asked(number, "cpu", 1, 10), limits, lambda: number)[1]
+        return store.executable(ask_for(number, store, limits), lambda: number)[1]
 
     for number in (1, 2, 3, 1, 4):
         ask(number)
@@ -302,18 +306,16 @@ def test_the_least_recently_used_make_room(limits: kept.Limits) -> None:
 
 
 def test_what_is_larger_than_the_bound_is_handed_to_those_who_wait_and_not_kept() -> None:
-    store, limits = kept.Reuse(), kept.Limits(3, 5)
-    store.asked[object()] = limits
+    store = kept.Reuse()
 
-    assert store.executable(kept._Asked(1, "cpu", 1, 10), limits, lambda: "one") == ("one", None)
+    assert store.executable(ask_for(1, store, kept.Limits(3, 5)), lambda: "one") == ("one", None)
     assert len(store) == 0
 
 
 def test_executables_of_a_backend_that_was_made_anew_are_let_go() -> None:
-    store, limits = kept.Reuse(), kept.Limits(10, 1000)
-    store.asked[object()] = limits
+    store = kept.Reuse()
     for number, (platform, backend) in enumerate([("cpu", 1), ("gpu", 2), ("cpu", 3)]):
-        store.executable(kept._Asked(number, platform, backend, 10), limits, lambda: "made")
+        store.executable(ask_for(number, store)._replace(platform=platform, backend=backend), lambda: "made")
 
     assert len(store) == 2 and store.size_bytes == 20
 
@@ -424,7 +426,7 @@ def test_run_with_reuse(tmp_path: Path) -> None:
         "    jax.jit(step)(np.ones(3, np.float32))\n"
     )
     command = [sys.executable, "-m", "jitwatch", "run", "--reuse", "--json", "report.json", "train.py"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
     functions = json.loads((tmp_path / "report.json").read_text())["functions"]

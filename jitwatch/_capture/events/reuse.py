@@ -46,13 +46,17 @@ class Executable(NamedTuple):
     """Number of the backend object."""
 
 
-class _Asked(NamedTuple):
+class Asked(NamedTuple):
     """A program as JAX asks XLA for it."""
 
     identity: Hashable
     platform: str
     backend: int
+    """Number of the backend object."""
     size_bytes: int
+    """Of the module."""
+    limits: Limits
+    """In force."""
 
 
 class _UnderWay:
@@ -64,14 +68,16 @@ class _UnderWay:
 
 
 class _ThreadState(threading.local):
-    compiling = False
+    def __init__(self) -> None:
+        self.compiling: list[Asked] = []
+        """What the thread compiles, the innermost last."""
 
 
 class Reuse:
     """The executables of this process, those that were not asked for the longest time first."""
 
     def __init__(self) -> None:
-        self.asked: dict[object, Limits] = {}
+        self.wanted: dict[object, Limits] = {}
         """Who wants programs to be reused, each under a token of its own, in the order in which they came."""
         self.size_bytes = 0
         self._lock = _state.Lock()
@@ -80,19 +86,15 @@ class Reuse:
 
     def limits(self) -> Limits | None:
         """What was asked for last; None where reuse is off."""
-        return next(reversed(tuple(self.asked.values())), None) if self.asked else None
+        return next(reversed(tuple(self.wanted.values())), None) if self.wanted else None
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def stop(self, token: object) -> None:
-        """Somebody wants it no more; with the last one, all is let go."""
-        self.asked.pop(token, None)
-        if not self.asked:
-            self.clear()
-
-    def clear(self) -> None:
-        """Let all executables go."""
+    def tidy(self) -> None:
+        """Let all executables go, if nobody wants them any more."""
+        if self.wanted:
+            return
         with self._lock:
             gone, self._kept, self.size_bytes = self._kept, OrderedDict(), 0
         gone.clear()  # without the lock, as the backend frees what it holds
@@ -101,47 +103,48 @@ class Reuse:
         """After a fork: what was under way has nobody to end it."""
         self._under_way = {}
 
-    def executable(self, asked: _Asked, limits: Limits, compile: Callable[[], Any]) -> tuple[Any, float | None]:
+    def executable(self, asked: Asked, compile: Callable[[], Any]) -> tuple[Any, float | None]:
         """The executable of a program, and the seconds that XLA took for it if it was there already.
 
         Threads that ask for the same one at once wait for the first of them. One that is within a compilation does not:
         two such threads could wait for each other.
         """
-        thread = _state.part(_ThreadState)
-        while not thread.compiling:
-            kept = self._take(asked)
+        compiling = _state.part(_ThreadState).compiling
+        depth = len(compiling)
+        while not depth:
+            kept = _faults.contain("reuse", self._take, asked, default=None)
             if kept is not None:
                 return kept.executable, kept.seconds
             own = _UnderWay()
-            with own.lock:
+            with own.lock:  # freed whatever happens, so that nobody waits in vain
                 first = self._under_way.setdefault(asked.identity, own)
                 if first is own:
                     try:
-                        thread.compiling = True
+                        compiling.append(asked)
                         begun_s = time.perf_counter()
                         made = compile()
                         seconds = time.perf_counter() - begun_s
-                        own.made = _faults.contain("reuse", self._keep, asked, limits, made, seconds, default=None)
+                        own.made = _faults.contain("reuse", self._keep, asked, made, seconds, default=None)
                         return made, None
                     finally:
-                        thread.compiling = False
+                        del compiling[depth:]
                         self._under_way.pop(asked.identity, None)
             with first.lock:
-                made_there = first.made
-            if made_there is not None:
-                return made_there.executable, made_there.seconds
+                there = first.made
+            if there is not None:
+                return there.executable, there.seconds
             if self._under_way.get(asked.identity) is first:  # its thread was interrupted at its very end
                 self._under_way.pop(asked.identity, None)
         return compile(), None
 
-    def _take(self, asked: _Asked) -> Executable | None:
+    def _take(self, asked: Asked) -> Executable | None:
         with self._lock:
             kept = self._kept.get(asked.identity)
             if kept is not None:
                 self._kept.move_to_end(asked.identity)
             return kept
 
-    def _keep(self, asked: _Asked, limits: Limits, executable: Any, seconds: float) -> Executable:
+    def _keep(self, asked: Asked, executable: Any, seconds: float) -> Executable:
         size_bytes = jax_internals.generated_code_bytes(executable) or asked.size_bytes
         made = Executable(executable, seconds, size_bytes, asked.platform, asked.backend)
         gone = []
@@ -150,9 +153,9 @@ class Reuse:
                 # Of a platform whose backend was made anew, the old one must not be kept alive by its executables.
                 if kept.platform == made.platform and kept.backend != made.backend:
                     gone.append(self._drop(identity))
-            while self._kept and self._is_beyond(limits, size_bytes):
+            while self._kept and self._is_beyond(asked.limits, size_bytes):
                 gone.append(self._drop(next(iter(self._kept))))
-            if self.asked and not self._is_beyond(limits, size_bytes):
+            if self.wanted and not self._is_beyond(asked.limits, size_bytes):
                 self._kept[asked.identity] = made
                 self.size_bytes += size_bytes
         return made
@@ -176,22 +179,11 @@ def is_on() -> bool:
     return reuse().limits() is not None
 
 
-def executable(call: XlaCall | None, compile: Callable[[], Any]) -> tuple[Any, float | None]:
-    """What JAX's call of XLA gives, and the seconds that it would have taken if it was there already.
-
-    Args:
-        call: What JAX hands over.
-        compile: Makes the call.
-    """
+def asked(call: XlaCall | None) -> Asked | None:
+    """What JAX asks XLA for; None for what must be compiled, and for everything where reuse is off."""
     limits = reuse().limits()
     if limits is None or call is None:
-        return compile(), None
-    asked = _faults.contain("reuse", _asked, call, limits, default=None)
-    return (compile(), None) if asked is None else reuse().executable(asked, limits, compile)
-
-
-def _asked(call: XlaCall, limits: Limits) -> _Asked | None:
-    """What is asked for; None for what must be compiled."""
+        return None
     program = fingerprints.of_module(call.module)
     if not program.program or program.program.endswith(LOCAL) or call.host_callbacks:
         return None
@@ -200,4 +192,5 @@ def _asked(call: XlaCall, limits: Limits) -> _Asked | None:
     backend = fingerprints.token(call.backend)
     options = hashlib.sha256(jax_internals.options_bytes(call.options)).digest()
     devices = tuple(device.id for device in call.executable_devices)
-    return _Asked((program.program, backend, devices, options), call.backend.platform, backend, program.size_bytes)
+    identity = program.program, backend, devices, options
+    return Asked(identity, call.backend.platform, backend, program.size_bytes, limits)

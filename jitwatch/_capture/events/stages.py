@@ -160,7 +160,10 @@ def _around_xla(call: jax_internals.XlaCall | None, compile: Callable[[], Any]) 
         _before_xla()
         return compile()
 
-    executable, thread_state().saved_s = reuse.executable(call, ask_and_compile)
+    asked = _faults.contain("reuse", reuse.asked, call, default=None)
+    if asked is None:
+        return ask_and_compile()
+    executable, thread_state().saved_s = reuse.reuse().executable(asked, ask_and_compile)
     return executable
 
 

@@ -39,7 +39,11 @@ def call_around_xla(around: Around) -> None:
     """
 
     def compile_within(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        return around(_xla_call(args, kwargs), lambda: original(*args, **kwargs))
+        try:
+            call = XlaCall(*args, **kwargs)
+        except TypeError:
+            call = None
+        return around(call, lambda: original(*args, **kwargs))
 
     for name in _XLA_FUNCTIONS:
         original = getattr(compiler, name, None)
@@ -47,13 +51,6 @@ def call_around_xla(around: Around) -> None:
             wrapped = functools.wraps(original)(functools.partial(compile_within, original))
             wrapped.jitwatch_callback = around  # type: ignore[attr-defined]
             setattr(compiler, name, wrapped)
-
-
-def _xla_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> XlaCall | None:
-    try:
-        return XlaCall(*args, **kwargs)
-    except TypeError:
-        return None
 
 
 def is_called_around_xla(around: Around) -> bool:
