@@ -127,9 +127,6 @@ class Headline(msgspec.Struct, frozen=True):
     compiles: int
     loads: int
     reused: int
-    """Programs that reuse handed out, of watched functions and others."""
-    saved_s: float
-    """That reuse saved by them."""
     recompiles: int
     worst: FunctionRow | None
     """The row with most seconds lost; None where no second was lost."""
@@ -193,7 +190,7 @@ def summarize(
     inner = [] if with_inner else [row for row in rows if _is_inner(row)]
     judged = verdict(snapshot)
     return Summary(
-        headline=_headline(rows, others, snapshot),
+        headline=_headline(rows, others),
         findings=sort_findings(judged.all_findings()),
         acknowledged=len(judged.acknowledged),
         obsolete=tuple(f"{one.code} {one.function} ({one.place})" for one in judged.obsolete),
@@ -296,16 +293,14 @@ def _program_name(other: FunctionStats) -> str:
     return f"{other.name} ({file})" if file else other.name
 
 
-def _headline(rows: Sequence[FunctionRow], others: Sequence[LineRow], snapshot: Snapshot) -> Headline:
-    every = (*snapshot.functions, *snapshot.others)
+def _headline(rows: Sequence[FunctionRow], others: Sequence[LineRow]) -> Headline:
     return Headline(
         lost_s=sum(row.lost_s for row in rows),
         others_s=sum(other.lost_s for other in others),
         functions=len(rows),
         compiles=sum(row.stages.compiles for row in rows),
         loads=sum(row.stages.loads for row in rows),
-        reused=sum(each.stages.reused for each in every),
-        saved_s=sum(each.stages.saved_s for each in every),
+        reused=sum(row.stages.reused for row in rows),
         recompiles=sum(row.recompiles for row in rows),
         worst=rows[0] if rows and rows[0].lost_s > 0 else None,
     )

@@ -9,8 +9,10 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from jitwatch._model import Finding, FunctionStats, Miss, Process, Snapshot
+from jitwatch._report.bill import Bill, bill_of, breakdown_of
 from jitwatch._report.parts.findings_text import findings_block
 from jitwatch._report.parts.printing import columns_of, printed
+from jitwatch._report.recording.bill_text import bill_block, bill_sentence
 from jitwatch._report.recording.function_text import function_block
 from jitwatch._report.summary import (
     Cut,
@@ -63,7 +65,7 @@ def render(
     bounds = {"max_functions": max_functions, "max_keys": max_keys, "max_others": _MAX_OTHERS}
     summary = summarize(snapshot, **({} if show_all else bounds), with_inner=show_all)
     columns = columns_of(width)
-    return printed(_report(summary, columns, processes), color=color, columns=columns)
+    return printed(_report(snapshot, summary, columns, processes), color=color, columns=columns)
 
 
 def render_function(
@@ -77,10 +79,15 @@ def render_function(
     return printed(block, color=color, columns=columns)
 
 
-def _report(summary: Summary, columns: int, processes: Sequence[Process]) -> Iterable[RenderableType]:
+def _report(
+    snapshot: Snapshot, summary: Summary, columns: int, processes: Sequence[Process]
+) -> Iterable[RenderableType]:
     from rich.text import Text
 
-    yield _headline(summary.headline, idle=summary.idle)
+    bill = bill_of(snapshot, summary.findings, processes)
+    yield _headline(summary.headline, bill, idle=summary.idle)
+    if bill.spent_s:
+        yield from bill_block(breakdown_of(snapshot, summary.findings, processes))
     if summary.findings:
         yield Text()
         yield from findings_block(summary.findings)
@@ -112,7 +119,7 @@ def _origin(summary: Summary, processes: Sequence[Process]) -> Iterable[str]:
         yield f"{len(processes):,} processes" + (f" on {hosts:,} hosts" if hosts > 1 else "")
 
 
-def _headline(headline: Headline, *, idle: int) -> Text:
+def _headline(headline: Headline, bill: Bill, *, idle: int) -> Text:
     from rich.text import Text
 
     if not headline.functions:
@@ -121,19 +128,18 @@ def _headline(headline: Headline, *, idle: int) -> Text:
     if not headline.worst:
         return Text(f"No time was spent on tracing, lowering or compiling {functions}.", style="bold")
     text = Text(style="bold")
-    text.append(f"{seconds_text(headline.lost_s)} spent on tracing, lowering and compiling {functions}; ")
-    text.append(_recompiles(headline.recompiles))
+    text.append(f"{bill_sentence(bill)} {functions}, {_recompiles(headline.recompiles)}")
     if headline.functions > 1:
         text.append(f" The most costly is {_described(headline.worst)}.")
-    if headline.reused:
-        text.append(f" {count_text(headline.reused, 'program')} reused, which saved {seconds_text(headline.saved_s)}.")
+    if bill.reused:
+        text.append(f" {count_text(bill.reused, 'program')} reused, which spared {seconds_text(bill.spared_s)}.")
     if headline.others_s > headline.lost_s:
-        text.append(f" {seconds_text(headline.others_s)} more went into eager operations and the like, listed below.")
+        text.append(f" {seconds_text(headline.others_s)} of it went into eager operations and the like, listed below.")
     return text
 
 
 def _recompiles(recompiles: int) -> str:
-    return f"{count_text(recompiles, 'recompile')}." if recompiles else "nothing was compiled twice."
+    return f"{count_text(recompiles, 'recompile')}." if recompiles else "nothing compiled twice."
 
 
 def _described(worst: FunctionRow) -> str:
