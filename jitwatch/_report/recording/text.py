@@ -134,7 +134,7 @@ def _headline(headline: Headline, bill: Bill, *, idle: int) -> Text:
     if bill.reused:
         text.append(f" {count_text(bill.reused, 'program')} reused, which spared {seconds_text(bill.spared_s)}.")
     if headline.others_s > headline.lost_s:
-        text.append(f" {seconds_text(headline.others_s)} of it went into eager operations and the like, listed below.")
+        text.append(f" {seconds_text(headline.others_s)} went into eager operations and the like, listed below.")
     return text
 
 
