@@ -117,7 +117,9 @@ def _best(
     """The step with the twin that is nearest in its program, then in its call, then in time."""
     found: Step | None = None
     best: tuple[int, int, int] | None = None
-    for twin in {id(one): one for one in candidates}.values():
+    # The same key first, then the latest: one that differs in a single change can only be beaten by one without any.
+    latest = sorted({id(one): one for one in candidates}.values(), key=lambda one: -one.build.first)
+    for twin in sorted(latest, key=lambda one: one.key is not key):
         equality = _equality(build, twin.build, programs)
         changed = differences(twin, function, build, key)
         rank = RANK.get(equality, len(EQUALITIES))
@@ -125,6 +127,8 @@ def _best(
         order = (min(rank, RANK["sizes"]), len(changed), -twin.build.first)
         if best is None or order < best:
             best, found = order, Step(function, build, key, twin, equality, changed, 0, 0)
+        if len(changed) <= 1:
+            break
     return Step(function, build, key, None, UNKNOWN, (), 0, 0) if found is None else found
 
 
