@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import islice
+from itertools import islice, pairwise
 
 import msgspec
-
 
 MAX_SIZES = 100
 
@@ -39,11 +38,11 @@ def by_count(calls: Mapping[int, int]) -> Iterator[Buckets]:
     """
     every = sorted(calls)
     stride = -(-len(every) // MAX_SIZES)
-    ends = [*range(len(every) - 1, -1, -stride)][::-1]
+    ends = sorted(range(len(every) - 1, -1, -stride))
     """Places of the candidates, the largest size among them."""
     sizes = [every[end] for end in ends]
     weights, totals = [0], [0]
-    for size, end, before in zip(sizes, ends, [-1, *ends], strict=False):
+    for before, end in pairwise([-1, *ends]):
         group = every[before + 1 : end + 1]
         weights.append(weights[-1] + sum(calls[each] for each in group))
         totals.append(totals[-1] + sum(calls[each] * each for each in group))

@@ -142,7 +142,7 @@ def _equality(build: Build, other: Build, programs: Programs) -> str:
 def differences(twin: Step, function: FunctionStats, build: Build, key: KeyStats | None) -> tuple[Change, ...]:
     """What differs between a program and its twin: the calls, the function objects, and what those bring along."""
     found: list[Change] = []
-    if key is not None and twin.key is not None and key is not twin.key:
+    if key is not None and twin.key is not None and key.key != twin.key.key:
         found += changes(twin.key.key, key.key)
     if function is not twin.function:
         found += _object_changes(twin.function, function)
