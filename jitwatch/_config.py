@@ -99,6 +99,20 @@ def option_and_source(name: str, argument: Any = None) -> tuple[Any, str]:
     return _checked(name, value, source), source
 
 
+def is_off() -> bool:
+    """Whether the settings say that jitwatch is to do nothing.
+
+    Raises:
+        JitwatchError: A setting is not valid.
+    """
+    return bool(option("mode") == "off")
+
+
+def off_text() -> str:
+    """Why it is off, as the beginning of a sentence."""
+    return f"jitwatch is off (mode 'off' from {option_and_source('mode')[1]})"
+
+
 def _checked(name: str, value: Any, source: str) -> Any:
     try:
         return OPTIONS[name].read(value)

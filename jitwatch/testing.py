@@ -202,10 +202,10 @@ class _Block(AbstractContextManager[None]):
 
 
 def _refuse_where_off() -> None:
-    if _config.option("mode") == "off":
+    if _config.is_off():
         raise JitwatchError(
-            "jitwatch is off (mode 'off', by JITWATCH_MODE or in pyproject.toml), so nothing can be counted for this"
-            " assertion. Set it to 'warn' or 'error' for tests."
+            f"{_config.off_text()}, so nothing can be counted for this assertion. Set the mode to 'warn' or 'error' for"
+            " tests."
         )
 
 

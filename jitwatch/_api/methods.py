@@ -17,7 +17,7 @@ from jitwatch._policy.declared import Entry
 from jitwatch._policy.verdict import verdict
 from jitwatch._record.recorder import recorder
 
-_METHODS = (
+METHODS = (
     "cache_info", "cache_stats", "cache_report", "cache_keys", "cache_key", "diff_keys", "check", "heal",
     "warm_up",
 )  # fmt: skip
@@ -25,8 +25,8 @@ _METHODS = (
 
 def add_methods(function: Any, watch: Watch, options: dict[str, Any], rebuild: Callable[..., Any]) -> None:
     """Put jitwatch's methods on the function object, and JAX's own with their stages attributed."""
-    methods = _Methods(watch, weakref.ref(function))
-    for name in _METHODS:
+    methods = Methods(watch, weakref.ref(function))
+    for name in METHODS:
         setattr(function, name, getattr(methods, name))
     function._jitwatch = Recipe(function, watch.fun, options, rebuild)
     function.__dict__ = _OwnAttributes(function.__dict__)
@@ -51,7 +51,7 @@ class _OwnAttributes(dict[str, Any]):
         return list(self)
 
 
-class _Methods:
+class Methods:
     """The methods of one watched function; bound, they go with it into any wrapper that copies its attributes."""
 
     def __init__(self, watch: Watch, function: Callable[[], Any]) -> None:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from jitwatch import _state
+from jitwatch import _config, _state
 from jitwatch._blocks import Block
 from jitwatch._errors import JitwatchError
 from jitwatch._model import Snapshot
@@ -40,6 +40,8 @@ def report(data: Snapshot | None = None, *, color: bool | None = None, width: in
     """
     from jitwatch._report.recording.text import render
 
+    if data is None and _config.is_off():
+        return f"{_config.off_text()}, so nothing is watched."
     if color is None:
         color = sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     return render(snapshot() if data is None else data, color=color, width=width)

@@ -16,6 +16,7 @@ from jitwatch._api.key_views import KeyView
 from jitwatch._api.methods import add_methods
 from jitwatch._api.pickling import is_watched, known_here, methods_of
 from jitwatch._api.start import begin
+from jitwatch._api.unwatched import with_methods
 from jitwatch._capture import jax_internals
 from jitwatch._capture.functions.callers_name import call_as
 from jitwatch._capture.hook import fallback
@@ -112,7 +113,8 @@ def watched_jit(
     """Jit a function as `jax.jit` does, and count what its cache does.
 
     The result is a real jitted function of JAX: everything that takes one takes it, and it computes, fails and caches
-    in the same way. Each hit costs some 150 to 200 ns more. With `JITWATCH_MODE=off` it is the plain `jax.jit` object.
+    in the same way. Each hit costs some 150 to 200 ns more. With `JITWATCH_MODE=off` it is the plain `jax.jit` object:
+    the methods are there, and count nothing.
 
     Args:
         fun: The function. Of one that is jitted already, also by `watched_jit`, this makes what `jax.jit` makes of it:
@@ -167,7 +169,7 @@ def watch(
     The result is a jitted function like the given one, which stays as it is: they share what was traced, lowered and
     compiled ahead, not JAX's dispatch cache. Of a function that is watched already, `watched_jit` or `watch` made it,
     the result is that function itself, with the options that are given here in the place of its own. With
-    `JITWATCH_MODE=off` the result is the given function.
+    `JITWATCH_MODE=off` the result is the given function, on which the methods of a watched one are put.
 
     Args:
         jitted: What `jax.jit` returned. Left out, the result is a decorator.
@@ -224,7 +226,7 @@ def _jit(fun: tuple[Any, ...], options: dict[str, Any]) -> Any:
 
 
 def _watched(jitted: Any, options: dict[str, Any], own: dict[str, Any]) -> Any:
-    return jitted if _config.option("mode") == "off" else watch_jitted(jitted, options, own)
+    return with_methods(jitted) if _config.is_off() else watch_jitted(jitted, options, own)
 
 
 def watch_jitted(jitted: Any, options: dict[str, Any], own: dict[str, Any]) -> Any:

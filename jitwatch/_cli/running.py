@@ -45,6 +45,8 @@ def run(
     watched = _config.option("mode", mode) != "off"
     if module is None and code is None:
         script.check_script(program[0])  # before a data file is begun
+    if mode is not None:
+        os.environ["JITWATCH_MODE"] = mode  # for what the program asks of jitwatch too, and for its children
     if watched:
         from jitwatch._run import output_files, session
 

@@ -175,7 +175,7 @@ def begin_by_environment() -> None:
     from jitwatch._report.recording.terminal import text_for
 
     try:
-        if _state.part(_Running).session is not None or _config.option("mode") == "off":
+        if _state.part(_Running).session is not None or _config.is_off():
             return
         if CHILD in os.environ:
             _begin(msgspec.json.decode(os.environ[CHILD], type=Watching), None)
