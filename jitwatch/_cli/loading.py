@@ -10,6 +10,8 @@ from typing import Any
 import click
 import msgspec
 
+from jitwatch._errors import JitwatchError
+
 selection = [
     click.option("--include", multiple=True, metavar="GLOB", help="Report only functions whose name or file matches."),
     click.option("--omit", multiple=True, metavar="GLOB", help="Leave out functions whose name or file matches."),
@@ -38,22 +40,42 @@ def select(data: Any, include: Sequence[str], omit: Sequence[str]) -> Any:
     return msgspec.structs.replace(data, functions=functions, others=others)
 
 
-def load(files: Sequence[str]) -> tuple[Any, list[str]]:
-    """What was recorded in files, or in those of the latest run; and sentences on what was left out."""
+def load(files: Sequence[str], *, latest_only: bool = False) -> tuple[Any, list[str]]:
+    """What was recorded in files, or in those of the latest run; and sentences on what was left out.
+
+    Args:
+        files: As the user named them.
+        latest_only: Whether a named file beside which a later run left its data is an error.
+
+    Raises:
+        JitwatchError: There is nothing to read, or what is named is not the latest.
+    """
     from jitwatch import _store
     from jitwatch._store import runs
 
     found = _store.find(files)
-    chosen = runs.Chosen(tuple(found), 0) if files else runs.latest_run(found)
+    chosen = runs.named(found) if files else runs.latest_run(found)
+    if chosen.newer and latest_only:
+        raise JitwatchError(
+            f"{_newer_text(chosen.newer)} Name the file that you mean, or make the old one anew with `jitwatch run"
+            " --force -o FILE`."
+        )
     loaded = runs.load(chosen.files)
     for problem in (*loaded.unreadable, *loaded.recording.problems):
         click.echo(f"jitwatch: {problem}", err=True)
-    notes = []
+    notes = [_newer_text(chosen.newer)] if chosen.newer else []
     if chosen.left_out:
         notes.append(
             f"This is the latest run; data files of earlier runs left out: {chosen.left_out}. Name files to see them."
         )
     return loaded, notes
+
+
+def _newer_text(files: Sequence[Any]) -> str:
+    from jitwatch._words.safe_text import clean
+
+    more = f" and {len(files) - 1:,} more" if len(files) > 1 else ""
+    return f"A later run left its data beside what is named, in {clean(str(files[0]), 200)}{more}; it is not looked at."
 
 
 def end(loaded: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import click
 
 from jitwatch import __version__
-from jitwatch._cli import comparing, debugging, reporting, running
+from jitwatch._cli import comparing, debugging, erasing, reporting, running
 from jitwatch._errors import JitwatchError
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -57,6 +57,6 @@ def main() -> None:
 
 for _command in (
     running.run, reporting.report, reporting.json_command, reporting.combine, reporting.warm_up, running.autostart,
-    debugging.debug, comparing.diff, comparing.check,
+    erasing.erase, debugging.debug, comparing.diff, comparing.check,
 ):  # fmt: skip
     main.add_command(_command)

@@ -47,7 +47,7 @@ def json_command(files: tuple[str, ...], output: str | None, include: tuple[str,
         click.echo(text, nl=False)
     else:
         output_files.check_report_path(output)
-        output_files.write_report(output, text)
+        output_files.write_whole(output, text)
     for note in notes:
         click.echo(f"jitwatch: {note}", err=True)
     end(loaded)

@@ -18,6 +18,8 @@ from jitwatch._run import script
 @click.option("-m", "module", metavar="MODULE", help="Run a module, as `python -m` does.")
 @click.option("-c", "code", metavar="CODE", help="Run code, as `python -c` does.")
 @click.option("-o", "--output", metavar="FILE", help="The data file; .jitwatch in this folder if left out.")
+@click.option("--force", is_flag=True, help="Erase what earlier runs left under the name of the data file.")
+@click.option("--append", is_flag=True, help="Keep that, and write beside it.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the report as JSON too.")
 @click.option("--no-calls", is_flag=True, help="Do not count hits, so that they cost strictly nothing.")
 @click.option("--mode", type=click.Choice(_config.MODES), help="off runs the program unwatched.")
@@ -25,8 +27,8 @@ from jitwatch._run import script
 @options([*selection, show_all])
 @click.argument("program", nargs=-1, type=click.UNPROCESSED, metavar="[SCRIPT] [ARGS]...")
 def run(
-    module: str | None, code: str | None, output: str | None, json_file: str | None, no_calls: bool,
-    mode: str | None, quiet: bool, include: tuple[str, ...], omit: tuple[str, ...], show_all: bool,
+    module: str | None, code: str | None, output: str | None, force: bool, append: bool,
+    json_file: str | None, no_calls: bool, mode: str | None, quiet: bool, include: tuple[str, ...], omit: tuple[str, ...], show_all: bool,
     program: tuple[str, ...],
 ) -> Callable[[], None]:  # fmt: skip
     """Run a program as python would, and watch everything that JAX compiles in it.
@@ -42,6 +44,8 @@ def run(
         raise click.UsageError("give a script, -m MODULE or -c CODE to run.")
     if module is not None and code is not None:
         raise click.UsageError("give -m or -c, not both.")
+    if force and append:
+        raise click.UsageError("give --force or --append, not both.")
     watched = _config.option("mode", mode) != "off"
     if module is None and code is None:
         script.check_script(program[0])  # before a data file is begun
@@ -52,6 +56,7 @@ def run(
 
         if json_file is not None:
             output_files.check_report_path(json_file)
+        session.make_room(output, force=force, append=append)
         reports = session.Reports(
             json_file=json_file and os.path.abspath(json_file),
             text=None if quiet else text_for(sys.stderr, show_all=show_all),
