@@ -12,7 +12,7 @@ from jitwatch import _config
 from jitwatch._api.start import begin
 from jitwatch._blocks import Block, is_being_defined
 from jitwatch._capture.hook.registry import watch_of
-from jitwatch._errors import JitwatchError, repr_of
+from jitwatch._errors import JitwatchError, check_flags, repr_of
 from jitwatch._policy import say
 from jitwatch._policy.bans import Ban, bans
 from jitwatch._policy.bans import this_thread as number_of_this_thread
@@ -46,6 +46,7 @@ def freeze(
         JitwatchError: A function is not watched, nothing has the name, or the action is none of these.
     """
     say.check_action(action, "action")
+    check_flags(allow_loads=allow_loads, eager=eager, this_thread=this_thread)
     if not _config.is_off():
         bans().add(_ban(_FROZEN, functions, action, allow_loads, eager, this_thread))
 
@@ -65,6 +66,7 @@ def no_compiles(
     what other tasks compile meanwhile; that of a generator while its own code runs.
     """
     say.check_action(action, "action")
+    check_flags(allow_loads=allow_loads, eager=eager, this_thread=this_thread)
     how = action, allow_loads, eager, this_thread
     if len(functions) == 1 and is_being_defined(functions[0], sys._getframe(1)):
         return Block(lambda: _forbidden((), *how))(functions[0])

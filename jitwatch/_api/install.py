@@ -12,6 +12,7 @@ import wrapt
 
 from jitwatch import _config, _faults, _state
 from jitwatch._blocks import Block
+from jitwatch._errors import check_flags
 
 
 class _Installation:
@@ -77,6 +78,7 @@ def install(*, count_hits: bool = False) -> None:
     Args:
         count_hits: Count hits too, for each key; some 150 to 200 ns a call.
     """
+    check_flags(count_hits=count_hits)
     installation = _state.part(_Installation)
     if not installation.installed and not _config.is_off():
         try:
@@ -102,6 +104,7 @@ def watching(*, count_hits: bool = False) -> Block[None]:
     Args:
         count_hits: As for `install`.
     """
+    check_flags(count_hits=count_hits)
     return Block(lambda: _watching(count_hits=count_hits))
 
 

@@ -6,8 +6,10 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from jitwatch._api.declared_calls import DeclaredFunction
 from jitwatch._api.key_views import KeyView, diff_keys, key_views
 from jitwatch._api.pickling import Recipe, methods_of
+from jitwatch._api.scopes import check_layout
 from jitwatch._capture import jax_internals
 from jitwatch._capture.hook.watch import Watch
 from jitwatch._errors import JitwatchError
@@ -69,6 +71,7 @@ class Methods:
         """This function's cache as text."""
         from jitwatch._report.recording.text import render_function
 
+        check_layout(color, width)
         misses = recorder().misses_of(self.watch.record.id)
         return render_function(self.cache_stats(), misses, self.check(), color=bool(color), width=width)
 
@@ -78,6 +81,7 @@ class Methods:
 
     def cache_key(self, /, *args: Any, **kwargs: Any) -> CacheKey:
         """The key of a call with these arguments, without calling."""
+        DeclaredFunction(self.watch).check(args, kwargs)
         return self.watch.key_maker.call(args, kwargs).key
 
     def diff_keys(self, first: int, second: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import gc
 import inspect
@@ -25,9 +26,10 @@ from jitwatch._capture.hook.watch import Watch, hooked
 from jitwatch._errors import JitwatchError
 from jitwatch._model import CacheInfo, CacheKey, Finding, FunctionStats
 from jitwatch._policy.declared import Entry
-from jitwatch._policy.policy import agreed, policy_of
+from jitwatch._policy.policy import agreed, check_excess, policy_of
 from jitwatch._policy.say import Action
 
+OWN_OPTIONS = ("max_keys", "max_compiles", "on_excess", "expect", "warn_compiles")
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -220,9 +222,15 @@ def jit_option_names() -> frozenset[str]:
 
 
 def _jit(fun: tuple[Any, ...], options: dict[str, Any]) -> Any:
-    if _faults.contain("reading the options", jax_internals.is_plain_use_of_jit, fun, options, default=True):
-        return jax_internals.plain_jit(*fun, **options)
-    return call_as(sys._getframe(2), jax_internals.plain_jit, *fun, **options)
+    try:
+        if _faults.contain("reading the options", jax_internals.is_plain_use_of_jit, fun, options, default=True):
+            return jax_internals.plain_jit(*fun, **options)
+        return call_as(sys._getframe(2), jax_internals.plain_jit, *fun, **options)
+    except TypeError as error:
+        for name in options.keys() - jit_option_names():
+            for near in difflib.get_close_matches(name, OWN_OPTIONS, 1):
+                error.add_note(f"jitwatch: did you mean {near}?")
+        raise
 
 
 def _watched(jitted: Any, options: dict[str, Any], own: dict[str, Any]) -> Any:
@@ -259,6 +267,7 @@ def _ask(function: Any, own: dict[str, Any]) -> None:
     if "expect" in own:
         asked["expect"] = declared_for(watch, own["expect"])
     policy = policy_of(**_agreed(watch, asked))
+    check_excess(policy, asked)
     watch.asked = asked
     for each in watches_by_name(watch.record):
         each.policy = policy

@@ -41,8 +41,8 @@ class Reports(msgspec.Struct, frozen=True):
     json_file: str | None = None
     text: Callable[[Snapshot, tuple[Process, ...]], str] | None = None
     """Makes the text for standard error; None for none."""
-    select: Callable[[Snapshot], Snapshot] | None = None
-    """Keeps of a snapshot what the user asked for."""
+    select: Callable[[Snapshot], Snapshot] = lambda data: data
+    """Keeps of a snapshot what is to be in the JSON report."""
 
 
 class _Devices:
@@ -115,13 +115,11 @@ class _Session:
         if reports.text is None and reports.json_file is None:
             return
         data, processes = self._recorded()
-        if reports.select is not None:
-            data = reports.select(data)
         if reports.json_file is not None:
             from jitwatch._report.recording import as_json
 
             try:
-                output_files.write_whole(reports.json_file, as_json.render(data, processes))
+                output_files.write_whole(reports.json_file, as_json.render(reports.select(data), processes))
             except JitwatchError as error:
                 _say(f"jitwatch: {error}")
         if reports.text is not None:

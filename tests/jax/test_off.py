@@ -41,7 +41,6 @@ def test_methods_of_a_function_count_nothing() -> None:
     assert "jitwatch is off (mode 'off' from the environment variable JITWATCH_MODE)" in f.cache_report()
     assert "jitwatch is off" in f.diff_keys(1, 2)
     assert f.cache_key(X, n=2) == f.cache_key(X, n=2) != f.cache_key(X, n=3)
-    assert jitwatch.snapshot().functions == () or all(one.name != "<lambda>" for one in jitwatch.snapshot().functions)
 
 
 @pytest.mark.parametrize("options", [{}, {"run": False}, {"threads": 2}], ids=str)
@@ -49,13 +48,13 @@ def test_warm_up_makes_the_calls(options: dict[str, Any], backend_compiles: list
     traced = []
 
     @watched_jit
-    def step(x: Any) -> Any:
+    def warmed(x: Any) -> Any:
         traced.append(x.shape)
         return x + 1
 
-    compiled = step.warm_up([jitwatch.spec(jax.ShapeDtypeStruct((n,), "float32")) for n in (2, 3)], **options)
+    compiled = warmed.warm_up([jitwatch.spec(jax.ShapeDtypeStruct((n,), "float32")) for n in (2, 3)], **options)
     made = len(backend_compiles)
-    step(X), step(X[:2])
+    warmed(X), warmed(X[:2])
 
     assert (compiled, traced) == (0, [(2,), (3,)])
     assert backend_compiles[made:] == [] or options == {"run": False}
