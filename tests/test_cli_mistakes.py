@@ -79,7 +79,7 @@ def test_filter_that_leaves_nothing_says_so_with_what_there_is(folder: Path) -> 
     assert json.loads(as_json.stdout)["functions"] == []
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp1251"])
 def test_an_encoding_that_lacks_a_character_ends_no_report(encoding: str, folder: Path) -> None:
     def run(*arguments: str) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(
@@ -90,7 +90,8 @@ def test_an_encoding_that_lacks_a_character_ends_no_report(encoding: str, folder
     report, as_json = run("report"), run("json")
 
     assert report.stderr == as_json.stderr == b""
-    assert "größe".encode(encoding, "replace") in report.stdout
+    written = "utf-8" if encoding == "ascii" else encoding  # click takes ASCII for a terminal that is not set up
+    assert "größe".encode(written, "replace") in report.stdout
     assert "größe" in {each["name"] for each in json.loads(as_json.stdout.decode())["functions"]}
 
 
