@@ -23,6 +23,7 @@ from jitwatch._report.summary import (
     sort_findings,
     summarize,
 )
+from jitwatch._words.function_text import function_text, is_nameless
 from jitwatch._words.quantity_text import count_text, seconds_text, times_text
 from jitwatch._words.safe_text import clean, short_place
 
@@ -135,9 +136,10 @@ def _recompiles(recompiles: int) -> str:
 
 
 def _described(worst: FunctionRow) -> str:
-    place = f" ({short_place(worst.defined_at, 60)})" if worst.defined_at else ""
+    place = f" ({short_place(worst.defined_at, 60)})" if worst.defined_at and not is_nameless(worst.name) else ""
     recompiles = f", {count_text(worst.recompiles, 'recompile')}" if worst.recompiles else ""
-    return f"{clean(worst.name, 60)}{place}: {seconds_text(worst.lost_s)}{recompiles}"
+    name = function_text(worst.name, worst.qualname, worst.defined_at)
+    return f"{name}{place}: {seconds_text(worst.lost_s)}{recompiles}"
 
 
 def _others(others: Cut[LineRow], others_s: float) -> Iterable[RenderableType]:
