@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import click
 
 from jitwatch import __version__
-from jitwatch._cli import comparing, debugging, reporting, running
+from jitwatch._cli import comparing, debugging, explaining, reporting, running
 from jitwatch._errors import JitwatchError
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -46,6 +46,7 @@ def main() -> None:
       jitwatch run train.py --epochs 3     run a program and print the report at its end
       jitwatch report                      print it again, from the data file
       jitwatch json                        the same as JSON
+      jitwatch explain JW301               what a finding means, with a program that has it and one that has not
       jitwatch combine A B                 add up the data files of several machines
       jitwatch diff A B                    what compiles more than before, and why
       jitwatch check --budget FILE         does anything compile more than it may?
@@ -57,6 +58,6 @@ def main() -> None:
 
 for _command in (
     running.run, reporting.report, reporting.json_command, reporting.combine, reporting.warm_up, running.autostart,
-    debugging.debug, comparing.diff, comparing.check,
+    debugging.debug, comparing.diff, comparing.check, explaining.explain,
 ):  # fmt: skip
     main.add_command(_command)

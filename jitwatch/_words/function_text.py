@@ -10,7 +10,7 @@ _NAME_LIMIT = 80
 
 
 def function_text(name: str, qualname: str, defined_at: str) -> str:
-    """A function by its name, within what is around it: `grad(loss)`; by its line where it has no name: `lambda at fit.py:7`."""
+    """A function by its name, with what is around it: `grad(loss)`; one without by its line: `lambda at a.py:7`."""
     if is_nameless(name) and defined_at:
         return f"{_NAMELESS[name]} at {short_place(defined_at, _NAME_LIMIT)}"
     return clean(qualname if qualname.endswith(")") else name, _NAME_LIMIT)

@@ -21,7 +21,7 @@ from jitwatch import watched_jit
 from jitwatch._capture.functions.identity import definition_of, qualified_name
 
 HERE = __file__
-LIBRARY = '''
+LIBRARY = """
 import jax
 import jax.numpy as jnp
 
@@ -44,7 +44,7 @@ class Module:
 
 def main():
     return solve(abs, jnp.ones(21))
-'''
+"""
 IN_SOLVE = "    return f(x) + jnp.ones(x.shape[0] + 1).sum()"
 
 
