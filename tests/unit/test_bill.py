@@ -13,12 +13,12 @@ from jitwatch._model import CallSite, Finding, Process, Stages
 from jitwatch._record.merge_programs import digest_of
 from jitwatch._report.bill import bill_of, breakdown_of
 from jitwatch._report.recording.bill_json import json_bill
-from jitwatch._report.recording.bill_text import bill_sentence
+from jitwatch._report.recording.bill_text import needless_text, spent_text
 
 
 def finding(evidence: str, seconds: float, cause: str = "shape", function: str = "step") -> Finding:
     return Finding(
-        "JW101", cause, function, "train.py:41", "train.py:88", ("x",), 3, seconds, "message", "advice", evidence
+        "JW101", cause, function, "train.py:41", "train.py:88", ("x",), 3, seconds, "message", "advice", evidence=evidence,
     )  # fmt: skip
 
 
@@ -54,20 +54,34 @@ def test_findings_never_claim_more_than_was_spent() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wall_s", "findings", "text"),
+    ("wall_s", "text"),
     [
-        (200.0, [], "1 min 30 s of 3 min 20 s (45%) went into tracing, lowering and compiling; nothing shows"),
-        (0.0, [], "1 min 30 s went into tracing"),
-        (20.0, [], "1 min 30 s went into tracing"),  # on several threads
-        (200.0, [("proved", 61.0), ("likely", 19.0)], "1 min 20 s of it was not needed: proved 1 min 1 s, likely 19.0 s."),
-        (200.0, [("possible", 3.0)], "; 3.0 s of it was possibly not needed."),
+        (200.0, "1 min 30 s of 3 min 20 s (45%) went into tracing, lowering and compiling"),
+        (0.0, "1 min 30 s went into tracing, lowering and compiling"),
+        (20.0, "1 min 30 s went into tracing, lowering and compiling"),  # on several threads
+    ],
+)
+def test_what_was_spent_is_said_as_a_share_of_the_run(wall_s: float, text: str) -> None:
+    function = function_stats(stages=Stages(compiles=3, compile_s=90.0))
+
+    assert spent_text(bill_of(snapshot(function, wall_s=wall_s), [])) == text
+
+
+@pytest.mark.parametrize(
+    ("findings", "compiles", "text"),
+    [
+        ([], 0, ""),
+        ([("proved", 61.0), ("likely", 19.0)], 6, "6 compiles, 1 min 20 s, were not needed: proved 1 min 1 s, likely 19.0 s."),
+        ([("likely", 3.0)], 1, "1 compile, 3.0 s, was not needed (likely)."),
+        ([("possible", 3.0)], 3, "3 compiles, 3.0 s, were possibly not needed."),
     ],
 )  # fmt: skip
-def test_sentence(wall_s: float, findings: list[tuple[str, float]], text: str) -> None:
+def test_what_was_not_needed_is_said_with_its_evidence(
+    findings: list[tuple[str, float]], compiles: int, text: str
+) -> None:
     function = function_stats(stages=Stages(compiles=3, compile_s=90.0))
-    bill = bill_of(snapshot(function, wall_s=wall_s), [finding(*one) for one in findings])
 
-    assert text in bill_sentence(bill)
+    assert needless_text(bill_of(snapshot(function), [finding(*one) for one in findings]), compiles) == text
 
 
 def test_parts_are_those_of_functions_lines_and_causes() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from jitwatch._model import Finding
 from jitwatch._record.sums import programs_of
+from jitwatch._report.parts.findings_text import saved_text
 from jitwatch._report.parts.printing import columns_of, printed
 from jitwatch._report.summary import FunctionRow, Summary, cut_list, summarize
 from jitwatch._testing.costs import Cost, SessionData, TestRow
@@ -65,14 +66,13 @@ def _headlines(session: SessionData, summary: Summary) -> Iterator[str]:
     head = summary.headline
     if not head.functions:
         yield "No jitted function was called."
-    elif not head.compiles + head.loads + head.reused:
+    elif not (programs := sum(map(programs_of, summary.functions.shown))):
         yield f"Nothing was compiled for {count_text(head.functions, 'jitted function')}."
     else:
-        programs = count_text(head.compiles + head.loads + head.reused, "program")
         again = f"{count_text(head.recompiles, 'recompile')}" if head.recompiles else "no recompile"
         yield (
-            f"{seconds_text(head.lost_s)} spent on tracing, lowering and compiling {programs} of "
-            f"{count_text(head.functions, 'jitted function')}; {again}."
+            f"{seconds_text(head.lost_s)} spent on tracing, lowering and compiling {count_text(programs, 'program')} "
+            f"of {count_text(head.functions, 'jitted function')}; {again}."
         )
     if head.others_s:
         yield f"Eager operations and other programs: {seconds_text(head.others_s)}."
@@ -138,7 +138,8 @@ def _findings_parts(findings: Sequence[list[Finding]], top: int) -> Iterable[Ren
         at = f" (at {short_place(finding.call_site, 100)})" if finding.call_site else ""
         lost_s = seconds_text(math.fsum(one.lost_s for one in group[1:]))
         alike = f"; {len(group) - 1:,} more there like it, {lost_s}" if len(group) > 1 else ""
-        table.add_row(finding.code, Text(f"{clean(finding.message, _MAX_MESSAGE)}{at}{alike}"))
+        saved = f"; {text}" if (text := saved_text(finding)) else ""
+        table.add_row(finding.code, Text(f"{clean(finding.message, _MAX_MESSAGE)}{at}{saved}{alike}"))
         table.add_row("", Text(f"fix: {clean(finding.advice, _MAX_MESSAGE)}", style="green"))
     yield table
     if shown.more:

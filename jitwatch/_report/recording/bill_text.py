@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from jitwatch._report.bill import Bill, BillLine, Breakdown
 from jitwatch._report.summary import cut_list
-from jitwatch._words.quantity_text import seconds_text
+from jitwatch._words.quantity_text import count_text, seconds_text
 from jitwatch._words.safe_text import clean, short_place
 
 if TYPE_CHECKING:
@@ -16,21 +16,26 @@ if TYPE_CHECKING:
 _MAX_LINES = 4
 
 
-def bill_sentence(bill: Bill) -> str:
-    """`1 min 54 s of 2 min 16 s (84 %) went into compiling; 1 min 20 s of it was not needed: proved 61 s, …`"""
-    spent, known = seconds_text(bill.spent_s), 0 < bill.spent_s <= bill.wall_s
+def spent_text(bill: Bill) -> str:
+    """`1 min 54 s of 2 min 16 s (84%) went into tracing, lowering and compiling`"""
+    known = 0 < bill.spent_s <= bill.wall_s
     share = f" of {seconds_text(bill.wall_s)} ({bill.spent_s / bill.wall_s:.0%})" if known else ""
+    return f"{seconds_text(bill.spent_s)}{share} went into tracing, lowering and compiling"
+
+
+def needless_text(bill: Bill, compiles: int) -> str:
+    """`9 compiles, 1 min 20 s, were not needed: proved 61 s, likely 19 s.`; empty where nothing is known of that."""
     saved = [(evidence, seconds) for evidence, seconds in bill.saved_s if seconds]
-    possible = bill.avoidable_s - bill.needless_s
-    if bill.needless_s:
-        several = ", ".join(f"{evidence} {seconds_text(seconds)}" for evidence, seconds in saved)
-        told = f": {several}" if len(saved) > 1 else f" ({saved[0][0]})"
-        needless = f"{seconds_text(bill.needless_s)} of it was not needed{told}"
-    elif possible:
-        needless = f"{seconds_text(possible)} of it was possibly not needed"
-    else:
-        needless = "nothing shows that less would do"
-    return f"{spent}{share} went into tracing, lowering and compiling; {needless}."
+    if not saved or not compiles:
+        return ""
+    were = "was" if compiles == 1 else "were"
+    what = f"{count_text(compiles, 'compile')}, {seconds_text(bill.avoidable_s)}, {were}"
+    if len(saved) == 1:
+        return f"{what} {_ALONE[saved[0][0]]}."
+    return f"{what} not needed: {', '.join(f'{evidence} {seconds_text(seconds)}' for evidence, seconds in saved)}."
+
+
+_ALONE = {"proved": "not needed (proved)", "likely": "not needed (likely)", "possible": "possibly not needed"}
 
 
 def bill_block(parts: Breakdown) -> Iterator[RenderableType]:

@@ -12,12 +12,11 @@ from jitwatch._model import Finding, FunctionStats, Miss, Process, Snapshot
 from jitwatch._report.bill import Bill, bill_of, breakdown_of
 from jitwatch._report.parts.findings_text import findings_block
 from jitwatch._report.parts.printing import columns_of, printed
-from jitwatch._report.recording.bill_text import bill_block, bill_sentence
+from jitwatch._report.recording.bill_text import bill_block, needless_text, spent_text
 from jitwatch._report.recording.function_text import function_block
 from jitwatch._report.summary import (
     Cut,
     FunctionRow,
-    Headline,
     LineRow,
     Summary,
     cut_list,
@@ -25,6 +24,7 @@ from jitwatch._report.summary import (
     sort_findings,
     summarize,
 )
+from jitwatch._words.function_text import function_text, is_nameless
 from jitwatch._words.quantity_text import count_text, seconds_text, times_text
 from jitwatch._words.safe_text import clean, short_place
 
@@ -38,7 +38,9 @@ _NOTHING_WATCHED = (
     "No jitted function was watched: run the program with `jitwatch run`, call jitwatch.install() before functions are "
     "jitted, or use @jitwatch.watched_jit in place of @jax.jit."
 )
+_OTHERS = "eager operations and functions that are not watched"
 _NOTHING_CALLED = "No watched function was called yet."
+_NOTHING_RECORDED = "No jitted function was called."
 
 
 def render(
@@ -50,6 +52,7 @@ def render(
     max_keys: int = 10,
     show_all: bool = False,
     processes: Sequence[Process] = (),
+    recorded: bool = False,
 ) -> str:
     """Write the report of all functions, those that cost most first.
 
@@ -61,11 +64,13 @@ def render(
         max_keys: Keys to show of each function, likewise.
         show_all: Whether to show everything, whatever the bounds.
         processes: Where it was recorded, for the last line.
+        recorded: Whether it is of a run that was watched from its start: then no advice on how to watch helps.
     """
     bounds = {"max_functions": max_functions, "max_keys": max_keys, "max_others": _MAX_OTHERS}
     summary = summarize(snapshot, **({} if show_all else bounds), with_inner=show_all)
     columns = columns_of(width)
-    return printed(_report(snapshot, summary, columns, processes), color=color, columns=columns)
+    parts = _report(snapshot, summary, columns, processes, recorded=recorded)
+    return printed(parts, color=color, columns=columns)
 
 
 def render_function(
@@ -80,26 +85,22 @@ def render_function(
 
 
 def _report(
-    snapshot: Snapshot, summary: Summary, columns: int, processes: Sequence[Process]
+    snapshot: Snapshot, summary: Summary, columns: int, processes: Sequence[Process], *, recorded: bool
 ) -> Iterable[RenderableType]:
     from rich.text import Text
 
     bill = bill_of(snapshot, summary.findings, processes)
-    yield _headline(summary.headline, bill, idle=summary.idle)
+    yield _headline(summary, bill, recorded=recorded)
     if bill.spent_s:
         yield from bill_block(breakdown_of(snapshot, summary.findings, processes))
     if summary.findings:
         yield Text()
         yield from findings_block(summary.findings)
-    for row in summary.functions.shown:
-        yield Text()
-        yield from function_block(row, columns)
-    if summary.functions.more:
-        yield Text()
-        yield Text(f"… {count_text(summary.functions.more, 'more function')}, with less time spent", style="dim")
-    if summary.others.shown:
-        yield Text()
-        yield from _others(summary.others, summary.headline.others_s)
+    sections = [_functions(summary.functions, columns), _others(summary.others, summary.headline.others_s)]
+    if summary.headline.others_s > summary.headline.lost_s:
+        sections.reverse()  # the most costly first, watched or not
+    for section in sections:
+        yield from section
     notes = list(_notes(summary))
     if notes:
         yield Text()
@@ -107,6 +108,17 @@ def _report(
     yield Text()
     if origin := ", ".join(_origin(summary, processes)):
         yield Text(origin, style="dim")
+
+
+def _functions(functions: Cut[FunctionRow], columns: int) -> Iterable[RenderableType]:
+    from rich.text import Text
+
+    for row in functions.shown:
+        yield Text()
+        yield from function_block(row, columns)
+    if functions.more:
+        yield Text()
+        yield Text(f"… {count_text(functions.more, 'more function')}, with less time spent", style="dim")
 
 
 def _origin(summary: Summary, processes: Sequence[Process]) -> Iterable[str]:
@@ -119,33 +131,47 @@ def _origin(summary: Summary, processes: Sequence[Process]) -> Iterable[str]:
         yield f"{len(processes):,} processes" + (f" on {hosts:,} hosts" if hosts > 1 else "")
 
 
-def _headline(headline: Headline, bill: Bill, *, idle: int) -> Text:
+def _headline(summary: Summary, bill: Bill, *, recorded: bool) -> Text:
     from rich.text import Text
 
+    headline = summary.headline
     if not headline.functions:
-        return Text(_NOTHING_CALLED if idle else _NOTHING_WATCHED)
+        return Text(_NOTHING_RECORDED if recorded else _NOTHING_CALLED if summary.idle else _NOTHING_WATCHED)
     functions = count_text(headline.functions, "watched function")
-    if not headline.worst:
+    costly: list[FunctionRow | LineRow] = [row for row in (headline.worst, headline.worst_line) if row is not None]
+    worst = max(costly, key=lambda row: row.lost_s, default=None)
+    if worst is None:
         return Text(f"No time was spent on tracing, lowering or compiling {functions}.", style="bold")
     text = Text(style="bold")
-    text.append(f"{bill_sentence(bill)} {functions}, {_recompiles(headline.recompiles)}")
-    if headline.functions > 1:
-        text.append(f" The most costly is {_described(headline.worst)}.")
+    text.append(spent_text(bill))
+    if headline.others_s:
+        text.append(
+            f": {seconds_text(headline.lost_s)} in {functions}, {seconds_text(headline.others_s)} in {_OTHERS}; "
+        )
+    else:
+        text.append(f" {functions}; ")
+    compiles = sum(one.compiles for one in summary.findings)
+    text.append(needless_text(bill, compiles) or _recompiles(headline.recompiles))
+    if headline.functions > 1 or headline.others_s:
+        text.append(f" The most costly is {_described(worst)}.")
     if bill.reused:
         text.append(f" {count_text(bill.reused, 'program')} reused, which spared {seconds_text(bill.spared_s)}.")
-    if headline.others_s > headline.lost_s:
-        text.append(f" {seconds_text(headline.others_s)} went into eager operations and the like, listed below.")
     return text
 
 
 def _recompiles(recompiles: int) -> str:
-    return f"{count_text(recompiles, 'recompile')}." if recompiles else "nothing compiled twice."
+    return f"{count_text(recompiles, 'recompile')}." if recompiles else "nothing was compiled twice."
 
 
-def _described(worst: FunctionRow) -> str:
-    place = f" ({short_place(worst.defined_at, 60)})" if worst.defined_at else ""
+def _described(worst: FunctionRow | LineRow) -> str:
+    if isinstance(worst, LineRow):
+        count = sum(count for _, count in worst.programs)
+        what = f"{short_place(worst.place, 60) or 'what has no line of the program'}, outside watched functions"
+        return f"{what}: {seconds_text(worst.lost_s)}, {count_text(count, 'program')}"
+    name = function_text(worst.name, worst.qualname, worst.defined_at)
+    place = f" ({short_place(worst.defined_at, 60)})" if worst.defined_at and not is_nameless(worst.name) else ""
     recompiles = f", {count_text(worst.recompiles, 'recompile')}" if worst.recompiles else ""
-    return f"{clean(worst.name, 60)}{place}: {seconds_text(worst.lost_s)}{recompiles}"
+    return f"{name}{place}: {seconds_text(worst.lost_s)}{recompiles}"
 
 
 def _others(others: Cut[LineRow], others_s: float) -> Iterable[RenderableType]:
@@ -153,8 +179,10 @@ def _others(others: Cut[LineRow], others_s: float) -> Iterable[RenderableType]:
     from rich.table import Table
     from rich.text import Text
 
-    title = "Compiled for no watched function (eager operations, functions jitted before watching)"
-    yield Text(f"{title}: {seconds_text(others_s)}", style="bold")
+    if not others.shown:
+        return
+    yield Text()
+    yield Text(f"Compiled in {_OTHERS}: {seconds_text(others_s)}", style="bold")
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="dim", justify="right", no_wrap=True)
     table.add_column(overflow="fold")
