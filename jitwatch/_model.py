@@ -67,6 +67,8 @@ class Finding(msgspec.Struct, frozen=True):
     """`proved` by the compiled programs, `likely`, or `possible`: it may be what the author wants."""
     share_of_run: float = 0.0
     """Of the wall time of the run that the fix saves; 0 where that is not known."""
+    reused: int = 0
+    """Of the compilations, those that `jitwatch.reuse()` spared; tracing and lowering were paid."""
 
 
 class Alert(msgspec.Struct, frozen=True):

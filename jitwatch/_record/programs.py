@@ -56,6 +56,10 @@ class ProgramStore:
         data, _ = self._texts.pop(program, (b"", None))
         self._text_bytes -= len(data)
 
+    def knows(self, program: str) -> bool:
+        """Whether a program was compiled or loaded in this process, as far as that is kept."""
+        return program in self._programs
+
     def as_known(self, programs: Iterable[str]) -> tuple[Program, ...]:
         """What is known of some programs by now; nothing but the id of one that had to make room."""
         return tuple(self._programs.get(program) or Program(program) for program in programs)

@@ -14,7 +14,8 @@ import threading
 import time
 import weakref
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from jitwatch import _faults, _state
@@ -44,8 +45,17 @@ class Taken(NamedTuple):
     """Gives the module while it exists."""
 
 
+Look = Callable[[Compilation, Taken, bool], None]
+"""Is shown what is about to be compiled or loaded, its fingerprint, and whether this process knew the program."""
+
+
+class Looked(BaseException):
+    """Ends a compilation that somebody only wanted to look at."""
+
+
 class _ThreadState(threading.local):
     taken = Taken()
+    look: Look | None = None
 
 
 class _Seen:
@@ -92,8 +102,24 @@ def collect() -> Taken:
     return taken
 
 
+@contextmanager
+def looking(look: Look) -> Iterator[None]:
+    """Show what this thread is about to compile or load within the block, and end it there by `Looked`."""
+    thread = _state.part(_ThreadState)
+    try:
+        thread.look = look
+        yield
+    finally:
+        thread.look = None
+
+
 def _before(compilation: Compilation) -> None:
     begun_s = time.perf_counter()
+    look = _state.part(_ThreadState).look
+    if look is not None:
+        described = _described(compilation)
+        look(compilation, described.taken, recorder().programs.knows(described.program.id))
+        raise Looked
     taken = _faults.contain("a program's fingerprint", _add, compilation, default=Taken())
     _state.part(_ThreadState).taken = taken._replace(seconds=time.perf_counter() - begun_s)
 
@@ -104,8 +130,23 @@ def of_module(module: Any) -> Taken:
     return taken if taken.module() is module else Taken()
 
 
+class _Described(NamedTuple):
+    """A program, and from what its text is made."""
+
+    taken: Taken
+    program: Program
+    data: bytes
+    read: Callable[[bytes], str]
+
+
 def _add(compilation: Compilation) -> Taken:
     """Take a fingerprint; the program is kept with its text from now on."""
+    taken, program, data, read = _described(compilation)
+    recorder().programs.add(program, data, read)
+    return taken
+
+
+def _described(compilation: Compilation) -> _Described:
     module = jax_internals.canonical_module(compilation.computation)
     target, free = _target(compilation)
     data = searched = module
@@ -120,8 +161,8 @@ def _add(compilation: Compilation) -> Taken:
     digest.update(f"{target} {free} {tokens}".encode())
     known = digest.hexdigest()[:32] + (LOCAL if tokens else "")
     comparable = not tokens and not any(name in searched for name in _PAYLOADS)
-    recorder().programs.add(Program(known, target, (), len(module), comparable), data, read)
-    return Taken(known, size_bytes=len(module), module=weakref.ref(compilation.computation))
+    taken = Taken(known, size_bytes=len(module), module=weakref.ref(compilation.computation))
+    return _Described(taken, Program(known, target, (), len(module), comparable), data, read)
 
 
 def _decompressed(data: bytes) -> str:

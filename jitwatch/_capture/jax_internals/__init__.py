@@ -43,6 +43,7 @@ from jitwatch._capture.jax_internals.xla import Compilation as Compilation
 from jitwatch._capture.jax_internals.xla import call_before_compile_or_load as call_before_compile_or_load
 from jitwatch._capture.jax_internals.xla import canonical_module as canonical_module
 from jitwatch._capture.jax_internals.xla import fingerprints_available as fingerprints_available
+from jitwatch._capture.jax_internals.xla import is_in_persistent_cache as is_in_persistent_cache
 from jitwatch._capture.jax_internals.xla import options_bytes as options_bytes
 from jitwatch._capture.jax_internals.xla import read_module as read_module
 from jitwatch._capture.jax_internals.xla import target_key as target_key

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from jax._src import cache_key, compiler
+from jax._src import cache_key, compilation_cache, compiler
 from jax._src.interpreters import mlir
 from jax._src.lib.mlir import ir
 
@@ -43,8 +43,8 @@ class Compilation(NamedTuple):
 def call_before_compile_or_load(callback: Callable[[Compilation], None]) -> bool:
     """Call `callback` each time before JAX looks for a program in its persistent cache, and has XLA compile it.
 
-    It runs within the time that JAX measures as that of the compilation, and must not raise. A second time for the same
-    callback without effect.
+    It runs within the time that JAX measures as that of the compilation; where it raises, neither is done. A second
+    time for the same callback without effect.
 
     Returns:
         False where this JAX has no such place; then it is never called.
@@ -94,6 +94,15 @@ def _all_callbacks() -> Any:
     """That no pointer to a callback is left out; a choice of three in some versions of JAX, else of two."""
     choice = getattr(cache_key, "IgnoreCallbacks", None)
     return False if choice is None else choice.NO
+
+
+def is_in_persistent_cache(compilation: Compilation) -> bool:
+    """Whether JAX's persistent cache is on and has an entry for what is about to be compiled."""
+    with _silent(cache_key.logger):
+        key = compiler._get_cache_key(
+            compilation.compile_options, compilation.backend, compilation.computation, compilation.devices
+        )
+    return key is not None and bool(compilation_cache.is_executable_in_cache(compilation.backend, key))
 
 
 def target_key(compilation: Compilation) -> tuple[str, str]:

@@ -135,6 +135,8 @@ class JsonFinding(msgspec.Struct, frozen=True):
     """`proved` by the compiled programs, `likely`, or `possible`."""
     share_of_run: float
     """Of the wall time of the run that the fix saves; 0 where that is not known."""
+    reused: int
+    """Of the compiles, those that `jitwatch.reuse()` spared."""
 
 
 class JsonAcknowledged(msgspec.Struct, frozen=True):
@@ -327,6 +329,7 @@ def json_finding(finding: Finding) -> JsonFinding:
         call_site=clean_place(finding.call_site), compiles=finding.compiles, lost_s=finding.lost_s,
         message=clean(finding.message, MAX_MESSAGE), advice=clean(finding.advice, MAX_MESSAGE),
         docs=page_of(finding.code), evidence=finding.evidence, share_of_run=finding.share_of_run,
+        reused=finding.reused,
     )  # fmt: skip
 
 

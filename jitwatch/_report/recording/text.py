@@ -150,7 +150,7 @@ def _headline(summary: Summary, bill: Bill, *, recorded: bool) -> Text:
         )
     else:
         text.append(f" {functions}; ")
-    compiles = sum(one.compiles for one in summary.findings)
+    compiles = sum(one.compiles - one.reused for one in summary.findings)
     text.append(needless_text(bill, compiles) or _recompiles(headline.recompiles))
     if headline.functions > 1 or headline.others_s:
         text.append(f" The most costly is {_described(worst)}.")
