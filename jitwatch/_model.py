@@ -134,6 +134,10 @@ class Program(msgspec.Struct, frozen=True, omit_defaults=True):
     """Of the module as MLIR bytecode without locations; 0 where it is not known."""
     comparable: bool = True
     """Whether the text says the same as the program also elsewhere: no host callback, no kernel with a payload."""
+    code_bytes: Count = 0
+    """Of the executable's code; 0 where the backend does not say, as on CPUs."""
+    temp_bytes: Count = 0
+    """What it needs while it runs, besides arguments and results; 0 where that is not known."""
 
 
 class Build(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -152,6 +156,8 @@ class Build(msgspec.Struct, frozen=True, omit_defaults=True):
     """Of those, how often the executable that existed was handed out."""
     lost_s: Seconds = 0.0
     """In all stages, each time together."""
+    compile_s: Seconds = 0.0
+    """Of those, in XLA."""
     call_site: str = ""
     library: str = ""
     process: str = ""
@@ -327,6 +333,10 @@ class Snapshot(msgspec.Struct, frozen=True):
     """Those that builds and misses refer to, each once; with steps where their definition has two or more."""
     dropped_programs: Count = 0
     """Programs that had to make room: of them no more is known than their ids."""
+    held_programs: Count = 0
+    """Executables that were alive at that moment, watched or not: JAX's caches hold them; of several processes, all."""
+    held_code_bytes: Count = 0
+    """Of their code, as far as the backend says."""
     wall_s: Seconds = 0.0
     """Wall time since watching began, or since the last reset; of several processes, the sum."""
 

@@ -77,6 +77,8 @@ def combine(recordings: Iterable[Recording]) -> Recording:
             jax_version=_versions(part.jax_version for part in parts),
             python_version=_versions(part.python_version for part in parts),
             wall_s=math.fsum(part.wall_s for part in parts),
+            held_programs=sum(part.held_programs for part in parts),
+            held_code_bytes=sum(part.held_code_bytes for part in parts),
             programs=merge_programs.programs(parts),
             dropped_programs=sum(part.dropped_programs for part in parts),
         ),

@@ -188,6 +188,9 @@ class TotalsLine(Line, frozen=True, tag="totals"):
     dropped_functions: Count = 0
     dropped_programs: Count = 0
     final: bool = False
+    wall_s: Seconds = 0.0
+    held_programs: Count = 0
+    held_code_bytes: Count = 0
 
 
 AnyLine = (
@@ -291,7 +294,8 @@ def totals_line(snapshot: Snapshot) -> TotalsLine:
     """The last line of a file that holds a whole snapshot."""
     return TotalsLine(
         snapshot.unix_s, snapshot.jax_version, snapshot.python_version, snapshot.faults, snapshot.dropped_misses,
-        snapshot.dropped_functions, snapshot.dropped_programs, final=True,
+        snapshot.dropped_functions, snapshot.dropped_programs, final=True, wall_s=snapshot.wall_s,
+        held_programs=snapshot.held_programs, held_code_bytes=snapshot.held_code_bytes,
     )  # fmt: skip
 
 

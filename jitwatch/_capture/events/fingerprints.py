@@ -92,7 +92,7 @@ def _seen() -> _Seen:
 def listen() -> None:
     """Take fingerprints from now on, where this JAX lets it be done."""
     if jax_internals.fingerprints_available():
-        jax_internals.call_before_compile_or_load(_before)
+        jax_internals.call_before_compile_or_load(_before, _after)
 
 
 def collect() -> Taken:
@@ -128,6 +128,19 @@ def of_module(module: Any) -> Taken:
     """What is known of the module that this thread is about to compile; nothing of one that it did not announce."""
     taken = _state.part(_ThreadState).taken
     return taken if taken.module() is module else Taken()
+
+
+def _after(executable: Any) -> None:
+    begun_s = time.perf_counter()
+    thread = _state.part(_ThreadState)
+    taken = thread.taken
+    _faults.contain("a program's memory", _measure, taken.program, executable, default=None)
+    thread.taken = taken._replace(seconds=taken.seconds + time.perf_counter() - begun_s)
+
+
+def _measure(program: str, executable: Any) -> None:
+    if program and not recorder().programs.is_measured(program):
+        recorder().programs.measure(program, *jax_internals.memory_of(executable))
 
 
 class _Described(NamedTuple):

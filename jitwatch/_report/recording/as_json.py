@@ -10,6 +10,7 @@ import msgspec
 from jitwatch._explain.earlier_programs import closest_earlier
 from jitwatch._judge.codes import page_of
 from jitwatch._judge.judge import explanations
+from jitwatch._judge.next_start import next_start
 from jitwatch._model import (
     Build,
     CacheKey,
@@ -26,6 +27,7 @@ from jitwatch._model import (
 from jitwatch._policy.verdict import Acknowledgement, verdict
 from jitwatch._record.sums import lost_s, program_count
 from jitwatch._report.recording.bill_json import JsonBill, json_bill
+from jitwatch._report.recording.next_start_json import JsonNextStart, json_next_start
 from jitwatch._words.key_text import key_line
 from jitwatch._words.safe_text import clean, clean_place
 
@@ -220,6 +222,7 @@ class JsonReport(msgspec.Struct, frozen=True):
     wall_s: float
     """Wall time of the run; of several processes, the sum."""
     bill: JsonBill
+    next_start: JsonNextStart
     notes: list[JsonFinding]
     """What is worth knowing and no fault."""
     acknowledged: list[JsonAcknowledged]
@@ -248,6 +251,7 @@ def report(snapshot: Snapshot, processes: Sequence[Process] = ()) -> JsonReport:
         functions=sorted(functions, key=lambda function: (-function.lost_s, function.name)),
         dropped_misses=snapshot.dropped_misses, dropped_functions=snapshot.dropped_functions,
         dropped_programs=snapshot.dropped_programs, faults=snapshot.faults, wall_s=snapshot.wall_s,
+        next_start=json_next_start(next_start(snapshot)),
         bill=json_bill(snapshot, tuple(judged.all_findings()), processes),
         notes=[json_finding(note) for note in judged.notes],
         acknowledged=[_acknowledged(finding, by) for finding, by in judged.acknowledged],
