@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -158,3 +159,10 @@ def test_is_in_persistent_cache_tells_what_jax_would_load(seen: list[Any], tmp_p
         compilation_cache.reset_cache()
 
     assert found == [False, False, True]
+
+
+def test_persistent_cache_keeps_callbacks_is_told_by_what_jax_writes() -> None:
+    xla.persistent_cache_keeps_callbacks.cache_clear()
+    takes = "host_callbacks" in inspect.signature(compiler._cache_write).parameters
+
+    assert xla.persistent_cache_keeps_callbacks() is not takes

@@ -21,11 +21,13 @@ from jitwatch._model import (
     KeyStats,
     Miss,
     Process,
+    Program,
     Snapshot,
     Stages,
 )
 from jitwatch._policy.verdict import Acknowledgement, verdict
 from jitwatch._record.sums import lost_s, program_count
+from jitwatch._report.memory import bytes_of
 from jitwatch._report.recording.bill_json import JsonBill, json_bill
 from jitwatch._report.recording.next_start_json import JsonNextStart, json_next_start
 from jitwatch._words.key_text import key_line
@@ -98,6 +100,10 @@ class JsonBuild(msgspec.Struct, frozen=True):
     lost_s: float
     """In all stages, each time together."""
     call_site: str
+    code_bytes: int
+    """Of the program's code; 0 where the backend does not say."""
+    temp_bytes: int
+    """Of what it needs while it runs, besides arguments and results."""
 
 
 class JsonKey(msgspec.Struct, frozen=True):
@@ -113,6 +119,10 @@ class JsonKey(msgspec.Struct, frozen=True):
     stages: JsonStages
     executable: int | None
     slow_path: bool
+    code_bytes: int
+    """Of all programs that it was given."""
+    temp_bytes: int
+    """Of the one that needs most."""
     outlived: int
     """How many programs that the function was given later were there when this key was last seen used again."""
 
@@ -183,6 +193,10 @@ class JsonFunction(msgspec.Struct, frozen=True):
     builds: list[JsonBuild]
     """The programs that it was given, in the order of their first."""
     dropped_builds: int
+    code_bytes: int
+    """Of all its programs, each once; 0 where the backend does not say."""
+    temp_bytes: int
+    """Of the one that needs most while it runs."""
     findings: list[JsonFinding]
 
 
@@ -218,6 +232,9 @@ class JsonReport(msgspec.Struct, frozen=True):
     dropped_misses: int
     dropped_functions: int
     dropped_programs: int
+    held_programs: int
+    """Executables that were alive when the data was taken, watched or not."""
+    held_code_bytes: int
     faults: int
     wall_s: float
     """Wall time of the run; of several processes, the sum."""
@@ -239,9 +256,10 @@ def report(snapshot: Snapshot, processes: Sequence[Process] = ()) -> JsonReport:
     for miss in snapshot.misses:
         misses.setdefault(miss.function, []).append(miss)
     judged, closest = verdict(snapshot), closest_earlier(snapshot)
+    programs = {program.id: program for program in snapshot.programs}
     kinds = [("jitted", function) for function in snapshot.functions] + [("other", each) for each in snapshot.others]
     functions = [
-        _function(function, kind, misses.get(function.id, []), judged.findings.get(function.id, []), closest)
+        _function(function, kind, misses.get(function.id, []), judged.findings.get(function.id, []), closest, programs)
         for kind, function in kinds
     ]
     return JsonReport(
@@ -250,7 +268,8 @@ def report(snapshot: Snapshot, processes: Sequence[Process] = ()) -> JsonReport:
         processes=[_process(process) for process in processes],
         functions=sorted(functions, key=lambda function: (-function.lost_s, function.name)),
         dropped_misses=snapshot.dropped_misses, dropped_functions=snapshot.dropped_functions,
-        dropped_programs=snapshot.dropped_programs, faults=snapshot.faults, wall_s=snapshot.wall_s,
+        dropped_programs=snapshot.dropped_programs, held_programs=snapshot.held_programs,
+        held_code_bytes=snapshot.held_code_bytes, faults=snapshot.faults, wall_s=snapshot.wall_s,
         next_start=json_next_start(next_start(snapshot)),
         bill=json_bill(snapshot, tuple(judged.all_findings()), processes),
         notes=[json_finding(note) for note in judged.notes],
@@ -284,9 +303,13 @@ Closest = Mapping[tuple[int, int, str], str]
 
 
 def _function(
-    function: FunctionStats, kind: str, misses: list[Miss], findings: list[Finding], closest: Closest
-) -> JsonFunction:
+    function: FunctionStats, kind: str, misses: list[Miss], findings: list[Finding], closest: Closest,
+    programs: Mapping[str, Program],
+) -> JsonFunction:  # fmt: skip
     ran = function.stages
+    of_keys: dict[int | None, list[Build]] = {}
+    for build in function.builds:
+        of_keys.setdefault(build.key, []).append(build)
     why = explanations(function)
     return JsonFunction(
         name=clean(function.name), kind=kind, qualname=clean(function.qualname),
@@ -297,9 +320,13 @@ def _function(
         dispatch_only=function.dispatch_only, nested=function.nested, failures=function.failures,
         dropped_keys=function.dropped_keys, approximate=function.approximate, stages=_stages(ran),
         helpers=_stages(function.helpers), misses=_misses(misses, why, closest),
-        keys=[_key(key, hits_counted=function.hits_counted) for key in function.keys],
-        builds=[_build(build, function.id, closest) for build in function.builds],
-        dropped_builds=function.dropped_builds, findings=[json_finding(finding) for finding in findings],
+        keys=[
+            _key(key, *bytes_of(of_keys.get(key.number, ()), programs), hits_counted=function.hits_counted)
+            for key in function.keys
+        ],
+        builds=[_build(build, function.id, closest, *bytes_of([build], programs)) for build in function.builds],
+        dropped_builds=function.dropped_builds, **_memory(*bytes_of(function.builds, programs)),
+        findings=[json_finding(finding) for finding in findings],
     )  # fmt: skip
 
 
@@ -307,12 +334,16 @@ def _counts(miss: Miss) -> bool:
     return miss.stages != Stages() or miss.failed is not None
 
 
-def _build(build: Build, function: int, closest: Closest) -> JsonBuild:
+def _memory(code_bytes: int, temp_bytes: int) -> dict[str, int]:
+    return {"code_bytes": code_bytes, "temp_bytes": temp_bytes}
+
+
+def _build(build: Build, function: int, closest: Closest, code_bytes: int, temp_bytes: int) -> JsonBuild:
     return JsonBuild(
         first=build.first, program=clean(build.program) or None,
         equal_up_to=closest.get((function, build.first, build.program)) or None, key=build.key,
         kind=clean(build.kind), count=build.count, reused=build.reused, lost_s=build.lost_s,
-        call_site=clean_place(build.call_site),
+        call_site=clean_place(build.call_site), code_bytes=code_bytes, temp_bytes=temp_bytes,
     )  # fmt: skip
 
 
@@ -350,11 +381,12 @@ def _miss(miss: Miss, changes: tuple[Change, ...], closest: Closest) -> JsonMiss
     )  # fmt: skip
 
 
-def _key(stats: KeyStats, *, hits_counted: bool) -> JsonKey:
+def _key(stats: KeyStats, code_bytes: int, temp_bytes: int, *, hits_counted: bool) -> JsonKey:
     return JsonKey(
         number=stats.number, text=_key_text(stats.key), hits=stats.hits if hits_counted else None, misses=stats.misses,
         dispatch_only=stats.dispatch_only, nested=stats.nested, failures=stats.failures, stages=_stages(stats.stages),
         executable=stats.executable, slow_path=stats.slow_path, outlived=stats.outlived,
+        code_bytes=code_bytes, temp_bytes=temp_bytes,
     )  # fmt: skip
 
 

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 from jitwatch._judge.next_start import next_start
 from jitwatch._model import Finding, FunctionStats, Miss, Process, Snapshot
 from jitwatch._report.bill import Bill, bill_of, breakdown_of
+from jitwatch._report.memory import memory_of
 from jitwatch._report.parts.findings_text import findings_block
 from jitwatch._report.parts.printing import columns_of, printed
 from jitwatch._report.recording.bill_text import bill_block, needless_text, spent_text
 from jitwatch._report.recording.function_text import function_block
+from jitwatch._report.recording.memory_text import memory_block
 from jitwatch._report.recording.next_start_text import next_start_block
 from jitwatch._report.summary import (
     Cut,
@@ -103,10 +105,10 @@ def _report(
         sections.reverse()  # the most costly first, watched or not
     for section in sections:
         yield from section
-    ahead = list(next_start_block(next_start(snapshot)))
-    if ahead:
-        yield Text()
-        yield from ahead
+    for block in (next_start_block(next_start(snapshot)), memory_block(memory_of(snapshot))):
+        if parts := list(block):
+            yield Text()
+            yield from parts
     notes = list(_notes(summary))
     if notes:
         yield Text()
