@@ -132,7 +132,8 @@ def _headline(headline: Headline, findings: Sequence[Finding], *, idle: int, rec
     if not headline.functions:
         return Text(_NOTHING_RECORDED if recorded else _NOTHING_CALLED if idle else _NOTHING_WATCHED)
     functions = count_text(headline.functions, "watched function")
-    worst = max(filter(None, (headline.worst, headline.worst_line)), key=lambda row: row.lost_s, default=None)
+    costly: list[FunctionRow | LineRow] = [row for row in (headline.worst, headline.worst_line) if row is not None]
+    worst = max(costly, key=lambda row: row.lost_s, default=None)
     if worst is None:
         return Text(f"No time was spent on tracing, lowering or compiling {functions}.", style="bold")
     text = Text(style="bold")
