@@ -15,7 +15,7 @@ import numpy as np
 from jitwatch._api.declared_calls import REAL, DeclaredFunction
 from jitwatch._capture import jax_internals
 from jitwatch._capture.events import frames
-from jitwatch._capture.functions.call_site import call_site, caller_library
+from jitwatch._capture.functions.call_site import caller
 from jitwatch._capture.hook.watch import Watch
 from jitwatch._capture.jax_internals import contexts
 from jitwatch._capture.keys.key_maker import KeyMaker
@@ -49,7 +49,7 @@ class Plan:
 
     def __init__(self, watch: Watch, specs: Entry | Iterable[Entry], like: Any) -> None:
         self._watch = watch
-        self._caller = call_site(), caller_library()
+        self._caller = caller()
         self._donated = jax_internals.donated_arguments(watch.inner)
         calls = _Calls(watch, None if like is None else _example(like))
         self.calls = [calls.call(entry, where) for where, entry in entries(specs, "specs")]
