@@ -127,7 +127,9 @@ def _headline(headline: Headline, findings: Sequence[Finding], *, idle: int) -> 
     if not headline.functions:
         return Text(_NOTHING_CALLED if idle else _NOTHING_WATCHED)
     functions = count_text(headline.functions, "watched function")
-    worst = max(filter(None, (headline.worst, headline.worst_line)), key=lambda row: row.lost_s, default=None)
+    worst: FunctionRow | LineRow | None = headline.worst
+    if headline.worst_line and (worst is None or headline.worst_line.lost_s > worst.lost_s):
+        worst = headline.worst_line
     if worst is None:
         return Text(f"No time was spent on tracing, lowering or compiling {functions}.", style="bold")
     text = Text(style="bold")
