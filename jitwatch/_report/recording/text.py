@@ -39,6 +39,7 @@ _NOTHING_WATCHED = (
 )
 _OTHERS = "eager operations and functions that are not watched"
 _NOTHING_CALLED = "No watched function was called yet."
+_NOTHING_RECORDED = "No jitted function was called."
 
 
 def render(
@@ -50,6 +51,7 @@ def render(
     max_keys: int = 10,
     show_all: bool = False,
     processes: Sequence[Process] = (),
+    recorded: bool = False,
 ) -> str:
     """Write the report of all functions, those that cost most first.
 
@@ -61,11 +63,12 @@ def render(
         max_keys: Keys to show of each function, likewise.
         show_all: Whether to show everything, whatever the bounds.
         processes: Where it was recorded, for the last line.
+        recorded: Whether it is of a run that was watched from its start: then no advice on how to watch helps.
     """
     bounds = {"max_functions": max_functions, "max_keys": max_keys, "max_others": _MAX_OTHERS}
     summary = summarize(snapshot, **({} if show_all else bounds), with_inner=show_all)
     columns = columns_of(width)
-    return printed(_report(summary, columns, processes), color=color, columns=columns)
+    return printed(_report(summary, columns, processes, recorded=recorded), color=color, columns=columns)
 
 
 def render_function(
@@ -79,10 +82,12 @@ def render_function(
     return printed(block, color=color, columns=columns)
 
 
-def _report(summary: Summary, columns: int, processes: Sequence[Process]) -> Iterable[RenderableType]:
+def _report(
+    summary: Summary, columns: int, processes: Sequence[Process], *, recorded: bool
+) -> Iterable[RenderableType]:
     from rich.text import Text
 
-    yield _headline(summary.headline, summary.findings, idle=summary.idle)
+    yield _headline(summary.headline, summary.findings, idle=summary.idle, recorded=recorded)
     if summary.findings:
         yield Text()
         yield from findings_block(summary.findings)
@@ -121,11 +126,11 @@ def _origin(summary: Summary, processes: Sequence[Process]) -> Iterable[str]:
         yield f"{len(processes):,} processes" + (f" on {hosts:,} hosts" if hosts > 1 else "")
 
 
-def _headline(headline: Headline, findings: Sequence[Finding], *, idle: int) -> Text:
+def _headline(headline: Headline, findings: Sequence[Finding], *, idle: int, recorded: bool) -> Text:
     from rich.text import Text
 
     if not headline.functions:
-        return Text(_NOTHING_CALLED if idle else _NOTHING_WATCHED)
+        return Text(_NOTHING_RECORDED if recorded else _NOTHING_CALLED if idle else _NOTHING_WATCHED)
     functions = count_text(headline.functions, "watched function")
     worst: FunctionRow | LineRow | None = headline.worst
     if headline.worst_line and (worst is None or headline.worst_line.lost_s > worst.lost_s):
