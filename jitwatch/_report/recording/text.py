@@ -84,6 +84,10 @@ def _report(summary: Summary, columns: int, processes: Sequence[Process]) -> Ite
     if summary.findings:
         yield Text()
         yield from findings_block(summary.findings)
+    if summary.notes:
+        yield Text()
+        yield Text("Worth knowing, and no fault", style="bold")
+        yield from findings_block(summary.notes)
     for row in summary.functions.shown:
         yield Text()
         yield from function_block(row, columns)
@@ -115,6 +119,9 @@ def _origin(summary: Summary, processes: Sequence[Process]) -> Iterable[str]:
 def _headline(headline: Headline, *, idle: int) -> Text:
     from rich.text import Text
 
+    if not headline.functions and headline.others_s:
+        spent = f"{seconds_text(headline.others_s)} went into eager operations and the like, listed below"
+        return Text(f"{spent}; no watched function was called.", style="bold")
     if not headline.functions:
         return Text(_NOTHING_CALLED if idle else _NOTHING_WATCHED)
     functions = count_text(headline.functions, "watched function")
