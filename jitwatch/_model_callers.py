@@ -28,6 +28,8 @@ class Origin(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, cache_ha
     """The user's function around the line, such as `Dashboard.redraw`; empty at module level."""
     defined_at: str = ""
     """Its definition."""
+    called_at: str = ""
+    """The user's line that called it."""
     looped: bool = False
     """Whether the line stands in a loop of that function."""
     called: str = ""

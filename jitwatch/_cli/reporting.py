@@ -8,7 +8,17 @@ import sys
 import click
 import msgspec
 
-from jitwatch._cli.loading import end, files_argument, load, options, plural, select, selection, show_all
+from jitwatch._cli.loading import (
+    end,
+    files_argument,
+    load,
+    options,
+    plural,
+    select,
+    selection,
+    show_all,
+    unmatched_text,
+)
 from jitwatch._errors import JitwatchError
 from jitwatch._report.recording.terminal import text_for
 
@@ -22,6 +32,8 @@ def report(files: tuple[str, ...], include: tuple[str, ...], omit: tuple[str, ..
     Without FILES: the files of the latest run in this folder, .jitwatch and .jitwatch.*, or where JITWATCH_FILE says.
     """
     loaded, notes = load(files)
+    if unmatched := unmatched_text(loaded.recording.snapshot, include, omit):
+        raise JitwatchError(unmatched)
     data = select(loaded.recording.snapshot, include, omit)
     click.echo(text_for(sys.stdout, show_all=show_all)(data, loaded.recording.processes))
     for note in notes:
@@ -42,12 +54,14 @@ def json_command(files: tuple[str, ...], output: str | None, include: tuple[str,
     from jitwatch._run import output_files
 
     loaded, notes = load(files)
+    if unmatched := unmatched_text(loaded.recording.snapshot, include, omit):
+        notes.append(unmatched)
     text = as_json.render(select(loaded.recording.snapshot, include, omit), loaded.recording.processes)
     if output is None:
-        click.echo(text, nl=False)
+        click.echo(text.encode(), nl=False)  # JSON is UTF-8, whatever the terminal's encoding
     else:
         output_files.check_report_path(output)
-        output_files.write_report(output, text)
+        output_files.write_whole(output, text)
     for note in notes:
         click.echo(f"jitwatch: {note}", err=True)
     end(loaded)

@@ -60,8 +60,9 @@ def _of_waste(cause: str, wastes: Sequence[Waste], works: Sequence[Work], wall_s
     sizes = eager_text.sizes_of(change for waste in wastes for change in waste.changed)
     finding = _finding(
         works, cause, shares, wall_s, where=[change.where for change in wastes[0].changed],
-        message=eager_text.waste_message(cause, every, sum(waste.compiles for waste in wastes), sizes),
-        advice=eager_text.waste_advice(cause, every),
+        message=eager_text.waste_message(cause, every, sum(waste.compiles for waste in wastes)),
+        differences=eager_text.waste_differences(cause, every, sizes),
+        advice=eager_text.waste_advice(cause, every, sum(work.build.count for work in works)),
         evidence="proved" if all(waste.is_proved for waste in wastes) else "likely",
     )  # fmt: skip
     return _place(finding, works, shares, sizes)
@@ -74,24 +75,26 @@ def _of_sizes(works: Sequence[Work], wall_s: float) -> Iterator[Place]:
         sizes = eager_text.sizes_of(found.changed)
         finding = _finding(
             works, found.cause, shares, wall_s, where=[change.where for change in found.changed],
-            message=eager_text.sizes_message(found, works, sizes), advice=eager_text.sizes_advice(found, works),
+            message=eager_text.sizes_message(found, works),
+            differences=eager_text.sizes_differences(found, sizes), advice=eager_text.sizes_advice(found, works),
             evidence="likely",
         )  # fmt: skip
         yield _place(finding, works, shares, sizes)
 
 
 def _finding(
-    works: Sequence[Work], cause: str, shares: Sequence[_Share], wall_s: float, *, where: Sequence[str], message: str,
-    advice: str, evidence: str,
+    works: Sequence[Work], cause: str, shares: Sequence[_Share], wall_s: float, *, where: Sequence[str],
+    message: str, differences: str, advice: str, evidence: str,
 ) -> Finding:  # fmt: skip
-    origin = works[0].build.origin
+    origin = eager_text.main_origin(works)
     under_transform = origin.under and not origin.initialises
     lost_s = sum(share.lost_s for share in shares)
     return Finding(
         code=CODES[cause], cause=cause, function=eager_text.place_name(works), defined_at=origin.defined_at,
         call_site=origin.under_at if under_transform else _lines(works)[0].place,
         where=tuple(dict.fromkeys(where)) or eager_text.operations_of(works),
-        compiles=sum(share.compiles for share in shares), lost_s=lost_s, message=message, advice=advice,
+        compiles=sum(share.compiles for share in shares), lost_s=lost_s, message=f"{message} {differences}".rstrip(),
+        differences=differences, advice=advice,
         evidence=evidence, share_of_run=min(lost_s / wall_s, 1.0) if wall_s else 0.0,
     )  # fmt: skip
 

@@ -32,8 +32,10 @@ class Churn(NamedTuple):
     """Eager work with too many sizes or values."""
 
     cause: str
+    operation: str
+    """The one that took most of them."""
     changed: tuple[Change, ...]
-    """Of the operation that took most of them."""
+    """What changed in it, in the order of time."""
     surplus: tuple[Work, ...]
     """The programs beyond the first of each operation."""
     grows: bool
@@ -64,11 +66,17 @@ def churn(works: Sequence[Work]) -> Churn | None:
     churning = [each for each in uses if _churns(each)]
     if not churning:
         return _values_churn(works)
-    most = max(churning, key=lambda each: (len(each.rows), -each.works[0].build.first))
+    # What has a name in the source is told rather than a primitive's operands.
+    most = max(churning, key=lambda each: (len(each.rows), _has_name(each), -each.works[0].build.first))
     surplus = tuple(work for each in uses for work in each.works[1:])
     sized = any(not where.startswith("static ") or _is_size(where) for each in churning for where in each.varied())
     cause = "eager_shape" if sized else "static_value"
-    return Churn(cause, tuple(_series(most.works, set(most.varied()))), surplus, _grow(_sizes(most)))
+    changed = tuple(_series(most.works, set(most.varied())))
+    return Churn(cause, most.works[0].operation.name, changed, surplus, _grow(_sizes(most)))
+
+
+def _has_name(uses: _Uses) -> bool:
+    return not any(where.startswith("args[") for where in uses.varied())
 
 
 def _uses(works: Iterable[Work]) -> Iterator[_Uses]:
@@ -134,7 +142,7 @@ def _values_churn(works: Sequence[Work]) -> Churn | None:
         found = tuple(_series(of_operation))
         by_value = found and {change.cause for change in found} == {"static_value"}
         if by_value and len({work.build.key for work in of_operation}) >= CHURN and not _numeric(found):
-            return Churn("static_value", found, tuple(of_operation[1:]), False)
+            return Churn("static_value", of_operation[0].operation.name, found, tuple(of_operation[1:]), False)
     return None
 
 

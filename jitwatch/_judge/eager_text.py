@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from jitwatch._judge.eager_sizes import Churn
 from jitwatch._judge.eager_waste import CONTROL_FLOW
 from jitwatch._judge.eager_work import Work
-from jitwatch._model import Change
+from jitwatch._model import Change, Origin
 from jitwatch._words.quantity_text import count_text, seconds_text
+from jitwatch._words.safe_text import short_place
 
 MAX_OPERATIONS = 4
-MAX_SERIES = 8
+MAX_SERIES = 6
+_MAPPED = re.compile(r"vmap\[(\d+)\]")
+"""An array under `vmap`, as keys tell its mapped size."""
 _LAX = ("scan", "while_loop", "cond", "fori_loop", "switch", "map", "associative_scan")
 """What users write for control flow themselves; all else that runs it is a solver of a library's."""
 
@@ -24,27 +28,47 @@ def operations_of(works: Iterable[Work]) -> tuple[str, ...]:
     return tuple(sorted(seconds, key=lambda name: -seconds[name]))
 
 
+def main_origin(works: Sequence[Work]) -> Origin:
+    """Of the lines of a place, the origin of those that cost most."""
+    seconds: dict[Origin, float] = {}
+    for work in works:
+        seconds[work.build.origin] = seconds.get(work.build.origin, 0.0) + work.build.lost_s
+    return max(seconds, key=lambda origin: seconds[origin])
+
+
 def place_name(works: Sequence[Work]) -> str:
-    """The function around some work; at module level its most costly operation."""
-    return works[0].build.origin.function or operations_of(works)[0]
+    """The function around the lines that cost most; at module level the most costly operation."""
+    return main_origin(works).function or operations_of(works)[0]
 
 
-def sizes_message(found: Churn, works: Sequence[Work], sizes: Sequence[str]) -> str:
-    """What an operation-by-operation place compiles for sizes, or values, that follow from the data."""
+def sizes_message(found: Churn, works: Sequence[Work]) -> str:
+    """What a place that runs operation by operation compiles for sizes, or values, that follow from the data."""
     noun = "size" if found.cause == "eager_shape" else "value"
-    names = _listed([name.lstrip("_") for name in operations_of(works)])
-    made = sum(work.build.count for work in works)
-    seconds = seconds_text(sum(work.build.lost_s for work in works))
-    varied = found.changed[0].where if found.changed else ""
-    return (
-        f"{_subject(works)} outside jit: {count_text(made, 'program')}, {seconds}, as each {noun} compiles each "
-        f"operation anew ({names}). {_where(varied, operations_of(found.surplus)[0])}: {_series(sizes)}."
-    )
+    operations = [name.lstrip("_") for name in operations_of(works)]
+    spent = count_text(sum(work.build.count for work in works), "program")
+    spent += f", {seconds_text(sum(work.build.lost_s for work in works))}"
+    origin = main_origin(works)
+    if not origin.function:
+        verb = "runs" if len(operations) == 1 else "run"
+        return f"{_listed(operations)} {verb} outside jit, at module level: {spent}, some for each {noun}."
+    under = origin.under if not origin.initialises else ""
+    what = f"{under} of {origin.function}" if under else origin.function
+    return f"{what} runs outside jit: {spent}, as each {noun} compiles each operation anew ({_listed(operations)})."
+
+
+def sizes_differences(found: Churn, sizes: Sequence[str]) -> str:
+    """The sizes, or values, in the order of time."""
+    if not found.changed:
+        return ""
+    mapped = [_MAPPED.fullmatch(size) for size in sizes]
+    if sizes and all(mapped):
+        return f"Mapped at once: {_series([one.group(1) for one in mapped if one is not None])}."
+    return f"{_where(found.changed[0].where, found.operation)}: {_series(sizes)}."
 
 
 def sizes_advice(found: Churn, works: Sequence[Work]) -> str:
     """What helps where sizes, or values, follow from the data."""
-    origin = found.surplus[0].build.origin
+    origin = main_origin(works)
     if found.cause == "static_value":
         around = f"jax.jit around {origin.function}" if origin.function else "the statement in a function under jax.jit"
         return f"Put {around} and pass the value as an argument: in there it can be traced, and one program serves all."
@@ -56,8 +80,8 @@ def sizes_advice(found: Churn, works: Sequence[Work]) -> str:
     numpy = "np.asarray(x), and np in place of jnp"
     if found.grows:
         return (
-            "It grows. Collect in a list or a NumPy array and convert once at the end; where all so far is needed each "
-            f"time, for a plot or a log, compute that with NumPy ({numpy}). NumPy compiles nothing."
+            "It grows. Collect in a list and convert once at the end. Where all so far is needed each time, as for a "
+            f"plot or a log, compute with NumPy ({numpy}), which compiles nothing."
         )
     jitted = f"jax.jit around {origin.function}" if origin.function and not origin.looped else "the statements in one "
     jitted += "" if jitted.startswith("jax.jit") else "function under jax.jit"
@@ -67,33 +91,37 @@ def sizes_advice(found: Churn, works: Sequence[Work]) -> str:
     )
 
 
-def waste_message(cause: str, works: Sequence[Work], compiles: int, sizes: Sequence[str]) -> str:
+def waste_message(cause: str, works: Sequence[Work], compiles: int) -> str:
     """What was compiled again though nothing asked for it."""
-    made = sum(work.build.count for work in works)
-    saved = f"{seconds_text(sum(work.build.lost_s for work in works))}, {compiles} of them not needed"
-    what = _called(works)
+    made = count_text(sum(work.build.count for work in works), "program")
+    spent = f"{made}, {seconds_text(sum(work.build.lost_s for work in works))}, {compiles:,} of them not needed"
     if cause == "static_value":
-        return (
-            f"{what} compiled {count_text(made, 'program')}, {saved}: outside jit the number of steps is part of the "
-            f"program. Steps: {_series(sizes)}."
-        )
+        return f"{_called(works)} compiled {spent}: outside jit the number of steps is part of the program."
     if cause == "cache_cleared":
         names = _listed([name.lstrip("_") for name in operations_of(works)])
-        return f"{names} compiled {count_text(made, 'program')}, {saved}: they were there before, and dropped."
+        return f"{names} compiled {spent}: they were there before, and dropped."
     if any(work.operation.name in CONTROL_FLOW for work in works):
         return (
-            f"{what} compiled {count_text(made, 'program')}, {saved}: outside jit its loop is compiled for each "
-            f"function object that it is given, and here they are made anew for each call{_body(works)}."
+            f"{_called(works)} compiled {spent}: outside jit its loop is compiled for each function object that it is "
+            "given, and here each call makes new ones."
         )
     return (
-        f"{what} compiled {count_text(made, 'program')}, {saved}: each call wraps a new function object, and what is "
-        "compiled for one does not serve another."
+        f"{_called(works)} compiled {spent}: each call wraps a new function object, and what is compiled for one does "
+        "not serve another."
     )
 
 
-def waste_advice(cause: str, works: Sequence[Work]) -> str:
-    """What helps against programs that were there already."""
-    function = works[0].build.origin.function
+def waste_differences(cause: str, works: Sequence[Work], sizes: Sequence[str]) -> str:
+    """The numbers of steps, or the function of the user's that is a new object each time, where that is known."""
+    if cause == "static_value":
+        return f"Steps: {_series(sizes)}."
+    body = _body(works)
+    return f"Its body is {body}." if body else ""
+
+
+def waste_advice(cause: str, works: Sequence[Work], made: int) -> str:
+    """What helps against programs that were there already, at lines where so many were made in all."""
+    function = main_origin(works).function
     is_named = function and "<" not in function
     around = f"jax.jit around {function}" if is_named else "the call in a function under jax.jit"
     what = _called(works)
@@ -115,7 +143,7 @@ def waste_advice(cause: str, works: Sequence[Work]) -> str:
         )
     return (
         f"Put {around}, with the whole call of {what} in it, and pass what changes from call to call (data, start "
-        "values) as arguments: the functions that it is given are then traced once."
+        f"values) as arguments: what it is given is then traced once, and {count_text(made, 'program')} are one."
     )
 
 
@@ -129,15 +157,6 @@ def sizes_of(changed: Iterable[Change]) -> tuple[str, ...]:
     return tuple(values)
 
 
-def _subject(works: Sequence[Work]) -> str:
-    origin = works[0].build.origin
-    if origin.under and not origin.initialises:
-        return f"{origin.under} of {origin.function or 'a function'} runs"
-    if origin.function:
-        return f"{origin.function} runs" if not origin.looped else f"A loop in {origin.function} runs"
-    return "A loop at module level runs" if origin.looped else "Code at module level runs"
-
-
 def _called(works: Sequence[Work]) -> str:
     """What the user called, in the user's words where they are known."""
     names = [work.build.origin.called for work in works if work.build.origin.called]
@@ -147,27 +166,32 @@ def _called(works: Sequence[Work]) -> str:
 
 
 def _body(works: Sequence[Work]) -> str:
-    """The user's function that became the body, where JAX knows its name."""
+    """The user's function that became the body, with its line, where JAX knows its name."""
     texts = [
         static.value.text
         for work in works
         if work.key is not None
         for static in work.key.key.statics
-        if static.name in ("jaxpr", "body_jaxpr") and " at " in static.value.text
+        if work.operation.name in CONTROL_FLOW
+        and static.name in ("jaxpr", "body_jaxpr")
+        and " at " in static.value.text
     ]
-    return f" ({texts[0]})" if texts else ""
+    if not texts:
+        return ""
+    name, _, place = texts[0].replace("<lambda>", "a lambda").partition(" at ")
+    return f"{name} ({short_place(place)})"
 
 
 def _where(where: str, operation: str) -> str:
     name = where.removeprefix("static ").partition("[")[0]
-    if where.startswith("args["):
-        return f"What {operation.lstrip('_')} is given"
-    return f"{name[:1].upper()}{name[1:]} of {operation.lstrip('_')}" if name else "Sizes"
+    return f"{'operand' if name == 'args' else name} of {operation.lstrip('_')}"
 
 
 def _series(texts: Sequence[str]) -> str:
-    more = f", … ({len(texts) - MAX_SERIES} more)" if len(texts) > MAX_SERIES else ""
-    return ", ".join(texts[:MAX_SERIES]) + more
+    shown = list(texts)
+    if len(shown) > MAX_SERIES:
+        shown = [*shown[: MAX_SERIES - 2], f"… ({len(shown) - MAX_SERIES + 1} more)", shown[-1]]
+    return " -> ".join(shown)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -2,7 +2,7 @@
 
 Neither a line nor a function alone is what compiles too often. A statement is many operations, and a long `main` holds
 many loops. Lines of one function whose programs were compiled in turns belong together: they are a loop's, or those of
-a function that is called again and again.
+a function that is called again and again. So do a function and the line that calls it, where that has work of its own.
 """
 
 from __future__ import annotations
@@ -42,15 +42,31 @@ def eager_work(others: Iterable[FunctionStats]) -> list[Work]:
     return sorted(found, key=lambda work: work.build.first)
 
 
-def neighbourhoods(every: Iterable[Work]) -> Iterator[list[Work]]:
-    """The work of one process, one function and one loop or statement in it, each in the order of time."""
+def neighbourhoods(every: Iterable[Work]) -> list[list[Work]]:
+    """The work of one process and one function, or of one loop in it, each in the order of time."""
     functions: dict[tuple[str, ...], list[Work]] = {}
     for work in every:
         origin, file = work.build.origin, work.line.rpartition(":")[0]
         around = (origin.function, origin.defined_at) if origin.function else ("", file)
         functions.setdefault((work.build.process, *around), []).append(work)
-    for of_function in functions.values():
-        yield from _by_loop(of_function)
+    loops = [loop for of_function in functions.values() for loop in _by_loop(of_function)]
+    return _with_callers(loops)
+
+
+def _with_callers(loops: Sequence[list[Work]]) -> list[list[Work]]:
+    """Functions that are called at one line only, put together with the work of that line."""
+    at = {(work.build.process, work.line): number for number, loop in enumerate(loops) for work in loop}
+    groups = {number: loop for number, loop in enumerate(loops)}
+    home = list(range(len(loops)))
+    for number, loop in enumerate(loops):
+        callers = {(work.build.process, work.build.origin.called_at) for work in loop}
+        caller = at.get(callers.pop()) if len(callers) == 1 else None
+        while caller is not None and home[caller] != caller:
+            caller = home[caller]
+        if caller is not None and caller != number and len(loop) > 1:
+            home[number] = caller
+            groups[caller] = sorted((*groups[caller], *groups.pop(number)), key=lambda work: work.build.first)
+    return list(groups.values())
 
 
 def _by_loop(works: Sequence[Work]) -> Iterator[list[Work]]:

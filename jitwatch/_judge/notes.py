@@ -42,7 +42,7 @@ def _one_program(snapshot: Snapshot) -> Iterator[Finding]:
                     call_site=same[0].build.call_site, where=(function.name,), compiles=len(same),
                     lost_s=sum(step.build.lost_s for step in same),
                     message=f"{function.name} was compiled {len(same) + 1} times as one module, for other devices or "
-                    "with other compile options.",
+                    "with other compile options.", differences="",
                     advice="Nothing, if that is what is wanted: XLA compiles a module for each.", evidence="proved",
                 )  # fmt: skip
 
@@ -65,7 +65,7 @@ def _eager_once(every: Sequence[Work], wall_s: float) -> Iterator[Finding]:
                 code=EAGER_ONCE, cause="eager", function=name, defined_at="", call_site=place, where=(name,),
                 compiles=made - 1, lost_s=lost_s * (made - 1) / made, evidence="likely",
                 message=f"{what} operation by operation: {made} small programs, {seconds_text(lost_s)}{of}; under one "
-                "jax.jit it is 1 program.",
+                "jax.jit it is 1 program.", differences="",
                 advice=_advice(name, initialises=initialises),
                 share_of_run=min(lost_s / wall_s, 1.0) if wall_s else 0.0,
             )  # fmt: skip

@@ -222,7 +222,7 @@ def test_solver_is_named_as_the_user_wrote_it() -> None:
 
 
 def test_body_is_named_with_its_line() -> None:
-    assert "(step at program.py:3)" in place_of("body that is new each time").finding.message
+    assert "step (program.py:3)" in place_of("body that is new each time").finding.message
 
 
 INITIALISED = """

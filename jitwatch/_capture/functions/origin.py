@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 
 from jitwatch import _faults, _state
+from jitwatch._capture import places
 from jitwatch._capture.functions.call_site import is_user, user_frame
 from jitwatch._capture.functions.loops import COMPREHENSIONS, is_in_loop
 from jitwatch._capture.jax_internals import callers
@@ -42,9 +43,10 @@ def _origin() -> Origin:
     around = _function_around(line)
     at_module_level = around.f_code.co_name == "<module>"
     under, under_at, initialises = _outermost(frames)
+    definition = places.named(f"{around.f_code.co_filename}:{around.f_code.co_firstlineno}")
     return Origin(
         function="" if at_module_level else _name(around),
-        defined_at="" if at_module_level else f"{around.f_code.co_filename}:{around.f_code.co_firstlineno}",
+        defined_at="" if at_module_level else definition, called_at="" if at_module_level else _caller_of(around),
         looped=is_in_loop(line), called=_called(frames[: frames.index(line)]), under=under, under_at=under_at,
         initialises=initialises,
     )  # fmt: skip
@@ -71,6 +73,18 @@ def _function_around(line: FrameType) -> FrameType:
     return frame
 
 
+def _caller_of(around: FrameType) -> str:
+    """The user's line that called a function; empty if none did."""
+    frame = around.f_back
+    while frame is not None and not is_user(frame):
+        frame = frame.f_back
+    return "" if frame is None else _line_of(frame)
+
+
+def _line_of(frame: FrameType) -> str:
+    return places.named(f"{frame.f_code.co_filename}:{frame.f_lineno}")
+
+
 def _called(within: Sequence[FrameType]) -> str:
     """What of JAX's a line called, by the frames within it; empty for an operator, and for what JAX jits."""
     return next((name for name in map(callers.called_name, reversed(within)) if name), "")[:MAX_NAME]
@@ -85,7 +99,7 @@ def _outermost(frames: Sequence[FrameType]) -> tuple[str, str, bool]:
     for frame in reversed(frames):
         transform = callers.transform_name(frame)
         if outer is not None and ((transform and is_direct) or _initialises(frame)):
-            return transform or _name(frame), f"{outer.f_code.co_filename}:{outer.f_lineno}", not transform
+            return transform or _name(frame), _line_of(outer), not transform
         if is_user(frame):
             outer, is_direct = frame, True
         elif not callers.is_of_jax(frame) or callers.called_name(frame):
