@@ -91,6 +91,10 @@ def _report(
     if summary.findings:
         yield Text()
         yield from findings_block(summary.findings)
+    if summary.notes:
+        yield Text()
+        yield Text("Worth knowing, and no fault", style="bold")
+        yield from findings_block(summary.notes)
     sections = [_functions(summary.functions, columns), _others(summary.others, summary.headline.others_s)]
     if summary.headline.others_s > summary.headline.lost_s:
         sections.reverse()  # the most costly first, watched or not
@@ -129,7 +133,7 @@ def _origin(summary: Summary, processes: Sequence[Process]) -> Iterable[str]:
 def _headline(headline: Headline, findings: Sequence[Finding], *, idle: int, recorded: bool) -> Text:
     from rich.text import Text
 
-    if not headline.functions:
+    if not headline.functions and not headline.others_s:
         return Text(_NOTHING_RECORDED if recorded else _NOTHING_CALLED if idle else _NOTHING_WATCHED)
     functions = count_text(headline.functions, "watched function")
     costly: list[FunctionRow | LineRow] = [row for row in (headline.worst, headline.worst_line) if row is not None]
@@ -138,7 +142,9 @@ def _headline(headline: Headline, findings: Sequence[Finding], *, idle: int, rec
         return Text(f"No time was spent on tracing, lowering or compiling {functions}.", style="bold")
     text = Text(style="bold")
     text.append(f"{seconds_text(headline.lost_s + headline.others_s)} spent on tracing, lowering and compiling")
-    if headline.others_s:
+    if not headline.functions:
+        text.append(f", all of it in {_OTHERS}; ")
+    elif headline.others_s:
         text.append(
             f": {seconds_text(headline.lost_s)} in {functions}, {seconds_text(headline.others_s)} in {_OTHERS}; "
         )
