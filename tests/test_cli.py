@@ -20,7 +20,7 @@ from jitwatch._cli.main import main
 from jitwatch._model import Process, Recording
 
 PACKAGE = Path(__file__).parents[1]
-COMMANDS = ("run", "report", "json", "combine", "diff", "check", "warm-up", "autostart", "debug")
+COMMANDS = ("run", "report", "html", "json", "combine", "diff", "check", "warm-up", "autostart", "debug")
 SPELLINGS = {
     "jitwatch": ["-c", "import sys; from jitwatch._cli.main import main; sys.argv[0] = 'jitwatch'; sys.exit(main())"],
     "python -m jitwatch": ["-m", "jitwatch"],

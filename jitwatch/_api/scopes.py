@@ -61,6 +61,12 @@ class Recording:
         """The block's own counts as text."""
         return report(self.snapshot(), color=color, width=width)
 
+    def to_html(self) -> str:
+        """The block's own counts as one HTML page, to write to a file and open in a browser."""
+        from jitwatch._report.page.render import render
+
+        return render(self.snapshot())
+
     def compiles(self, name: str | None = None) -> int:
         """XLA compilations in the block: of all watched functions, or of those with this name.
 

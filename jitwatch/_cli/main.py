@@ -45,6 +45,7 @@ def main() -> None:
     Start here:
       jitwatch run train.py --epochs 3     run a program and print the report at its end
       jitwatch report                      print it again, from the data file
+      jitwatch html                        the same as a page for the browser
       jitwatch json                        the same as JSON
       jitwatch combine A B                 add up the data files of several machines
       jitwatch diff A B                    what compiles more than before, and why
@@ -56,7 +57,7 @@ def main() -> None:
 
 
 for _command in (
-    running.run, reporting.report, reporting.json_command, reporting.combine, reporting.warm_up, running.autostart,
-    debugging.debug, comparing.diff, comparing.check,
+    running.run, reporting.report, reporting.html, reporting.json_command, reporting.combine, reporting.warm_up,
+    running.autostart, debugging.debug, comparing.diff, comparing.check,
 ):  # fmt: skip
     main.add_command(_command)

@@ -54,6 +54,28 @@ def json_command(files: tuple[str, ...], output: str | None, include: tuple[str,
 
 
 @click.command()
+@click.option("-o", "--output", metavar="FILE", default="jitwatch.html", show_default=True, help="Where to write it.")
+@options(selection)
+@files_argument
+def html(files: tuple[str, ...], output: str, include: tuple[str, ...], omit: tuple[str, ...]) -> None:
+    """Write the report of data files, added up, as one HTML page that needs no network.
+
+    Without FILES: the files of the latest run in this folder. docs/page.md says what is on the page.
+    """
+    from jitwatch._report import forms
+    from jitwatch._run import output_files
+
+    output_files.check_report_path(output)
+    loaded, notes = load(files)
+    data = select(loaded.recording.snapshot, include, omit)
+    output_files.write_report(output, forms.renderer(".html")(data, loaded.recording.processes))
+    click.echo(f"Page written to {output}.")
+    for note in notes:
+        click.echo(f"jitwatch: {note}", err=True)
+    end(loaded)
+
+
+@click.command()
 @click.option("-o", "--output", metavar="FILE", default="combined.jitwatch", show_default=True, help="A new file.")
 @click.argument("files", nargs=-1, required=True, type=click.Path())
 def combine(files: tuple[str, ...], output: str) -> None:

@@ -19,14 +19,15 @@ from jitwatch._run import script
 @click.option("-c", "code", metavar="CODE", help="Run code, as `python -c` does.")
 @click.option("-o", "--output", metavar="FILE", help="The data file; .jitwatch in this folder if left out.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the report as JSON too.")
+@click.option("--html", "html_file", metavar="FILE", help="Write the report as a page too, to open in a browser.")
 @click.option("--no-calls", is_flag=True, help="Do not count hits, so that they cost strictly nothing.")
 @click.option("--mode", type=click.Choice(_config.MODES), help="off runs the program unwatched.")
 @click.option("--quiet", is_flag=True, help="Do not print the report at the end.")
 @options([*selection, show_all])
 @click.argument("program", nargs=-1, type=click.UNPROCESSED, metavar="[SCRIPT] [ARGS]...")
 def run(
-    module: str | None, code: str | None, output: str | None, json_file: str | None, no_calls: bool,
-    mode: str | None, quiet: bool, include: tuple[str, ...], omit: tuple[str, ...], show_all: bool,
+    module: str | None, code: str | None, output: str | None, json_file: str | None, html_file: str | None,
+    no_calls: bool, mode: str | None, quiet: bool, include: tuple[str, ...], omit: tuple[str, ...], show_all: bool,
     program: tuple[str, ...],
 ) -> Callable[[], None]:  # fmt: skip
     """Run a program as python would, and watch everything that JAX compiles in it.
@@ -48,10 +49,11 @@ def run(
     if watched:
         from jitwatch._run import output_files, session
 
-        if json_file is not None:
-            output_files.check_report_path(json_file)
+        files = {suffix: path for suffix, path in ((".json", json_file), (".html", html_file)) if path is not None}
+        for path in files.values():
+            output_files.check_report_path(path)
         reports = session.Reports(
-            json_file=json_file and os.path.abspath(json_file),
+            files={suffix: os.path.abspath(path) for suffix, path in files.items()},
             text=None if quiet else text_for(sys.stderr, show_all=show_all),
             select=lambda data: select(data, include, omit),
         )

@@ -6,6 +6,9 @@ import os
 
 from jitwatch._errors import JitwatchError
 
+_MARKS = (b'"schema": "jitwatch-', b'<meta name="generator" content="jitwatch">')
+"""One of them stands in the first bytes of every report."""
+
 
 def check_writable(path: str) -> None:
     """Refuse a file that cannot be made.
@@ -31,7 +34,8 @@ def check_report_path(path: str) -> None:
     check_writable(path)
     if os.path.exists(path) and os.path.getsize(path):
         with open(path, "rb") as file:
-            if b'"schema": "jitwatch-' not in file.read(200):
+            beginning = file.read(300)
+            if not any(mark in beginning for mark in _MARKS):
                 raise JitwatchError(f"{path} exists and is no jitwatch report; remove it or give another name.")
 
 

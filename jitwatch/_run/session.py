@@ -7,7 +7,7 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -16,6 +16,7 @@ from jitwatch import _config, _faults, _hub, _state
 from jitwatch._api import install
 from jitwatch._errors import JitwatchError
 from jitwatch._model import Miss, Process, Snapshot
+from jitwatch._report import forms
 from jitwatch._run import output_files, script
 
 AUTOSTART = os.path.join(os.path.dirname(os.path.abspath(__file__)), "autostart")
@@ -36,7 +37,8 @@ class Watching(msgspec.Struct, frozen=True):
 class Reports(msgspec.Struct, frozen=True):
     """What is written at the end of the process that began a run."""
 
-    json_file: str | None = None
+    files: Mapping[str, str] = {}
+    """Where to, by the suffix of the form (`_report.forms`)."""
     text: Callable[[Snapshot, tuple[Process, ...]], str] | None = None
     """Makes the text for standard error; None for none."""
     select: Callable[[Snapshot], Snapshot] | None = None
@@ -92,15 +94,13 @@ class _Session:
         script.remain_interrupted()
 
     def _write_reports(self, reports: Reports) -> None:
-        if reports.text is None and reports.json_file is None:
+        if reports.text is None and not reports.files:
             return
         data, processes = self._recorded()
         if reports.select is not None:
             data = reports.select(data)
-        if reports.json_file is not None:
-            from jitwatch._report.recording import as_json
-
-            output_files.write_report(reports.json_file, as_json.render(data, processes))
+        for suffix, path in reports.files.items():
+            output_files.write_report(path, forms.renderer(suffix)(data, processes))
         if reports.text is not None:
             stream = sys.stderr if sys.stderr is not None and not sys.stderr.closed else sys.__stderr__
             if stream is not None:

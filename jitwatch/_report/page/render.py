@@ -1,0 +1,109 @@
+"""Renders the page with Jinja2, which escapes every text, whatever the template. Imported when used, as Jinja2 is."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.resources import files
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from jitwatch._model import Process, Snapshot, Stages
+from jitwatch._record.sums import lost_s, programs_of
+from jitwatch._report.page import charts
+from jitwatch._report.page.view import PageView, page_view
+from jitwatch._words.key_text import distinct_lines
+from jitwatch._words.quantity_text import count_text, seconds_text, share_text
+from jitwatch._words.safe_text import clean, short_place
+
+GENERATOR = '<meta name="generator" content="jitwatch">'
+"""Stands in the first lines of every page: a file without it is not overwritten."""
+_MAX_TEXT = 2_000
+_KEY_COLUMNS = 110
+_TEMPLATES = "templates"
+_EQUALITY = {
+    "first": "the first",
+    "identical": "identical to an earlier one: not needed",
+    "target": "the same module, for other devices or with other compile options",
+    "placement": "the same but for placement",
+    "no_op": "the same but for converts that do nothing",
+    "precision": "the same but for precision",
+    "constants": "the same but for constants: values that could be arguments",
+    "sizes": "the same but for sizes",
+    "dtype": "the same but for dtypes",
+    "different": "different",
+    "unknown": "not compared",
+}
+
+
+def render(snapshot: Snapshot, processes: Sequence[Process] = ()) -> str:
+    """The page of a snapshot, recorded in these processes, as one HTML file."""
+    view = page_view(snapshot, processes)
+    style, script = (Markup(_text_of(name)) for name in ("page.css", "page.js"))
+    return _environment().get_template("page.html").render(
+        page=view, generator=Markup(GENERATOR), style=style, script=script, style_hash=_hash(style),
+        script_hash=_hash(script), most_s=max((one.row.lost_s for one in view.functions), default=0.0),
+        when=_when(view),
+    )  # fmt: skip
+
+
+def render_part(template: str, **values: Any) -> str:
+    """A part of a page, for a notebook."""
+    return _environment().get_template(template).render(**values)
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("jitwatch._report.page", _TEMPLATES), autoescape=True, finalize=_printable,
+        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters.update(
+        seconds=seconds_text, count=count_text, name=clean, place=short_place, share=_percent,
+        programs=programs_of, lost=lost_s,
+    )  # fmt: skip
+    environment.globals.update(
+        bill_bar=charts.bill_bar, bill_parts=charts.bill_parts, stages_bar=charts.stages_bar, cost_bar=charts.cost_bar,
+        timeline_svg=charts.timeline_svg, sizes_svg=charts.sizes_svg, key_lines=_key_lines, hit_share=share_text,
+        no_stages=Stages(), told=_told, equality_words=_EQUALITY, zip=zip,
+    )  # fmt: skip
+    return environment
+
+
+def _printable(value: Any) -> Any:
+    """No text comes onto the page unseen: what could turn the line around or hide in it is written out."""
+    return clean(value, _MAX_TEXT) if type(value) is str else value
+
+
+def _text_of(name: str) -> str:
+    return (files("jitwatch._report.page") / _TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> Markup:
+    """For the page's content security policy: no other script or style can run in it."""
+    return Markup("'sha256-{}'").format(base64.b64encode(hashlib.sha256(text.encode()).digest()).decode())
+
+
+def _when(view: PageView) -> str:
+    try:
+        return f"{datetime.fromtimestamp(view.summary.unix_s, UTC):%Y-%m-%d %H:%M} UTC"
+    except (OverflowError, OSError, ValueError):  # of a file from elsewhere
+        return ""
+
+
+def _percent(part: float, whole: float) -> str:
+    share = 100 * part / whole if whole > 0 else 0.0
+    return f"{share:.0f} %" if share >= 0.95 or share == 0 else "< 1 %"
+
+
+def _key_lines(keys: Sequence[Any]) -> list[str]:
+    return distinct_lines([(row.number, row.key) for row in keys], _KEY_COLUMNS)
+
+
+def _told(message: str) -> tuple[str, list[str]]:
+    """The sentence of a finding, and what differs, one a line."""
+    first, _, rest = message.replace(" -> ", " → ").partition(". ")
+    return first, [line for line in rest.rstrip(".").split("; ") if line]
