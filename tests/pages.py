@@ -81,7 +81,7 @@ def hostile() -> Snapshot:
                 call_sites=(CallSite(f"{name}:3", 4, 0.4),),
                 last_failure=failed_miss(failed=name, failed_at=f"{name}:1"),
                 failures=1,
-            )  # fmt: skip
+            )
         )
         misses += [miss(10 * number + i, number, i, float(number), context=((name, name),)) for i in range(1, 5)]
     return snapshot(
@@ -107,7 +107,7 @@ def large(functions: int = 500, keys: int = 100) -> Snapshot:
             number += 1
             at += dice.expovariate(12.0)
             ran = stages(1, dice.lognormvariate(-3, 1))
-            of = key({"params": {"w": leaf((784, 256))}, "tokens": leaf((8, 64 * each), "int32")})
+            of = key({"params": {"w": leaf((784, 256))}, "tokens": leaf((8, 61 * each + each * each % 7), "int32")})
             where = (CallSite(place, 1, ran.compile_s),)
             own.append(key_stats(each, of, hits=dice.randrange(40), stages=ran, call_sites=where))
             builds.append(build(number, f"p{number}", key=each, lost_s=ran.compile_s, call_site=place))
@@ -122,6 +122,6 @@ def large(functions: int = 500, keys: int = 100) -> Snapshot:
                 builds=tuple(builds),
                 defined_at=f"/srv/train/model_{function % 13}.py:{20 + function}",
                 call_sites=(CallSite(place, keys, 1.0),),
-            )  # fmt: skip
+            )
         )
     return snapshot(*made, misses=tuple(misses), programs=tuple(programs), wall_s=at, unix_s=UNIX_S + at)

@@ -134,6 +134,20 @@ def test_report_chooses_functions(folder: Path) -> None:
     assert "evaluate" not in result.output
 
 
+def test_html_writes_a_page_and_nothing_over_what_is_none(folder: Path) -> None:
+    (folder / "notes.html").write_text("<p>mine")
+
+    made, again = invoke("html"), invoke("html", "--omit", "ev*")
+    refused = invoke("html", "-o", "notes.html")
+
+    page = (folder / "jitwatch.html").read_text(encoding="utf-8")
+    assert [made.exit_code, again.exit_code, refused.exit_code] == [0, 0, 1]
+    assert made.output.startswith("Page written to jitwatch.html.")
+    assert "train.py:4" in page and "evaluate" not in page
+    assert "notes.html exists and is no jitwatch report" in refused.stderr
+    assert (folder / "notes.html").read_text() == "<p>mine"
+
+
 def test_unreadable_file_among_others_is_named_and_the_rest_is_shown(folder: Path) -> None:
     (folder / "junk").write_bytes(b"\x00\xff" * 100)
 
