@@ -117,7 +117,9 @@ def _best(
     """The step with the twin that is nearest in its program, then in its call, then in time."""
     found: Step | None = None
     best: tuple[int, int, int] | None = None
-    for twin in {id(one): one for one in candidates}.values():
+    # The same key first, then the latest: one that differs in a single change can only be beaten by one without any.
+    latest = sorted({id(one): one for one in candidates}.values(), key=lambda one: -one.build.first)
+    for twin in sorted(latest, key=lambda one: one.key is not key):
         equality = _equality(build, twin.build, programs)
         changed = differences(twin, function, build, key)
         rank = RANK.get(equality, len(EQUALITIES))
@@ -125,6 +127,8 @@ def _best(
         order = (min(rank, RANK["sizes"]), len(changed), -twin.build.first)
         if best is None or order < best:
             best, found = order, Step(function, build, key, twin, equality, changed, 0, 0)
+        if len(changed) <= 1:
+            break
     return Step(function, build, key, None, UNKNOWN, (), 0, 0) if found is None else found
 
 
@@ -138,7 +142,7 @@ def _equality(build: Build, other: Build, programs: Programs) -> str:
 def differences(twin: Step, function: FunctionStats, build: Build, key: KeyStats | None) -> tuple[Change, ...]:
     """What differs between a program and its twin: the calls, the function objects, and what those bring along."""
     found: list[Change] = []
-    if key is not None and twin.key is not None and key is not twin.key:
+    if key is not None and twin.key is not None and key.key != twin.key.key:
         found += changes(twin.key.key, key.key)
     if function is not twin.function:
         found += _object_changes(twin.function, function)

@@ -6,10 +6,10 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain, pairwise
+from itertools import chain, islice, pairwise
 from typing import NamedTuple
 
-from jitwatch._judge.buckets import best_buckets
+from jitwatch._judge.buckets import by_count
 from jitwatch._judge.history import RANK, Step
 from jitwatch._model import KeyStats, Program, Static
 
@@ -219,9 +219,9 @@ def _needed(sizes: Sizes, rows: Sequence[tuple[int, ...]], calls: Sequence[int])
         totals[math.prod(max(size, 1) for size in row[:1])] += count
     if len(totals) < 2:
         return 1
-    for count in range(1, max(len(totals) // 2, 1) + 1):
-        if best_buckets(totals, count).padding_percent <= MAX_PADDING_PERCENT:
-            return count
+    for buckets in islice(by_count(totals), max(len(totals) // 2, 1)):
+        if buckets.padding_percent <= MAX_PADDING_PERCENT:
+            return len(buckets.sizes)
     return max(len(totals) // 2, 1) if len(totals) <= FEW + 1 else None
 
 

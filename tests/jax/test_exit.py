@@ -16,6 +16,11 @@ PROGRAMS = {
         "g = jitwatch.watched_jit(c.m)\ng(1.0)\nh = jitwatch.watched_jit(functools.partial(lambda a, x: x, c))\nh(1.0)\n"
         "c.cycle = f, g, h\n"
     ),
+    "statics of one hash": (
+        "class One:\n    def __hash__(self): return 1\n    def __eq__(self, other): return self is other\n"
+        "f = jitwatch.watched_jit(lambda x, o: x, static_argnames='o')\n"
+        "kept = [One() for _ in range(3)]\nfor one in kept: f(1.0, o=one)\n"
+    ),
     "writer left open": (
         "from jitwatch._store import Writer\nw = Writer('left.jitwatch', interval_s=0.001)\n"
         "f = jitwatch.watched_jit(lambda x: x)\nf(1.0)\n"

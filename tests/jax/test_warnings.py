@@ -82,7 +82,7 @@ def functions(jit: Any) -> None:
 
 def closures(jit: Any) -> None:
     for rate in range(5):
-        jit(lambda x: x * rate)(jnp.ones(3))
+        jit(lambda x: x * rate)(jnp.ones(3))  # noqa: B023
 
 
 def structures(jit: Any) -> None:

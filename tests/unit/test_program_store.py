@@ -187,7 +187,8 @@ def test_ids_with_callbacks_are_of_their_process_and_others_of_all() -> None:
     both = combine([one, other]).snapshot
 
     builds = both.functions[0].builds  # what each process compiles is its own, whatever the id
-    assert [each.count for each in builds] == [1, 1, 1, 1] and len({(each.program, each.process) for each in builds}) == 4
+    assert [each.count for each in builds] == [1, 1, 1, 1]
+    assert len({(each.program, each.process) for each in builds}) == 4
     assert len(both.programs) == 3 and both.programs[0] == program(1)
     assert combine([combine([one]), other]).snapshot == both
 

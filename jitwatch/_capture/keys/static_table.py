@@ -184,13 +184,15 @@ class _Reference:
     def __hash__(self) -> int:
         return self._hash
 
-    def __eq__(self, other: object) -> bool:
+    def __eq__(self, other: Any) -> bool:
         if self is other:
             return True
-        if not self._held or (isinstance(other, _Reference) and not other._held):  # asked within `_lose`
+        # `__class__`, for at exit the name of this class may be gone before the last value that is compared.
+        is_reference = isinstance(other, __class__)  # type: ignore[name-defined]
+        if not self._held or (is_reference and not other._held):  # asked within `_lose`
             return False
         mine = self._value()
-        if not isinstance(other, _Reference):
+        if not is_reference:
             return mine is not None and bool(mine == other)
         if self._hash != other._hash or self._scope != other._scope:
             return False
@@ -221,8 +223,11 @@ class _Same(_Reference):
             return
         self._held = (held,)
 
-    def __eq__(self, other: object) -> bool:
-        return self is other or (isinstance(other, _Same) and self._value() is other._value() is not None)
+    def __eq__(self, other: Any) -> bool:
+        if self is other:
+            return True
+        is_same = isinstance(other, __class__)  # type: ignore[name-defined]  # as above
+        return is_same and self._value() is other._value() is not None
 
     __hash__ = _Reference.__hash__
 
