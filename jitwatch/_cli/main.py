@@ -47,6 +47,7 @@ def main() -> None:
       jitwatch report                      print it again, from the data file
       jitwatch html                        the same as a page for the browser
       jitwatch json                        the same as JSON
+      jitwatch trace                       when what compiled, for Perfetto
       jitwatch combine A B                 add up the data files of several machines
       jitwatch diff A B                    what compiles more than before, and why
       jitwatch check --budget FILE         does anything compile more than it may?
@@ -57,7 +58,7 @@ def main() -> None:
 
 
 for _command in (
-    running.run, reporting.report, reporting.html, reporting.json_command, reporting.combine, reporting.warm_up,
-    running.autostart, debugging.debug, comparing.diff, comparing.check,
+    running.run, reporting.report, reporting.html, reporting.json_command, reporting.trace, reporting.combine,
+    reporting.warm_up, running.autostart, debugging.debug, comparing.diff, comparing.check,
 ):  # fmt: skip
     main.add_command(_command)

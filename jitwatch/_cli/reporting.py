@@ -14,18 +14,29 @@ from jitwatch._report.recording.terminal import text_for
 
 
 @click.command()
+@click.option(
+    "--format", "format_name", type=click.Choice(("text", "markdown")), default="text", show_default=True,
+    help="markdown reads well as the summary of a job.",
+)  # fmt: skip
 @options([*selection, show_all])
 @files_argument
-def report(files: tuple[str, ...], include: tuple[str, ...], omit: tuple[str, ...], show_all: bool) -> None:
+def report(
+    files: tuple[str, ...], format_name: str, include: tuple[str, ...], omit: tuple[str, ...], show_all: bool
+) -> None:
     """Print the report of data files, added up.
 
     Without FILES: the files of the latest run in this folder, .jitwatch and .jitwatch.*, or where JITWATCH_FILE says.
     """
     loaded, notes = load(files)
     data = select(loaded.recording.snapshot, include, omit)
-    click.echo(text_for(sys.stdout, show_all=show_all)(data, loaded.recording.processes))
+    if format_name == "markdown":
+        from jitwatch._report.recording import as_markdown
+
+        click.echo(as_markdown.render(data, loaded.recording.processes, show_all=show_all))
+    else:
+        click.echo(text_for(sys.stdout, show_all=show_all)(data, loaded.recording.processes))
     for note in notes:
-        click.echo(note)
+        click.echo(note, err=format_name == "markdown")
     end(loaded)
 
 
@@ -54,6 +65,18 @@ def json_command(files: tuple[str, ...], output: str | None, include: tuple[str,
 
 
 @click.command()
+@click.option("-o", "--output", metavar="FILE", default="jitwatch-trace.json", show_default=True, help="Where to.")
+@options(selection)
+@files_argument
+def trace(files: tuple[str, ...], output: str, include: tuple[str, ...], omit: tuple[str, ...]) -> None:
+    """Write the misses of data files with their stages as a trace, for https://ui.perfetto.dev.
+
+    Without FILES: the files of the latest run in this folder.
+    """
+    _write("trace", files, output, include, omit)
+
+
+@click.command()
 @click.option("-o", "--output", metavar="FILE", default="jitwatch.html", show_default=True, help="Where to write it.")
 @options(selection)
 @files_argument
@@ -62,14 +85,19 @@ def html(files: tuple[str, ...], output: str, include: tuple[str, ...], omit: tu
 
     Without FILES: the files of the latest run in this folder. docs/page.md says what is on the page.
     """
+    _write("html", files, output, include, omit)
+
+
+def _write(form: str, files: tuple[str, ...], output: str, include: tuple[str, ...], omit: tuple[str, ...]) -> None:
+    """Write what was recorded in one of the forms that are for a file."""
     from jitwatch._report import forms
     from jitwatch._run import output_files
 
     output_files.check_report_path(output)
     loaded, notes = load(files)
     data = select(loaded.recording.snapshot, include, omit)
-    output_files.write_report(output, forms.renderer(".html")(data, loaded.recording.processes))
-    click.echo(f"Page written to {output}.")
+    output_files.write_report(output, forms.renderer(form)(data, loaded.recording.processes))
+    click.echo(f"Written to {output}.")
     for note in notes:
         click.echo(f"jitwatch: {note}", err=True)
     end(loaded)

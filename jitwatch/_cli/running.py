@@ -49,11 +49,11 @@ def run(
     if watched:
         from jitwatch._run import output_files, session
 
-        files = {suffix: path for suffix, path in ((".json", json_file), (".html", html_file)) if path is not None}
+        files = {form: path for form, path in (("json", json_file), ("html", html_file)) if path is not None}
         for path in files.values():
             output_files.check_report_path(path)
         reports = session.Reports(
-            files={suffix: os.path.abspath(path) for suffix, path in files.items()},
+            files={form: os.path.abspath(path) for form, path in files.items()},
             text=None if quiet else text_for(sys.stderr, show_all=show_all),
             select=lambda data: select(data, include, omit),
         )

@@ -114,9 +114,9 @@ def _check(options: Options) -> None:
 
 
 def _check_report(path: str) -> None:
-    if os.path.splitext(path)[1] not in forms.FORMS:
+    if os.path.splitext(path)[1] not in forms.SUFFIXES:
         raise JitwatchError(
-            f"--jitwatch-report={path} has no suffix that names a form; valid are: {', '.join(forms.FORMS)}."
+            f"--jitwatch-report={path} has no suffix that names a form; valid are: {', '.join(forms.SUFFIXES)}."
         )
     output_files.check_report_path(path)
 

@@ -134,7 +134,7 @@ class Session:
 
     def _write_report(self, whole: Recording) -> str:
         path = str(self._options.report)
-        render = forms.renderer(os.path.splitext(path)[1])
+        render = forms.renderer(forms.SUFFIXES[os.path.splitext(path)[1]])
         try:
             output_files.write_report(path, render(whole.snapshot, whole.processes))
         except OSError as error:

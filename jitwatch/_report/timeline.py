@@ -71,7 +71,7 @@ def timeline_of(snapshot: Snapshot, processes: Sequence[Process] = ()) -> Timeli
     end = max(miss.unix_s for miss in misses)
     # The last sign of life, unless the clock of another machine is far off.
     end = snapshot.unix_s if 0 <= snapshot.unix_s - end < 30 * 86_400 else end
-    lanes = _lanes(misses, process_of_miss(snapshot))
+    lanes = lanes_of(misses, process_of_miss(snapshot))
     shown = sorted(lanes, key=lambda lane: -sum(lost_s(miss.stages) for miss in lanes[lane]))[:MAX_LANES]
     limit = MAX_SLICES // max(len(shown), 1)
     numbers = thread_numbers(lanes)
@@ -108,7 +108,7 @@ def thread_numbers(lanes: Iterable[tuple[str, int]]) -> dict[tuple[str, int], in
 Lanes = dict[tuple[str, int], list[Miss]]
 
 
-def _lanes(misses: Iterable[Miss], processes: Mapping[int, str]) -> Lanes:
+def lanes_of(misses: Iterable[Miss], processes: Mapping[int, str]) -> Lanes:
     """Misses by process and thread, in the order of their first. A miss without a program goes with its thread's."""
     known: dict[int, Counter[str]] = defaultdict(Counter)
     for miss in misses:

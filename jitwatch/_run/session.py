@@ -38,7 +38,7 @@ class Reports(msgspec.Struct, frozen=True):
     """What is written at the end of the process that began a run."""
 
     files: Mapping[str, str] = {}
-    """Where to, by the suffix of the form (`_report.forms`)."""
+    """Where to, by the form (`_report.forms`)."""
     text: Callable[[Snapshot, tuple[Process, ...]], str] | None = None
     """Makes the text for standard error; None for none."""
     select: Callable[[Snapshot], Snapshot] | None = None
@@ -99,8 +99,8 @@ class _Session:
         data, processes = self._recorded()
         if reports.select is not None:
             data = reports.select(data)
-        for suffix, path in reports.files.items():
-            output_files.write_report(path, forms.renderer(suffix)(data, processes))
+        for form, path in reports.files.items():
+            output_files.write_report(path, forms.renderer(form)(data, processes))
         if reports.text is not None:
             stream = sys.stderr if sys.stderr is not None and not sys.stderr.closed else sys.__stderr__
             if stream is not None:

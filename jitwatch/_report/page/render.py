@@ -62,7 +62,7 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters.update(
-        seconds=seconds_text, count=count_text, name=clean, place=short_place, share=_percent,
+        seconds=seconds_text, count=count_text, name=clean, place=short_place, share=share_text,
         programs=programs_of, lost=lost_s,
     )  # fmt: skip
     environment.globals.update(
@@ -92,11 +92,6 @@ def _when(view: PageView) -> str:
         return f"{datetime.fromtimestamp(view.summary.unix_s, UTC):%Y-%m-%d %H:%M} UTC"
     except (OverflowError, OSError, ValueError):  # of a file from elsewhere
         return ""
-
-
-def _percent(part: float, whole: float) -> str:
-    share = 100 * part / whole if whole > 0 else 0.0
-    return f"{share:.0f} %" if share >= 0.95 or share == 0 else "< 1 %"
 
 
 def _key_lines(keys: Sequence[Any]) -> list[str]:
