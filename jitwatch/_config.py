@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import math
 import os
@@ -13,15 +14,23 @@ from typing import Any, NamedTuple
 
 from jitwatch._errors import JitwatchError, repr_of
 
+_PREFIX = "JITWATCH_"
+_VARIABLES = ("FILE", "CHILD")
+"""Names of environment variables that are no options."""
+_NEAR = 0.75
 MODES = ("warn", "error", "off")
 
 
 class Option(NamedTuple):
-    """One option: its default, what a valid value is in words, and what makes one from text or TOML."""
+    """One option."""
 
     default: Any
     valid: str
+    """What a valid value is, in words."""
     read: Callable[[Any], Any]
+    """What makes it from a value of TOML or an argument."""
+    of_text: Callable[[str], Any] = str
+    """What makes such a value of the text of an environment variable."""
 
 
 def _mode(value: Any) -> str:
@@ -31,13 +40,13 @@ def _mode(value: Any) -> str:
 
 
 def _positive(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, str)) or int(value) < 1:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError
-    return int(value)
+    return value
 
 
 def _seconds(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)) or not 0 <= float(value) < math.inf:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= float(value) < math.inf:
         raise ValueError
     return float(value)
 
@@ -61,17 +70,17 @@ def _acknowledged(value: Any) -> list[dict[str, Any]]:
 
 OPTIONS: dict[str, Option] = {
     "mode": Option("warn", "one of " + ", ".join(repr(mode) for mode in MODES), _mode),
-    "max_keys": Option(10_000, "a whole number of at least 1: keys kept for each function", _positive),
-    "max_compiles": Option(None, "a whole number of at least 1: compilations allowed for each function", _positive),
-    "warn_compiles": Option(4, "a whole number of at least 1: needless compilations worth a warning", _positive),
-    "warn_s": Option(10.0, "a number of at least 0: seconds in needless compilations worth a warning", _seconds),
+    "max_keys": Option(10_000, "a whole number of at least 1: keys kept for each function", _positive, int),
+    "max_compiles": Option(None, "a whole number of at least 1: compilations of each function", _positive, int),
+    "warn_compiles": Option(4, "a whole number of at least 1: needless compilations worth a warning", _positive, int),
+    "warn_s": Option(10.0, "a number of at least 0: seconds in needless compilations worth a warning", _seconds, float),
     "acknowledged": Option(
         None,
         "a list of tables in pyproject.toml, each with code, such as 'JW301', function, reason, and maybe limit",
         _acknowledged,
     ),
     "progress_s": Option(
-        None, "seconds until a long compile is announced: a number of at least 0, where 0 is never", _seconds
+        None, "seconds until a long compile is announced: a number of at least 0, where 0 is never", _seconds, float
     ),
 }
 
@@ -96,16 +105,42 @@ def option_and_source(name: str, argument: Any = None) -> tuple[Any, str]:
         value, source = argument, f"the argument {name}"
     if value is None:
         return OPTIONS[name].default, "the default"
-    return _checked(name, value, source), source
+    return _checked(name, value, source, of_text=argument is None and bool(os.environ.get(variable))), source
 
 
-def _checked(name: str, value: Any, source: str) -> Any:
+def check_environment() -> None:
+    """Refuse a variable that nearly has the name of one of jitwatch's, which would be lost in silence.
+
+    Raises:
+        JitwatchError: There is one; the message names the one that was meant.
+    """
+    known = [*_VARIABLES, *(name.upper() for name in OPTIONS)]
+    for variable in os.environ:
+        name = variable.removeprefix(_PREFIX)
+        if name != variable and name not in known and (near := difflib.get_close_matches(name, known, 1, _NEAR)):
+            raise JitwatchError(f"The environment variable {variable} is none of jitwatch's; is it {_PREFIX}{near[0]}?")
+
+
+def is_off() -> bool:
+    """Whether the settings say that jitwatch is to do nothing.
+
+    Raises:
+        JitwatchError: A setting is not valid.
+    """
+    return bool(option("mode") == "off")
+
+
+def off_text() -> str:
+    """Why it is off, as the beginning of a sentence."""
+    return f"jitwatch is off (mode 'off' from {option_and_source('mode')[1]})"
+
+
+def _checked(name: str, value: Any, source: str, *, of_text: bool) -> Any:
+    wanted = OPTIONS[name]
     try:
-        return OPTIONS[name].read(value)
+        return wanted.read(wanted.of_text(value) if of_text else value)
     except (ValueError, TypeError):
-        raise JitwatchError(
-            f"{source} has the value {repr_of(value)} for {name!r}; valid is {OPTIONS[name].valid}."
-        ) from None
+        raise JitwatchError(f"{source} has the value {repr_of(value)} for {name!r}; valid is {wanted.valid}.") from None
 
 
 def _project_options() -> tuple[dict[str, Any], Path]:
@@ -124,7 +159,10 @@ def _read_project(folder: Path) -> tuple[dict[str, Any], Path]:
         raise JitwatchError(f"{path} cannot be read for [tool.jitwatch]: {error}.") from error
     unknown = sorted(set(table) - set(OPTIONS))
     if unknown:
+        near = difflib.get_close_matches(unknown[0], OPTIONS, 1)
         raise JitwatchError(
-            f"[tool.jitwatch] in {path} has the unknown option {unknown[0]!r}; valid are {', '.join(sorted(OPTIONS))}."
+            f"[tool.jitwatch] in {path} has the unknown option {unknown[0]!r}"
+            + (f"; did you mean {near[0]!r}? Valid are" if near else "; valid are")
+            + f" {', '.join(sorted(OPTIONS))}."
         )
     return table, path

@@ -96,6 +96,17 @@ def repr_of(value: Any) -> str:
         return f"<{type(value).__name__} object>"
 
 
+def check_flags(**flags: Any) -> None:
+    """Refuse what is neither True nor False.
+
+    Raises:
+        JitwatchError: One is something else; the message names it.
+    """
+    for name, value in flags.items():
+        if not isinstance(value, bool):
+            raise JitwatchError(f"{name} is {repr_of(value)}; valid are True and False.")
+
+
 def is_interrupt(error: BaseException) -> bool:
     """Whether an exception came from a signal's handler: meant for the program, whatever code it met on its way.
 

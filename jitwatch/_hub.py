@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jitwatch import _faults, _state
-from jitwatch._errors import pass_interrupt
+from jitwatch._errors import JitwatchError, pass_interrupt, repr_of
 
 Subscriber = Callable[[Any], None]
 
@@ -20,7 +20,13 @@ class Hub:
 
 
 def subscribe(subscriber: Subscriber) -> Callable[[], None]:
-    """Call `subscriber(event)` for each event from now on; returns what ends that."""
+    """Call `subscriber(event)` for each event from now on; returns what ends that.
+
+    Raises:
+        JitwatchError: It is no function.
+    """
+    if not callable(subscriber):
+        raise JitwatchError(f"subscribe() was given {repr_of(subscriber)}; give a function that takes an event.")
     hub, token = _state.part(Hub), object()
     hub.subscribers[token] = subscriber
 

@@ -47,7 +47,7 @@ class Finding(msgspec.Struct, frozen=True):
     """What a rule has to say about a function's recompilations."""
 
     code: str
-    """Such as `JW101`; docs/findings.md has a section for each."""
+    """Such as `JW101`; docs/findings.md has a section for each, and `jitwatch explain` prints it."""
     cause: str
     function: str
     defined_at: str
@@ -58,7 +58,9 @@ class Finding(msgspec.Struct, frozen=True):
     lost_s: float
     """Seconds that the fix saves."""
     message: str
-    """What happens, with the difference."""
+    """What happens, with the differences."""
+    differences: str
+    """What changed from one program to the next, in the order of time."""
     advice: str
     """What to change."""
     evidence: str = "likely"
@@ -161,7 +163,7 @@ class Miss(msgspec.Struct, frozen=True, gc=False):
     helpers: Stages
     """What JAX compiled on the side: for placing arguments, or for an eager operation inside the trace."""
     call_site: str
-    """`file:line` of the first frame outside jax, the usual libraries and jitwatch; empty if there is none."""
+    """`file:line` of the innermost frame of the author's; empty if there is none."""
     unix_s: Seconds
     thread: int
     failed: str | None

@@ -14,7 +14,7 @@ from typing import Any
 from jitwatch import _config
 from jitwatch._api.install import watching
 from jitwatch._blocks import Block, is_being_defined
-from jitwatch._errors import JitwatchError, repr_of
+from jitwatch._errors import JitwatchError, check_flags, repr_of
 from jitwatch._policy.reasons import programs
 from jitwatch._record.recorder import recorder
 from jitwatch._report.assertions.assertion_text import failure_text, function_text, never_called_note
@@ -123,6 +123,7 @@ class Assertion(Block[None]):
             raise JitwatchError(
                 f"Give a function or its name, not {repr_of(fn_or_name)}; nothing stands for all functions."
             )
+        check_flags(eager=eager, this_thread=this_thread)
         super().__init__(lambda: _Block(verb, fn_or_name, bounds, eager, this_thread), whole=True)
 
 
@@ -202,10 +203,10 @@ class _Block(AbstractContextManager[None]):
 
 
 def _refuse_where_off() -> None:
-    if _config.option("mode") == "off":
+    if _config.is_off():
         raise JitwatchError(
-            "jitwatch is off (mode 'off', by JITWATCH_MODE or in pyproject.toml), so nothing can be counted for this"
-            " assertion. Set it to 'warn' or 'error' for tests."
+            f"{_config.off_text()}, so nothing can be counted for this assertion. Set the mode to 'warn' or 'error' for"
+            " tests."
         )
 
 

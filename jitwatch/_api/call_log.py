@@ -12,6 +12,7 @@ from typing import Any
 from jitwatch import _hub
 from jitwatch._blocks import Block, is_being_defined
 from jitwatch._capture.hook.registry import empty_dispatch_caches, log_switch
+from jitwatch._errors import JitwatchError, repr_of
 from jitwatch._model import LoggedCall, Stages
 
 MAX_LINES = 500
@@ -30,6 +31,8 @@ def call_log(write: Callable[[str], Any] | None = None) -> Block[list[str]]:
     Returns:
         The block; `with call_log() as lines` gives the lines so far, the last 500 of them.
     """
+    if write is not None and not callable(write):
+        raise JitwatchError(f"call_log() was given {repr_of(write)}; give a function that takes a line.")
     if is_being_defined(write, sys._getframe(1)):
         return Block(_call_log)(write)  # type: ignore[arg-type]
     return Block(lambda: _call_log(write))

@@ -14,7 +14,7 @@ from jitwatch._capture.keys.trace_context import x64_at_start
 from jitwatch._capture.keys.trees import statics
 from jitwatch._errors import JitwatchError
 from jitwatch._model import CacheKey, Leaf, Static
-from jitwatch._policy.declared import ANY, Declared, Entry, Spec, declared, dtype_name, is_array_like
+from jitwatch._policy.declared import ANY, Declared, Entry, Spec, array_shape, declared, dtype_name, is_array_like
 
 if TYPE_CHECKING:
     from jitwatch._capture.hook.watch import Watch
@@ -68,6 +68,9 @@ class DeclaredFunction:
         except (TypeError, ValueError):
             self._signature = None
         self.parameters = _names(self._signature)
+        self.defaults = _with_default(self._signature)
+        """Names of the parameters that a call may leave out."""
+        self.may_be_static = self._key_maker.may_be_static
 
     def key_of(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> CacheKey:
         """The key of a declared call: what stands for an array has its leaf, and `...` for an argument is a leaf too.
@@ -109,10 +112,18 @@ def _names(signature: inspect.Signature | None) -> frozenset[str] | None:
     return None if takes_any else frozenset(each.name for each in parameters)
 
 
+def _with_default(signature: inspect.Signature | None) -> frozenset[str]:
+    parameters = list(signature.parameters.values()) if signature else []
+    return frozenset(
+        each.name for each in parameters
+        if each.default is not each.empty and each.kind is not each.POSITIONAL_ONLY
+    )  # fmt: skip
+
+
 def _abstract_leaf(value: Any) -> Leaf | None:
     """The leaf of what stands for an array or an argument; None for what JAX takes."""
     if value is ...:
         return Leaf((), ANY, False, "python", False, None, None)
     if isinstance(value, REAL) or not is_array_like(value):
         return None
-    return Leaf(tuple(value.shape), dtype_name(value.dtype), False, "declared", False, None, None)
+    return Leaf(array_shape(value), dtype_name(value.dtype), False, "declared", False, None, None)

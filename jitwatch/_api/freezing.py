@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from jitwatch import _config
 from jitwatch._api.start import begin
 from jitwatch._blocks import Block, is_being_defined
 from jitwatch._capture.hook.registry import watch_of
-from jitwatch._errors import JitwatchError, repr_of
+from jitwatch._errors import JitwatchError, check_flags, repr_of
 from jitwatch._policy import say
 from jitwatch._policy.bans import Ban, bans
 from jitwatch._policy.bans import this_thread as number_of_this_thread
@@ -29,7 +30,8 @@ def freeze(
 
     What would compile raises `RecompilationError`, before XLA runs, with the user's line, the difference to the nearest
     key that has a program, and the fix. Calls that compile nothing go on as before: NumPy in place of JAX arrays,
-    callbacks, `grad` and `vmap` that were compiled. A stopped call can be repeated after `unfreeze()`.
+    callbacks, `grad` and `vmap` that were compiled. A stopped call can be repeated after `unfreeze()`. With
+    `JITWATCH_MODE=off` nothing is forbidden.
 
     Args:
         *functions: Watched functions, or names of what was called or compiled so far; everything in the process if left
@@ -43,7 +45,10 @@ def freeze(
     Raises:
         JitwatchError: A function is not watched, nothing has the name, or the action is none of these.
     """
-    bans().add(_ban(_FROZEN, functions, action, allow_loads, eager, this_thread))
+    say.check_action(action, "action")
+    check_flags(allow_loads=allow_loads, eager=eager, this_thread=this_thread)
+    if not _config.is_off():
+        bans().add(_ban(_FROZEN, functions, action, allow_loads, eager, this_thread))
 
 
 def unfreeze() -> None:
@@ -61,6 +66,7 @@ def no_compiles(
     what other tasks compile meanwhile; that of a generator while its own code runs.
     """
     say.check_action(action, "action")
+    check_flags(allow_loads=allow_loads, eager=eager, this_thread=this_thread)
     how = action, allow_loads, eager, this_thread
     if len(functions) == 1 and is_being_defined(functions[0], sys._getframe(1)):
         return Block(lambda: _forbidden((), *how))(functions[0])
@@ -69,6 +75,9 @@ def no_compiles(
 
 @contextmanager
 def _forbidden(functions: Sequence[Any], *how: Any) -> Iterator[None]:
+    if _config.is_off():
+        yield
+        return
     with bans().during(_ban("within jitwatch.no_compiles()", functions, *how)):
         yield
 
@@ -76,7 +85,6 @@ def _forbidden(functions: Sequence[Any], *how: Any) -> Iterator[None]:
 def _ban(
     rule: str, functions: Sequence[Any], action: say.Action, allow_loads: bool, eager: bool, this_thread: bool
 ) -> Ban:
-    say.check_action(action, "action")
     begin()
     thread = number_of_this_thread() if this_thread else None
     return Ban(rule, frozenset(map(_name_of, functions)), thread, action, allow_loads, eager)

@@ -10,8 +10,9 @@ from typing import Any
 
 import wrapt
 
-from jitwatch import _faults, _state
+from jitwatch import _config, _faults, _state
 from jitwatch._blocks import Block
+from jitwatch._errors import check_flags
 
 
 class _Installation:
@@ -72,13 +73,14 @@ def install(*, count_hits: bool = False) -> None:
 
     `jax.jit` goes on to return JAX's own jitted functions, and a hit costs what it cost before. May be called before
     jax is imported, and again without effect. Functions that were jitted before are not watched; what they compile is
-    reported by JAX's name and the line that called them.
+    reported by JAX's name and the line that called them. With `JITWATCH_MODE=off` nothing is watched.
 
     Args:
         count_hits: Count hits too, for each key; some 150 to 200 ns a call.
     """
+    check_flags(count_hits=count_hits)
     installation = _state.part(_Installation)
-    if not installation.installed:
+    if not installation.installed and not _config.is_off():
         try:
             installation.installed = True
             installation.begin(count_hits=count_hits)
@@ -102,11 +104,15 @@ def watching(*, count_hits: bool = False) -> Block[None]:
     Args:
         count_hits: As for `install`.
     """
+    check_flags(count_hits=count_hits)
     return Block(lambda: _watching(count_hits=count_hits))
 
 
 @contextmanager
 def _watching(*, count_hits: bool) -> Iterator[None]:
+    if _config.is_off():
+        yield
+        return
     installation, block = _state.part(_Installation), object()
     try:
         installation.blocks[block] = threading.get_ident()

@@ -6,8 +6,10 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from jitwatch._api.declared_calls import DeclaredFunction
 from jitwatch._api.key_views import KeyView, diff_keys, key_views
 from jitwatch._api.pickling import Recipe, methods_of
+from jitwatch._api.scopes import check_layout
 from jitwatch._capture import jax_internals
 from jitwatch._capture.hook.watch import Watch
 from jitwatch._errors import JitwatchError
@@ -17,7 +19,7 @@ from jitwatch._policy.declared import Entry
 from jitwatch._policy.verdict import verdict
 from jitwatch._record.recorder import recorder
 
-_METHODS = (
+METHODS = (
     "cache_info", "cache_stats", "cache_report", "cache_keys", "cache_key", "diff_keys", "check", "heal",
     "warm_up",
 )  # fmt: skip
@@ -25,8 +27,8 @@ _METHODS = (
 
 def add_methods(function: Any, watch: Watch, options: dict[str, Any], rebuild: Callable[..., Any]) -> None:
     """Put jitwatch's methods on the function object, and JAX's own with their stages attributed."""
-    methods = _Methods(watch, weakref.ref(function))
-    for name in _METHODS:
+    methods = Methods(watch, weakref.ref(function))
+    for name in METHODS:
         setattr(function, name, getattr(methods, name))
     function._jitwatch = Recipe(function, watch.fun, options, rebuild)
     function.__dict__ = _OwnAttributes(function.__dict__)
@@ -51,7 +53,7 @@ class _OwnAttributes(dict[str, Any]):
         return list(self)
 
 
-class _Methods:
+class Methods:
     """The methods of one watched function; bound, they go with it into any wrapper that copies its attributes."""
 
     def __init__(self, watch: Watch, function: Callable[[], Any]) -> None:
@@ -69,6 +71,7 @@ class _Methods:
         """This function's cache as text."""
         from jitwatch._report.recording.text import render_function
 
+        check_layout(color, width)
         misses = recorder().misses_of(self.watch.record.id)
         return render_function(self.cache_stats(), misses, self.check(), color=bool(color), width=width)
 
@@ -78,6 +81,7 @@ class _Methods:
 
     def cache_key(self, /, *args: Any, **kwargs: Any) -> CacheKey:
         """The key of a call with these arguments, without calling."""
+        DeclaredFunction(self.watch).check(args, kwargs)
         return self.watch.key_maker.call(args, kwargs).key
 
     def diff_keys(self, first: int, second: int) -> str:

@@ -6,10 +6,11 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from jitwatch import _state
+from jitwatch import _config, _state
 from jitwatch._blocks import Block
-from jitwatch._errors import JitwatchError
+from jitwatch._errors import JitwatchError, check_flags, repr_of
 from jitwatch._model import Snapshot
 from jitwatch._record.moments import Moment
 from jitwatch._record.recorder import recorder
@@ -40,9 +41,26 @@ def report(data: Snapshot | None = None, *, color: bool | None = None, width: in
     """
     from jitwatch._report.recording.text import render
 
+    if data is not None and not isinstance(data, Snapshot):
+        raise JitwatchError(f"report() was given {repr_of(data)}; give what a snapshot() returned, or nothing.")
+    check_layout(color, width)
+    if data is None and _config.is_off():
+        return f"{_config.off_text()}, so nothing is watched."
     if color is None:
         color = sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     return render(snapshot() if data is None else data, color=color, width=width)
+
+
+def check_layout(color: Any, width: Any) -> None:
+    """Refuse arguments of a text report that say nothing.
+
+    Raises:
+        JitwatchError: One is not valid.
+    """
+    if color is not None:
+        check_flags(color=color)
+    if width is not None and (isinstance(width, bool) or not isinstance(width, int) or width < 1):
+        raise JitwatchError(f"width is {repr_of(width)}; valid is a whole number of at least 1: columns of the text.")
 
 
 class Recording:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import functools
 
+from jitwatch import _config
 from jitwatch._api import pickling
 from jitwatch._capture import start
 from jitwatch._explain.programs import steps_of
@@ -21,6 +22,7 @@ def begin() -> None:
         JitwatchError: A setting is not valid.
     """
     if not start.has_begun():  # once, since a program may have decided otherwise meanwhile
+        _config.check_environment()
         progress.decide()
         if start.begin(Live()):
             _once()

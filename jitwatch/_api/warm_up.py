@@ -15,14 +15,16 @@ import numpy as np
 from jitwatch._api.declared_calls import REAL, DeclaredFunction
 from jitwatch._capture import jax_internals
 from jitwatch._capture.events import frames
-from jitwatch._capture.functions.call_site import call_site, caller_library
+from jitwatch._capture.functions.call_site import caller
 from jitwatch._capture.hook.watch import Watch
 from jitwatch._capture.jax_internals import contexts
 from jitwatch._capture.keys.key_maker import KeyMaker
-from jitwatch._errors import JitwatchError, repr_of
+from jitwatch._errors import JitwatchError, check_flags, repr_of
 from jitwatch._policy.declared import (
+    VALID_LEAVES,
     Entry,
     Spec,
+    array_shape,
     check_paths,
     entries,
     entry_text,
@@ -47,7 +49,7 @@ class Plan:
 
     def __init__(self, watch: Watch, specs: Entry | Iterable[Entry], like: Any) -> None:
         self._watch = watch
-        self._caller = call_site(), caller_library()
+        self._caller = caller()
         self._donated = jax_internals.donated_arguments(watch.inner)
         calls = _Calls(watch, None if like is None else _example(like))
         self.calls = [calls.call(entry, where) for where, entry in entries(specs, "specs")]
@@ -126,6 +128,9 @@ def warm_up(
     """See `WatchedFunction.warm_up`."""
     if type(threads) is not int or threads < 1:
         raise JitwatchError(f"threads is {repr_of(threads)}; valid is a whole number from 1.")
+    check_flags(run=run)
+    if progress is not None:
+        check_flags(progress=progress)
     plan = Plan(watch, specs, like)
     before = watch.record.stats().stages.compiles
     with _progress(watch.record.name, len(plan.calls), progress) as done:
@@ -197,8 +202,13 @@ class _Calls:
         for leaf in jax.tree_util.tree_leaves(traced):
             if leaf is ...:
                 raise JitwatchError(f"{where}: `...` stands for a whole argument, and this one is a part of one.")
-            if is_array_like(leaf) and None in tuple(leaf.shape):
-                raise JitwatchError(f"{where}: a shape is {leaf.shape}; {_UNSIZED}.")
+            if is_array_like(leaf):
+                try:
+                    shape = array_shape(leaf)
+                except JitwatchError as error:
+                    raise JitwatchError(f"{where}: {error}") from None
+                if None in shape:
+                    raise JitwatchError(f"{where}: a shape is {leaf.shape}; {_UNSIZED}.")
 
     def _filled(self, entry: Spec, where: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """A declared call with `...` as in the example."""
@@ -221,8 +231,10 @@ class _Calls:
         """The example with what an entry declares at some paths."""
         check_paths(entry, where, self._function.parameters)
         args, kwargs = list(example.args), dict(example.kwargs)
-        traced = self._key_maker.traced(example.args, example.kwargs)
-        arguments = iter(self._key_maker.call(example.args, example.kwargs).key.arguments)
+        left_out = self._function.defaults - {self._key_maker.name(at) for at in range(len(args))}
+        kwargs |= {name: entry[name] for name in entry if name in left_out - kwargs.keys()}
+        traced = self._key_maker.traced(tuple(args), kwargs)
+        arguments = iter(self._key_maker.call(tuple(args), kwargs).key.arguments)
         valid = []
         for at in (*range(len(args)), *kwargs):
             holder: Any = args if isinstance(at, int) else kwargs
@@ -253,10 +265,7 @@ def _as_declared(leaf: Any, value: Any, where: str) -> Any:
     if shape is None:
         if isinstance(value, REAL) or is_array_like(value):
             return value
-        raise JitwatchError(
-            f"{where} is declared as {repr_of(value):.60}; valid are a shape as a tuple, a jax.ShapeDtypeStruct, an "
-            "array, a number and `...`."
-        )
+        raise JitwatchError(f"{where} is declared as {repr_of(value):.60}; valid are {VALID_LEAVES}.")
     if None in shape:
         raise JitwatchError(f"{where} is declared as {repr_of(value)}; {_UNSIZED}.")
     if isinstance(leaf, (np.ndarray, np.generic)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import gc
 import inspect
@@ -16,6 +17,7 @@ from jitwatch._api.key_views import KeyView
 from jitwatch._api.methods import add_methods
 from jitwatch._api.pickling import is_watched, known_here, methods_of
 from jitwatch._api.start import begin
+from jitwatch._api.unwatched import with_methods
 from jitwatch._capture import jax_internals
 from jitwatch._capture.functions.callers_name import call_as
 from jitwatch._capture.hook import fallback
@@ -24,9 +26,10 @@ from jitwatch._capture.hook.watch import Watch, hooked
 from jitwatch._errors import JitwatchError
 from jitwatch._model import CacheInfo, CacheKey, Finding, FunctionStats
 from jitwatch._policy.declared import Entry
-from jitwatch._policy.policy import agreed, policy_of
+from jitwatch._policy.policy import agreed, check_excess, policy_of
 from jitwatch._policy.say import Action
 
+OWN_OPTIONS = ("max_keys", "max_compiles", "on_excess", "expect", "warn_compiles")
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -112,7 +115,8 @@ def watched_jit(
     """Jit a function as `jax.jit` does, and count what its cache does.
 
     The result is a real jitted function of JAX: everything that takes one takes it, and it computes, fails and caches
-    in the same way. Each hit costs some 150 to 200 ns more. With `JITWATCH_MODE=off` it is the plain `jax.jit` object.
+    in the same way. Each hit costs some 150 to 200 ns more. With `JITWATCH_MODE=off` it is the plain `jax.jit` object:
+    the methods are there, and count nothing.
 
     Args:
         fun: The function. Of one that is jitted already, also by `watched_jit`, this makes what `jax.jit` makes of it:
@@ -167,7 +171,7 @@ def watch(
     The result is a jitted function like the given one, which stays as it is: they share what was traced, lowered and
     compiled ahead, not JAX's dispatch cache. Of a function that is watched already, `watched_jit` or `watch` made it,
     the result is that function itself, with the options that are given here in the place of its own. With
-    `JITWATCH_MODE=off` the result is the given function.
+    `JITWATCH_MODE=off` the result is the given function, on which the methods of a watched one are put.
 
     Args:
         jitted: What `jax.jit` returned. Left out, the result is a decorator.
@@ -218,13 +222,19 @@ def jit_option_names() -> frozenset[str]:
 
 
 def _jit(fun: tuple[Any, ...], options: dict[str, Any]) -> Any:
-    if _faults.contain("reading the options", jax_internals.is_plain_use_of_jit, fun, options, default=True):
-        return jax_internals.plain_jit(*fun, **options)
-    return call_as(sys._getframe(2), jax_internals.plain_jit, *fun, **options)
+    try:
+        if _faults.contain("reading the options", jax_internals.is_plain_use_of_jit, fun, options, default=True):
+            return jax_internals.plain_jit(*fun, **options)
+        return call_as(sys._getframe(2), jax_internals.plain_jit, *fun, **options)
+    except TypeError as error:
+        for name in options.keys() - jit_option_names():
+            for near in difflib.get_close_matches(name, OWN_OPTIONS, 1):
+                error.add_note(f"jitwatch: did you mean {near}?")
+        raise
 
 
 def _watched(jitted: Any, options: dict[str, Any], own: dict[str, Any]) -> Any:
-    return jitted if _config.option("mode") == "off" else watch_jitted(jitted, options, own)
+    return with_methods(jitted) if _config.is_off() else watch_jitted(jitted, options, own)
 
 
 def watch_jitted(jitted: Any, options: dict[str, Any], own: dict[str, Any]) -> Any:
@@ -257,6 +267,7 @@ def _ask(function: Any, own: dict[str, Any]) -> None:
     if "expect" in own:
         asked["expect"] = declared_for(watch, own["expect"])
     policy = policy_of(**_agreed(watch, asked))
+    check_excess(policy, asked)
     watch.asked = asked
     for each in watches_by_name(watch.record):
         each.policy = policy

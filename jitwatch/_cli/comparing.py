@@ -11,10 +11,10 @@ import click
 
 from jitwatch._cli.loading import load
 from jitwatch._errors import JitwatchError
+from jitwatch._run import output_files
 
 STATUS_FAILED = 2
 _FORMATS = ("text", "markdown", "json")
-_MAX_HEADING = 200
 
 _format = click.option(
     "--format", "format_name", type=click.Choice(_FORMATS), default="text", show_default=True,
@@ -109,7 +109,6 @@ def _update(budget_file: str, recordings: tuple[str, ...], *, prune: bool) -> No
     from jitwatch._compare import budget
     from jitwatch._compare.budget_update import NEW_BUDGET, update_budget
     from jitwatch._compare.definition_files import file_namer
-    from jitwatch._run import output_files
 
     output_files.check_writable(budget_file)
     text = _read(budget_file) if os.path.exists(budget_file) else ""
@@ -120,7 +119,7 @@ def _update(budget_file: str, recordings: tuple[str, ...], *, prune: bool) -> No
     needed = budget.needed_limits(loaded.recording.snapshot, file_namer(_folder(budget_file)))
     update = update_budget(text if text.strip() else NEW_BUDGET, budget_file, needed, prune=prune)
     if update.text != text:
-        _save(budget_file, update.text)
+        output_files.write_whole(budget_file, update.text)
     names = ("added", "raised", "lowered", "removed")
     counts = [f"{len(getattr(update, name))} {name}" for name in names if getattr(update, name)]
     click.echo(f"{budget_file}: {', '.join(counts) or 'no change'}.")
@@ -130,7 +129,7 @@ def _update(budget_file: str, recordings: tuple[str, ...], *, prune: bool) -> No
 
 def _load(paths: Any, label: str = "") -> Any:
     """What was recorded in files, after saying on standard error what is missing from it."""
-    loaded, notes = load(paths)
+    loaded, notes = load(paths, latest_only=True)
     if loaded.recording.snapshot.dropped_functions:
         notes.append("Functions beyond the bound on watched functions are missing, so counts are too low.")
     if loaded.recording.snapshot.faults:
@@ -151,7 +150,7 @@ def _end(loaded: list[Any], *, failed: bool) -> None:
 def _write(command: str, format_name: str, data: Any, output: str | None) -> None:
     render = importlib.import_module(f"jitwatch._report.comparison.{command}_{format_name}").render
     if output is not None:
-        _save(output, render(data, **({"width": 100} if format_name == "text" else {})) + "\n")
+        output_files.write_whole(output, render(data, **({"width": 100} if format_name == "text" else {})) + "\n")
     elif format_name == "text":
         color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
         click.echo(render(data, color=color))
@@ -161,8 +160,6 @@ def _write(command: str, format_name: str, data: Any, output: str | None) -> Non
 
 def _check_output(path: str | None, command: str, format_name: str) -> None:
     """Refuse to overwrite what is no such report of jitwatch's."""
-    from jitwatch._run import output_files
-
     if path is None:
         return
     if format_name == "json":
@@ -170,16 +167,9 @@ def _check_output(path: str | None, command: str, format_name: str) -> None:
         return
     output_files.check_writable(path)
     heading = importlib.import_module(f"jitwatch._report.comparison.{command}_{format_name}").HEADING
-    if os.path.exists(path) and os.path.getsize(path) and not _beginning(path).startswith(heading.encode()):
+    beginning = b"" if output_files.is_special(path) else output_files.beginning_of(path)
+    if beginning and not beginning.startswith(heading.encode()):
         raise JitwatchError(f"{path} exists and is no `jitwatch {command}` report; remove it or give another name.")
-
-
-def _beginning(path: str) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read(_MAX_HEADING)
-    except OSError as error:
-        raise JitwatchError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 def _read(path: str) -> str:
@@ -192,14 +182,6 @@ def _read(path: str) -> str:
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise JitwatchError(f"{path} cannot be read: {getattr(error, 'strerror', None) or 'it is no text'}.") from error
-
-
-def _save(path: str, text: str) -> None:
-    try:
-        with open(path, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-    except OSError as error:
-        raise JitwatchError(f"{path} cannot be written: {error.strerror}.") from error
 
 
 def _folder(path: str) -> str:

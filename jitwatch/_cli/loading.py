@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,8 +11,17 @@ from typing import Any
 import click
 import msgspec
 
+from jitwatch._errors import JitwatchError
+
+_MAX_NAMED = 12
+
 selection = [
-    click.option("--include", multiple=True, metavar="GLOB", help="Report only functions whose name or file matches."),
+    click.option(
+        "--include",
+        multiple=True,
+        metavar="GLOB",
+        help="Report only functions whose name or file matches: 'train_*', train.py, 'src/*'.",
+    ),
     click.option("--omit", multiple=True, metavar="GLOB", help="Leave out functions whose name or file matches."),
 ]
 show_all = click.option("--show-all", is_flag=True, help="Do not cut long lists.")
@@ -30,30 +40,70 @@ def select(data: Any, include: Sequence[str], omit: Sequence[str]) -> Any:
     """What of a snapshot matches the globs: functions and other programs by name, qualified name or file."""
 
     def wanted(function: Any) -> bool:
-        names = (function.name, function.qualname, function.defined_at.rpartition(":")[0])
-        matches = [any(fnmatch.fnmatch(name, glob) for name in names for glob in globs) for globs in (include, omit)]
+        matches = [any(_matches(function, glob) for glob in globs) for globs in (include, omit)]
         return (matches[0] or not include) and not matches[1]
 
     functions, others = (tuple(filter(wanted, each)) for each in (data.functions, data.others))
     return msgspec.structs.replace(data, functions=functions, others=others)
 
 
-def load(files: Sequence[str]) -> tuple[Any, list[str]]:
-    """What was recorded in files, or in those of the latest run; and sentences on what was left out."""
+def _matches(function: Any, glob: str) -> bool:
+    """Whether a glob is about a function: its name, or its file by the end of the path from any folder on."""
+    file = function.defined_at.rpartition(":")[0]
+    return any(fnmatch.fnmatch(name, glob) for name in (function.name, function.qualname, file)) or (
+        bool(file) and fnmatch.fnmatch(file.replace(os.sep, "/"), f"*/{glob.removeprefix('./')}")
+    )
+
+
+def unmatched_text(data: Any, include: Sequence[str], omit: Sequence[str]) -> str:
+    """That the globs leave nothing of what was recorded, and what there is; empty where something is left."""
+    from jitwatch._words.safe_text import clean
+
+    chosen = select(data, include, omit)
+    if chosen.functions or chosen.others or not (data.functions or data.others):
+        return ""
+    given = [f"--{name} {glob}" for name, globs in (("include", include), ("omit", omit)) for glob in globs]
+    known = sorted({clean(each.name, 60) for each in (*data.functions, *data.others)})
+    more = f" and {len(known) - _MAX_NAMED:,} more" if len(known) > _MAX_NAMED else ""
+    return f"No function is left by {clean(' '.join(given), 200)}; recorded are: {', '.join(known[:_MAX_NAMED])}{more}."
+
+
+def load(files: Sequence[str], *, latest_only: bool = False) -> tuple[Any, list[str]]:
+    """What was recorded in files, or in those of the latest run; and sentences on what was left out.
+
+    Args:
+        files: As the user named them.
+        latest_only: Whether a named file beside which a later run left its data is an error.
+
+    Raises:
+        JitwatchError: There is nothing to read, or what is named is not the latest.
+    """
     from jitwatch import _store
     from jitwatch._store import runs
 
     found = _store.find(files)
-    chosen = runs.Chosen(tuple(found), 0) if files else runs.latest_run(found)
+    chosen = runs.named(found) if files else runs.latest_run(found)
+    if chosen.newer and latest_only:
+        raise JitwatchError(
+            f"{_newer_text(chosen.newer)} Name the file that you mean, or make the old one anew with `jitwatch run"
+            " --force -o FILE`."
+        )
     loaded = runs.load(chosen.files)
     for problem in (*loaded.unreadable, *loaded.recording.problems):
         click.echo(f"jitwatch: {problem}", err=True)
-    notes = []
+    notes = [_newer_text(chosen.newer)] if chosen.newer else []
     if chosen.left_out:
         notes.append(
             f"This is the latest run; data files of earlier runs left out: {chosen.left_out}. Name files to see them."
         )
     return loaded, notes
+
+
+def _newer_text(files: Sequence[Any]) -> str:
+    from jitwatch._words.safe_text import clean
+
+    more = f" and {len(files) - 1:,} more" if len(files) > 1 else ""
+    return f"A later run left its data beside what is named, in {clean(str(files[0]), 200)}{more}; it is not looked at."
 
 
 def end(loaded: Any) -> None:

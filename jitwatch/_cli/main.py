@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import os
 import sys
 from typing import Any, NoReturn
 
 import click
 
-from jitwatch import __version__
-from jitwatch._cli import comparing, debugging, reporting, running
+from jitwatch import __version__, _config
+from jitwatch._cli import comparing, debugging, erasing, explaining, reporting, running, writing
 from jitwatch._errors import JitwatchError
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -29,6 +32,15 @@ class _Commands(click.Group):
             sys.exit(1)
         except JitwatchError as error:
             _fail(str(error))
+        except OSError as error:  # of standard output: those of files are named where they occur
+            _leave_standard_output()
+            _fail(f"the output cannot be written: {error.strerror or error}.")
+
+
+def _leave_standard_output() -> None:
+    """Lead what is still to be written nowhere, so that the interpreter's last flush cannot fail again."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: str) -> NoReturn:
@@ -48,6 +60,7 @@ def main() -> None:
       jitwatch html                        the same as a page for the browser
       jitwatch json                        the same as JSON
       jitwatch trace                       when what compiled, for Perfetto
+      jitwatch explain JW301               what a finding means, with a program that has it and one that has not
       jitwatch combine A B                 add up the data files of several machines
       jitwatch diff A B                    what compiles more than before, and why
       jitwatch check --budget FILE         does anything compile more than it may?
@@ -55,10 +68,14 @@ def main() -> None:
 
     Exit status: 0 if all went well, 1 for an error, 2 where a threshold failed; `run` passes on the program's own.
     """
+    _config.check_environment()
+    if click.get_current_context().invoked_subcommand != "run" and isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # an encoding that lacks a character must not end a report
 
 
 for _command in (
-    running.run, reporting.report, reporting.html, reporting.json_command, reporting.trace, reporting.combine,
-    reporting.warm_up, running.autostart, debugging.debug, comparing.diff, comparing.check,
+    running.run, reporting.report, reporting.json_command, writing.html, writing.trace, reporting.combine,
+    reporting.warm_up, running.autostart, explaining.explain, erasing.erase, debugging.debug, comparing.diff,
+    comparing.check,
 ):  # fmt: skip
     main.add_command(_command)

@@ -8,7 +8,17 @@ import sys
 import click
 import msgspec
 
-from jitwatch._cli.loading import end, files_argument, load, options, plural, select, selection, show_all
+from jitwatch._cli.loading import (
+    end,
+    files_argument,
+    load,
+    options,
+    plural,
+    select,
+    selection,
+    show_all,
+    unmatched_text,
+)
 from jitwatch._errors import JitwatchError
 from jitwatch._report.recording.terminal import text_for
 
@@ -28,6 +38,8 @@ def report(
     Without FILES: the files of the latest run in this folder, .jitwatch and .jitwatch.*, or where JITWATCH_FILE says.
     """
     loaded, notes = load(files)
+    if unmatched := unmatched_text(loaded.recording.snapshot, include, omit):
+        raise JitwatchError(unmatched)
     data = select(loaded.recording.snapshot, include, omit)
     if format_name == "markdown":
         from jitwatch._report.recording import as_markdown
@@ -53,51 +65,14 @@ def json_command(files: tuple[str, ...], output: str | None, include: tuple[str,
     from jitwatch._run import output_files
 
     loaded, notes = load(files)
+    if unmatched := unmatched_text(loaded.recording.snapshot, include, omit):
+        notes.append(unmatched)
     text = as_json.render(select(loaded.recording.snapshot, include, omit), loaded.recording.processes)
     if output is None:
-        click.echo(text, nl=False)
+        click.echo(text.encode(), nl=False)  # JSON is UTF-8, whatever the terminal's encoding
     else:
         output_files.check_report_path(output)
-        output_files.write_report(output, text)
-    for note in notes:
-        click.echo(f"jitwatch: {note}", err=True)
-    end(loaded)
-
-
-@click.command()
-@click.option("-o", "--output", metavar="FILE", default="jitwatch-trace.json", show_default=True, help="Where to.")
-@options(selection)
-@files_argument
-def trace(files: tuple[str, ...], output: str, include: tuple[str, ...], omit: tuple[str, ...]) -> None:
-    """Write the misses of data files with their stages as a trace, for https://ui.perfetto.dev.
-
-    Without FILES: the files of the latest run in this folder.
-    """
-    _write("trace", files, output, include, omit)
-
-
-@click.command()
-@click.option("-o", "--output", metavar="FILE", default="jitwatch.html", show_default=True, help="Where to write it.")
-@options(selection)
-@files_argument
-def html(files: tuple[str, ...], output: str, include: tuple[str, ...], omit: tuple[str, ...]) -> None:
-    """Write the report of data files, added up, as one HTML page that needs no network.
-
-    Without FILES: the files of the latest run in this folder. docs/page.md says what is on the page.
-    """
-    _write("html", files, output, include, omit)
-
-
-def _write(form: str, files: tuple[str, ...], output: str, include: tuple[str, ...], omit: tuple[str, ...]) -> None:
-    """Write what was recorded in one of the forms that are for a file."""
-    from jitwatch._report import forms
-    from jitwatch._run import output_files
-
-    output_files.check_report_path(output)
-    loaded, notes = load(files)
-    data = select(loaded.recording.snapshot, include, omit)
-    output_files.write_report(output, forms.renderer(form)(data, loaded.recording.processes))
-    click.echo(f"Written to {output}.")
+        output_files.write_whole(output, text)
     for note in notes:
         click.echo(f"jitwatch: {note}", err=True)
     end(loaded)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from jitwatch._model import Change, Leaf, Static
-from jitwatch._words.part_text import differing_static_texts, leaf_text, static_text
+from jitwatch._words.part_text import differing_static_texts, leaf_text, source_text, static_text
 from jitwatch._words.safe_text import clean
 
 ABSENT = "absent"
@@ -141,7 +141,7 @@ def _source_texts(before: Leaf, after: Leaf) -> tuple[str, str]:
 
 
 def _sharding_texts(before: Leaf, after: Leaf) -> tuple[str, str]:
-    texts = [f"on no device ({leaf.source})" if leaf.sharding is None else leaf.sharding for leaf in (before, after)]
+    texts = [leaf.sharding or f"on no device ({source_text(leaf)})" for leaf in (before, after)]
     devices = [_DEVICES.findall(text) for text in texts]
     if devices[0] == devices[1] and max(map(len, texts)) > _SHARDING_LIMIT // 2:
         texts = [_DEVICES.sub("same devices", text) for text in texts]  # or the spec would be cut off

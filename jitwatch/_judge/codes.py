@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from jitwatch._judge.remedies import advice_for
 from jitwatch._model import Build, Change, Finding, FunctionStats
+from jitwatch._words.function_text import function_text
 
 CODES = {
     "shape": "JW101", "dtype": "JW102", "weak_type": "JW103", "sharding": "JW104", "committed": "JW105",
@@ -18,6 +19,11 @@ CODES = {
 """docs/findings.md has a section for each."""
 
 MAX_SHOWN = 6
+
+
+def page_of(code: str) -> str:
+    """Where a code is described."""
+    return f"docs/findings.md#{code.lower()}"
 
 
 def make_finding(
@@ -41,37 +47,60 @@ def make_finding(
     count = sum(build.count for build in builds) if compiles is None else compiles
     seconds = sum(build.lost_s for build in builds) if lost_s is None else lost_s
     call_site = place or next((build.call_site for build in builds if build.call_site), "")
+    what, differences = _what(function, cause, count), _differences(function, cause, found)
     return Finding(
         code=CODES[cause], cause=cause, function=function.name, defined_at=function.defined_at, call_site=call_site,
         where=tuple(dict.fromkeys(change.where for change in found)), compiles=count, lost_s=seconds,
-        message=_message(function, cause, found, count, seconds), advice=advice or advice_for(cause, function, found),
-        evidence=evidence,
+        message=f"{what} {differences}", differences=differences,
+        advice=advice or advice_for(cause, function, found, compiles=count, lost_s=seconds), evidence=evidence,
     )  # fmt: skip
 
 
-def _message(function: FunctionStats, cause: str, found: Sequence[Change], compiles: int, saved_s: float) -> str:
+def _what(function: FunctionStats, cause: str, compiles: int) -> str:
+    name = function_text(function.name, function.qualname, function.defined_at)
     if cause == "stale_capture":
-        first = f"{function.name} returns what it computed with old values of what it reads from outside"
-    else:
-        times = "once" if compiles == 1 else f"{compiles} times"
-        first = f"{function.name} compiled {times} more than needed, {saved_s:.3g} s"
+        return f"{name} returns what it computed with old values of what it reads from outside."
+    if cause == "stuck":
+        return f"{name} is called slowly for ever: JAX's fast path is closed to a key whose first call raised."
+    return f"{name} compiled {'once' if compiles == 1 else f'{compiles:,} times'} more than needed."
+
+
+def _differences(function: FunctionStats, cause: str, found: Sequence[Change]) -> str:
+    """What changed, argument by argument, each in the order of time; of the function itself, without its name again."""
     series: dict[str, list[str]] = {}
     for change in found:
-        values = series.setdefault(change.where, [])
-        for text in map(_without_object, (change.before, change.after)):
-            if [text] != values[-1:]:
-                values.append(text)
+        before, after = map(_without_object, (change.before, change.after))
+        values = series.setdefault(change.where, [before])
+        if after != values[-1]:
+            values.append(after)
+    itself = series.pop(function.name, None)
     shown = [f"{where}: {_series(values)}" for where, values in series.items()]
+    if itself:
+        text = _series(itself)
+        shown.insert(0, text[:1].upper() + text[1:])
+    if not shown:
+        return _UNTOLD.get(cause, "Nothing that JAX looks at differed in the calls.")
     more = f"; and {len(shown) - MAX_SHOWN} more" if len(shown) > MAX_SHOWN else ""
-    return f"{first} ({cause}). {'; '.join(shown[:MAX_SHOWN])}{more}."
+    return f"{'; '.join(shown[:MAX_SHOWN])}{more}."
 
 
 def _series(values: Sequence[str]) -> str:
     """What an argument was, in order; equal-looking objects made anew are shown once."""
     if len(values) == 1:
         return f"{values[0]}, another object each time"
-    more = f" -> … ({len(values) - MAX_SHOWN} more)" if len(values) > MAX_SHOWN else ""
-    return " -> ".join(values[:MAX_SHOWN]) + more
+    numbers = [_NUMPY_NUMBER.fullmatch(value) for value in values]
+    if all(numbers):
+        values = [number.group(1) for number in numbers if number is not None]
+    if len(values) > MAX_SHOWN:
+        values = [*values[: MAX_SHOWN - 1], f"… ({len(values) - MAX_SHOWN} more)", values[-1]]
+    return " -> ".join(values)
+
+
+_NUMPY_NUMBER = re.compile(r"np\.\w+\((-?[\d.e+-]+)\)")
+"""Where all values are of this form, which NumPy type they have is no part of the story."""
+
+_UNTOLD = {"function_identity": "It was given another function object each time."}
+"""What to say where no argument differed, for each cause."""
 
 
 def _without_object(text: str) -> str:

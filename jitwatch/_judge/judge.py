@@ -126,7 +126,7 @@ def _series(steps: Sequence[Step], cause: str, functions: Sequence[FunctionStats
         return found
     first = functions[0]
     objects = len({step.function.id for step in steps} | {step.twin.function.id for step in steps if step.twin})
-    itself = Change(cause, first.name, "one function object", f"{objects} function objects made at {first.defined_at}")
+    itself = Change(cause, first.name, "one function object", f"{objects} function objects")
     return [itself, *(change for change in found if change.where != first.name)]
 
 

@@ -25,6 +25,6 @@ def notes(snapshot: Snapshot) -> Iterator[Finding]:
                     call_site=same[0].build.call_site, where=(function.name,), compiles=len(same),
                     lost_s=sum(step.build.lost_s for step in same),
                     message=f"{function.name} was compiled {len(same) + 1} times as one module, for other devices or "
-                    "with other compile options.",
+                    "with other compile options.", differences="",
                     advice="Nothing, if that is what is wanted: XLA compiles a module for each.", evidence="proved",
                 )  # fmt: skip

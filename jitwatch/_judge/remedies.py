@@ -2,48 +2,92 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Sequence
 
 from jitwatch._judge.buckets import best_buckets
 from jitwatch._model import CacheKey, Change, FunctionStats
+from jitwatch._words.quantity_text import count_text, seconds_text
+
+_NUMBER = re.compile(r"(np\.\w+\()?-?\d[\d.e+-]*\)?")
 
 
-def advice_for(cause: str, function: FunctionStats, found: Sequence[Change]) -> str:
-    """One or two sentences on what to change so that the compilation does not happen again."""
+def advice_for(
+    cause: str, function: FunctionStats, found: Sequence[Change], *, compiles: int = 0, lost_s: float = 0.0
+) -> str:
+    """One or two sentences on what to change so that the compilation does not happen again.
+
+    Args:
+        cause: As in `codes.CODES`.
+        function: It is about.
+        found: What differed.
+        compiles: How many compilations the change saves.
+        lost_s: Seconds in them.
+    """
     wheres = list(dict.fromkeys(change.where for change in found))
     first = found[0] if found else Change(cause, function.name, "", "")
     names = _join(wheres)
     bare = _join([where.removeprefix("static ").removeprefix("config ") for where in wheres])
     text = _ADVICE[cause].format(
-        name=function.name, where=names, bare=bare, after=first.after
+        name=function.name, where=names, bare=bare, after=first.after, code=_in_code(wheres),
+        healing=f"{function.name}.heal()" if function.name.isidentifier() else "Its method heal()",
     )  # fmt: skip
-    return text + _bucket_advice(function, found) if cause == "shape" else text
+    if cause == "shape":
+        return text + _bucket_advice(function, found, compiles, lost_s)
+    return text + _constants_advice(function, found) if cause == "function_identity" else text
 
 
-def _bucket_advice(function: FunctionStats, found: Sequence[Change]) -> str:
+def _constants_advice(function: FunctionStats, found: Sequence[Change]) -> str:
+    """What to do with the numbers that the objects of a function made anew brought along."""
+    numbers = dict.fromkeys(
+        change.where
+        for change in found
+        if change.where != function.name and _NUMBER.fullmatch(change.before) and _NUMBER.fullmatch(change.after)
+    )
+    return f" Pass {_join(list(numbers))} to it as an argument." if numbers else ""
+
+
+def _in_code(wheres: Sequence[str]) -> str:
+    """What to write in code for several parts of the arguments: the one, or the argument that they are all of."""
+    if len(wheres) == 1:
+        whole = wheres[0]
+    else:
+        roots = dict.fromkeys(where.partition("[")[0].partition(".")[0] for where in wheres)
+        whole = next(iter(roots), "x")
+    try:
+        ast.parse(whole, mode="eval")
+    except (SyntaxError, ValueError):
+        return "x"
+    return whole
+
+
+def _bucket_advice(function: FunctionStats, found: Sequence[Change], compiles: int, lost_s: float) -> str:
     """What padding to one and to a few sizes would do for the calls seen, where one axis of one argument churns."""
     where = found[0].where
     calls: dict[tuple[int, ...], int] = {}
-    seconds: list[float] = []
     for key in function.keys:
         shape = _shape_at(key.key, where)
         if shape is not None and not key.key.transform:
             calls[shape] = calls.get(shape, 0) + key.hits + key.misses
-            if key.stages.compiles:
-                seconds.append(key.stages.trace_s + key.stages.lower_s + key.stages.compile_s)
     axes = [axis for axis, sizes in enumerate(zip(*calls, strict=False)) if len(set(sizes)) > 1]
     if len({len(shape) for shape in calls}) != 1 or len(axes) != 1 or len(calls) < 3:
         return ""
     sizes = {shape[axes[0]]: count for shape, count in calls.items()}
-    each_s = sum(seconds) / max(len(seconds), 1)
-    options = [best_buckets(sizes, count) for count in (1, 2, 4) if count < len(sizes)]
+    # The number of sizes that the saving was reckoned for is among them, so that the figures agree.
+    counts = {1, 2, 4, len(sizes) - compiles}
+    options = [best_buckets(sizes, count) for count in sorted(counts) if 0 < count < len(sizes)]
     texts = [
-        f"{' or '.join(map(str, option.sizes))} ({option.compiles_saved} "
-        f"{'compile' if option.compiles_saved == 1 else 'compiles'} and "
-        f"{option.compiles_saved * each_s:.2g} s less, {option.padding_percent:.0f} % padding)"
+        f"{' or '.join(map(str, option.sizes))} ({count_text(option.compiles_saved, 'compile')}"
+        f"{_share_of(lost_s, option.compiles_saved, compiles)} less, {option.padding_percent:.0f} % padding)"
         for option in options
     ]
     return f" For the calls seen, axis {axes[0]} of {where} padded to " + "; to ".join(texts) + "."
+
+
+def _share_of(lost_s: float, saved: int, compiles: int) -> str:
+    """The seconds of so many of the compilations, where it is known what all of them take."""
+    return f" and {seconds_text(lost_s * saved / compiles)}" if compiles else ""
 
 
 def _shape_at(key: CacheKey, where: str) -> tuple[int, ...] | None:
@@ -65,8 +109,8 @@ _ADVICE = {
     "dtype": "Give {where} one dtype in every call, for instance with .astype or an explicit dtype= where it is made.",
     "weak_type": "{where} is weakly typed in one call and not in the other. Make it a typed array from the start, such"
     " as jnp.asarray(value, dtype=jnp.float32) or jnp.zeros(shape, dtype), in place of a Python number or jnp.full.",
-    "sharding": "Put {where} on its final sharding before the first call: jax.device_put({where}, sharding).",
-    "committed": "Commit {where} before the first call: jax.device_put({where}, device), with the device of the other"
+    "sharding": "Put {where} on its final sharding before the first call: jax.device_put({code}, sharding).",
+    "committed": "Commit {where} before the first call: jax.device_put({code}, device), with the device of the other"
     " arguments.",
     "layout": "Keep {where} in one layout: put both arrays with the same Format.",
     "tree_structure": "Give {where} the same structure in every call: the same container types, keys and Nones.",
@@ -93,5 +137,5 @@ _ADVICE = {
     "stale_capture": "Pass {bare} as an argument: a value that the body reads from outside is fixed when it is traced,"
     " and changing it later has no effect on cached programs. {name}.clear_cache() makes it read them again.",
     "stuck": "A call with this key raised before, so JAX never uses its fast path for it, some 0.04 ms a call."
-    " {name}.heal(), or ._clear_cache() on a plain jitted function, puts it back without compiling again.",
+    " {healing}, or ._clear_cache() of a plain jitted function, puts it back without compiling again.",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from jitwatch._explain.explain import change_text
-from jitwatch._judge.codes import CODES
+from jitwatch._judge.codes import CODES, page_of
 from jitwatch._judge.remedies import advice_for
 from jitwatch._model import Alert, CacheKey, Finding, FunctionStats
 from jitwatch._policy.reasons import reason
@@ -22,13 +22,12 @@ def churn_alert(finding: Finding, stats: Sequence[FunctionStats]) -> Alert:
     calls = sum(function.hits + function.misses for function in stats)
     place = f"{finding.function} ({finding.defined_at})" if finding.defined_at else finding.function
     times = "once" if finding.compiles == 1 else f"{finding.compiles} times"
-    differences = finding.message.partition(f" ({finding.cause}). ")[2]
     first = f"{place} compiled {times} more than needed in {calls} calls, {finding.lost_s:.3g} s ({finding.cause})."
     if finding.cause == "stuck":
-        first = f"{place} is called slowly for ever: JAX's fast path is closed to a key whose first call raised."
+        first = finding.message
     return Alert(
         "churn", finding.code, finding.cause, finding.function, finding.defined_at, finding.call_site, (),
-        finding.compiles, _text(first, differences, finding.advice, finding.code),
+        finding.compiles, _text(first, finding.differences, finding.advice, finding.code),
     )  # fmt: skip
 
 
@@ -36,7 +35,7 @@ def _text(first: str, differences: str, advice: str, code: str) -> str:
     lines = [first, *([f"  {differences}"] if differences else []), *([f"  fix: {advice}"] if advice else [])]
     lines = [part for line in lines for part in line.split("\n")]
     whole = "\n".join(clean(line, MAX_LINE) for line in lines)
-    return whole + (f" [{code}; docs/findings.md#{code.lower()}]" if code else "")
+    return whole + (f" [{code}; jitwatch explain {code}; {page_of(code)}]" if code else "")
 
 
 def forbidden(kind: str, record: FunctionRecord, key: CacheKey | None, rule: str, place: str, count: int) -> Alert:

@@ -66,6 +66,9 @@ class Callee(Protocol):
     def static_of(self, value: Any) -> Static:
         """The record of a static value."""
 
+    def may_be_static(self, name: str) -> bool:
+        """Whether an argument of this name can be static."""
+
 
 class Declared:
     """The declared calls of one function."""
@@ -139,6 +142,22 @@ def is_array_like(value: Any) -> bool:
     return not isinstance(value, type) and hasattr(value, "shape") and hasattr(value, "dtype")
 
 
+def array_shape(value: Any) -> tuple[Any, ...]:
+    """The shape of what says what array is there.
+
+    Raises:
+        JitwatchError: It is none.
+    """
+    shape = shape_of(tuple(value.shape))
+    if shape is None:
+        raise JitwatchError(f"a shape is {_text(tuple(value.shape))}; valid are whole numbers of at least 0.")
+    return shape
+
+
+VALID_LEAVES = "a shape as a tuple of sizes of at least 0, a jax.ShapeDtypeStruct, an array, a number and `...`"
+"""What can be declared of a leaf, in words."""
+
+
 def check_paths(paths: Iterable[str], where: str, parameters: frozenset[str] | None) -> None:
     """Refuse a path that begins with no parameter of the function, where those are known.
 
@@ -178,7 +197,7 @@ class _LeafPattern(NamedTuple):
 
 def _leaf_pattern(value: Any) -> _LeafPattern | None:
     if is_array_like(value):
-        return _LeafPattern(tuple(value.shape), dtype_name(value.dtype))
+        return _LeafPattern(array_shape(value), dtype_name(value.dtype))
     if type(value) in (bool, int, float, complex):
         return _LeafPattern((), type(value).__name__)
     shape = shape_of(value)
@@ -211,12 +230,15 @@ class _PathPattern:
         check_paths(entry, where, callee.parameters if callee else None)
         self._x64 = callee is not None and callee.x64
         given = {path: value for path, value in entry.items() if value is not ...}
-        self._leaves = {path: _leaf_pattern(value) for path, value in given.items()}
+        try:
+            self._leaves = {path: _leaf_pattern(value) for path, value in given.items()}
+        except JitwatchError as error:
+            raise JitwatchError(f"{where}: {error}") from None
         for path, leaf in self._leaves.items():
-            if leaf is None and not path.isidentifier():  # a name alone can be a static argument of any value
+            # A name alone can be a static argument of any value.
+            if leaf is None and not (path.isidentifier() and (callee is None or callee.may_be_static(path))):
                 raise JitwatchError(
-                    f"{where}: {_text(path)} is declared as {_text(given[path])}; valid are a shape as a tuple, a "
-                    "jax.ShapeDtypeStruct, an array, a number and `...`."
+                    f"{where}: {_text(path)} is declared as {_text(given[path])}; valid are {VALID_LEAVES}."
                 )
         static_of = callee.static_of if callee else _plain_static
         self._statics = {path: static_of(value) for path, value in given.items() if path.isidentifier()}

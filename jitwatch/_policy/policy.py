@@ -52,6 +52,18 @@ def policy_of(
     )  # fmt: skip
 
 
+def check_excess(policy: Policy, asked: Mapping[str, Any]) -> None:
+    """Refuse what is to be done in excess of no limit.
+
+    Raises:
+        JitwatchError: There is none.
+    """
+    if "on_excess" in asked and policy.max_compiles is None and policy.expect is None:
+        raise JitwatchError(
+            "on_excess says what to do beyond a limit, and there is none; give max_compiles= or expect= too."
+        )
+
+
 def policy_of_all() -> Policy:
     """The policy of functions that are watched by `install`: only a limit in the settings makes them speak.
 

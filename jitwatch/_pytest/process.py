@@ -47,7 +47,7 @@ def is_off() -> bool:
         pytest.UsageError: A setting is not valid.
     """
     try:
-        return bool(_config.option("mode") == "off")
+        return _config.is_off()
     except JitwatchError as error:
         raise pytest.UsageError(f"jitwatch: {error}") from None
 

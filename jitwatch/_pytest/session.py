@@ -136,15 +136,15 @@ class Session:
         path = str(self._options.report)
         render = forms.renderer(forms.SUFFIXES[os.path.splitext(path)[1]])
         try:
-            output_files.write_report(path, render(whole.snapshot, whole.processes))
-        except OSError as error:
-            return f"{short_place(path)} cannot be written: {error.strerror}."
+            output_files.write_whole(path, render(whole.snapshot, whole.processes))
+        except JitwatchError as error:
+            return str(error)
         return f"Report written to {short_place(path)}."
 
     def _hold_against_baseline(self, whole: Recording, session: pytest.Session) -> list[str]:
         try:
             return self._update(whole, session) if self._options.update else self._check(whole, session)
-        except (JitwatchError, OSError) as error:
+        except JitwatchError as error:
             return [str(error)]
 
     def _check(self, whole: Recording, session: pytest.Session) -> list[str]:
@@ -175,8 +175,7 @@ class Session:
         needed = budget.needed_limits(whole.snapshot, file_namer(os.path.dirname(path)))
         update = update_budget(text if text.strip() else NEW_BUDGET, path, needed)
         if update.text != text:
-            with open(path, "w", encoding="utf-8", newline="") as file:
-                file.write(update.text)
+            output_files.write_whole(path, update.text)
         names = ("added", "raised", "lowered")
         counts = [f"{len(getattr(update, name))} {name}" for name in names if getattr(update, name)]
         return [f"Baseline {short_place(path)}: {', '.join(counts) or 'no change'}."]

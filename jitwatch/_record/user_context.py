@@ -53,6 +53,8 @@ def context(*callbacks: Callable[[], Mapping[str, Any]], **values: Any) -> Block
     """
     if callbacks and is_being_defined(callbacks[0], sys._getframe(1)):
         raise JitwatchError("@jitwatch.context needs values to record; write @jitwatch.context(name=value).")
+    if not callbacks and not values:
+        raise JitwatchError("jitwatch.context() was given nothing; give values by name, such as step=3.")
     for callback in callbacks:
         if not callable(callback):
             raise JitwatchError(

@@ -129,6 +129,8 @@ class Headline(msgspec.Struct, frozen=True):
     recompiles: int
     worst: FunctionRow | None
     """The row with most seconds lost; None where no second was lost."""
+    worst_line: LineRow | None
+    """Likewise of programs of no watched function."""
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -301,6 +303,7 @@ def _headline(rows: Sequence[FunctionRow], others: Sequence[LineRow]) -> Headlin
         loads=sum(row.stages.loads for row in rows),
         recompiles=sum(row.recompiles for row in rows),
         worst=rows[0] if rows and rows[0].lost_s > 0 else None,
+        worst_line=others[0] if others and others[0].lost_s > 0 else None,
     )
 
 

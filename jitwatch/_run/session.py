@@ -8,6 +8,7 @@ import secrets
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ from jitwatch._errors import JitwatchError
 from jitwatch._model import Miss, Process, Snapshot
 from jitwatch._report import forms
 from jitwatch._run import output_files, script
+from jitwatch._words.safe_text import short_place
 
 AUTOSTART = os.path.join(os.path.dirname(os.path.abspath(__file__)), "autostart")
 """The folder whose `sitecustomize` begins to watch where the environment asks for it."""
@@ -41,8 +43,8 @@ class Reports(msgspec.Struct, frozen=True):
     """Where to, by the form (`_report.forms`)."""
     text: Callable[[Snapshot, tuple[Process, ...]], str] | None = None
     """Makes the text for standard error; None for none."""
-    select: Callable[[Snapshot], Snapshot] | None = None
-    """Keeps of a snapshot what the user asked for."""
+    select: Callable[[Snapshot], Snapshot] = lambda data: data
+    """Keeps of a snapshot what is to be in the files."""
 
 
 class _Devices:
@@ -73,7 +75,11 @@ class _Session:
 
         self._watching, self._reports, self._pid = watching, reports, os.getpid()
         self._finished = False
+        self._default = Path(".jitwatch").absolute()
         self._writer = Writer(watching.data_file, devices=_Devices(), run=watching.run)
+        self._told = ""
+        """What was said of the data file that cannot be written."""
+        self._tell_of_error("The program runs all the same, and nothing of it is kept in a file.")
         install.install(count_hits=watching.count_hits)
         atexit.register(self.finish)
         if reports is not None:
@@ -89,22 +95,36 @@ class _Session:
             self._writer.close()
             if self._reports is not None and os.getpid() == self._pid:
                 self._write_reports(self._reports)
+                self._tell_of_error("The file ends there.")
         except Exception as error:
             _faults.record("the end of the run", error)
         script.remain_interrupted()
+
+    def _tell_of_error(self, consequence: str) -> None:
+        """Say in one line, once, that the data file cannot be written."""
+        error = self._writer.error
+        if error and not self._told and self._reports is not None:
+            self._told = error
+            _say(f"jitwatch: {error} {consequence}")
+
+    def _tell_of_place(self) -> None:
+        """Say where the data is, unless that is where it is looked for first."""
+        path = self._writer.path
+        if self._writer.error is None and path != self._default and not output_files.is_special(path):
+            _say(f"jitwatch: the data is in {short_place(str(path))}")
 
     def _write_reports(self, reports: Reports) -> None:
         if reports.text is None and not reports.files:
             return
         data, processes = self._recorded()
-        if reports.select is not None:
-            data = reports.select(data)
         for form, path in reports.files.items():
-            output_files.write_report(path, forms.renderer(form)(data, processes))
+            try:
+                output_files.write_whole(path, forms.renderer(form)(reports.select(data), processes))
+            except JitwatchError as error:
+                _say(f"jitwatch: {error}")
         if reports.text is not None:
-            stream = sys.stderr if sys.stderr is not None and not sys.stderr.closed else sys.__stderr__
-            if stream is not None:
-                print(reports.text(data, processes), file=stream, flush=True)
+            _say(reports.text(data, processes))
+            self._tell_of_place()
 
     def _recorded(self) -> tuple[Snapshot, tuple[Process, ...]]:
         """What this process recorded, and with it what those did that it started, as far as their files are there."""
@@ -144,6 +164,13 @@ class _Session:
         os.kill(os.getpid(), number)
 
 
+def _say(text: str) -> None:
+    """Print on standard error, wherever the program has left that."""
+    stream = sys.stderr if sys.stderr is not None and not sys.stderr.closed else sys.__stderr__
+    if stream is not None:
+        print(text, file=stream, flush=True)
+
+
 class _Running:
     """The session of this process."""
 
@@ -151,19 +178,46 @@ class _Running:
         self.session: _Session | None = None
 
 
+def data_path(named: str | None) -> str:
+    """Where the data goes: what was named, else what `JITWATCH_FILE` names, else `.jitwatch` in the current folder."""
+    return os.path.abspath(named or os.environ.get("JITWATCH_FILE") or ".jitwatch")
+
+
+def make_room(named: str | None, *, force: bool, append: bool) -> None:
+    """See to it that a data file that was named for this run is one of this run.
+
+    Args:
+        named: By the user for this run; None for the name that all runs share.
+        force: Whether to erase what earlier runs left under the name.
+        append: Whether to keep it, and write beside it.
+
+    Raises:
+        JitwatchError: It exists, and neither was asked for; or it is no data file of jitwatch's.
+    """
+    path = Path(data_path(named))
+    if force:
+        from jitwatch import _store
+
+        _store.erase([each for each in _store.with_beside(path) if not output_files.is_special(each)])
+    elif named is not None and path.is_file() and not append:
+        raise JitwatchError(
+            f"{named} exists, of an earlier run; --force erases that, and --append keeps it and writes beside it."
+        )
+
+
 def begin(data_file: str | None, *, count_hits: bool, reports: Reports) -> None:
     """Watch this process from here to its end, and those that it starts.
 
     Args:
-        data_file: Where to; if None, what `JITWATCH_FILE` names, else `.jitwatch` in the current folder.
+        data_file: Where to; see `data_path`.
         count_hits: Whether to count hits too.
         reports: What to write at the end.
 
     Raises:
-        JitwatchError: The data file cannot be written there.
+        JitwatchError: There is no such folder.
     """
-    path = os.path.abspath(data_file or os.environ.get("JITWATCH_FILE") or ".jitwatch")
-    output_files.check_writable(path)
+    path = data_path(data_file)
+    output_files.check_named(path)
     watching = Watching(path, secrets.token_hex(8), count_hits)
     _begin(watching, reports)
     os.environ[CHILD] = msgspec.json.encode(watching).decode()
@@ -175,10 +229,12 @@ def begin_by_environment() -> None:
     from jitwatch._report.recording.terminal import text_for
 
     try:
-        if _state.part(_Running).session is not None or _config.option("mode") == "off":
+        if _state.part(_Running).session is not None or _config.is_off():
             return
         if CHILD in os.environ:
-            _begin(msgspec.json.decode(os.environ[CHILD], type=Watching), None)
+            watching = msgspec.json.decode(os.environ[CHILD], type=Watching)
+            if not output_files.is_special(watching.data_file):  # that has room for one process
+                _begin(watching, None)
         else:
             begin(None, count_hits=True, reports=Reports(text=text_for(sys.stderr)))
     except (JitwatchError, msgspec.MsgspecError) as error:

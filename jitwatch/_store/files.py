@@ -26,6 +26,7 @@ from jitwatch._store.lines import (
 )
 
 DEFAULT = ".jitwatch"
+_MAX_FIRST_LINE = 200
 
 
 def host_name() -> str:
@@ -39,6 +40,11 @@ def parallel_name(path: Path) -> Path:
     return path.with_name(f"{path.name}.{host}.{os.getpid()}.{secrets.token_hex(4)}")
 
 
+def default_path() -> Path:
+    """What `JITWATCH_FILE` names, else `.jitwatch` in the current folder."""
+    return Path(os.environ.get("JITWATCH_FILE") or DEFAULT)
+
+
 def find(paths: Sequence[str | os.PathLike[str]] = ()) -> list[Path]:
     """The data files that a command is to read.
 
@@ -50,8 +56,8 @@ def find(paths: Sequence[str | os.PathLike[str]] = ()) -> list[Path]:
         JitwatchError: There is no such file.
     """
     if not paths:
-        default = Path(os.environ.get("JITWATCH_FILE") or DEFAULT)
-        found = _with_parallel(default)
+        default = default_path()
+        found = with_beside(default)
         if not found:
             raise JitwatchError(
                 f"There is no data file {default} here; make one with `jitwatch run SCRIPT`, or name the file."
@@ -59,20 +65,51 @@ def find(paths: Sequence[str | os.PathLike[str]] = ()) -> list[Path]:
         return found
     found = []
     for path in map(Path, paths):
-        inside = _with_parallel(path / DEFAULT) if path.is_dir() else [path]
+        inside = with_beside(path / DEFAULT) if path.is_dir() else [path]
         if not inside:
             raise JitwatchError(f"There is no file {DEFAULT} or {DEFAULT}.* in the folder {path}; name the files.")
         found += [each for each in inside if each not in found]
     return found
 
 
-def _with_parallel(path: Path) -> list[Path]:
+def with_beside(path: Path) -> list[Path]:
+    """A data file, if it exists, and what processes that found its name taken left beside it."""
     try:
         entries = sorted(os.listdir(path.parent))
     except OSError:
         return []
     names = [name for name in entries if name == path.name or name.startswith(f"{path.name}.")]
     return [path.parent / name for name in names if (path.parent / name).is_file()]
+
+
+def erase(paths: Sequence[Path]) -> None:
+    """Remove data files.
+
+    Raises:
+        JitwatchError: One of them is no data file of jitwatch's, and none is removed; or it cannot be removed.
+    """
+    for path in paths:
+        if not is_data_file(path):
+            raise JitwatchError(f"{path} is no data file of jitwatch; nothing was erased.")
+    for path in paths:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise JitwatchError(f"{path} cannot be erased: {error.strerror or error}.") from error
+
+
+def is_data_file(path: Path) -> bool:
+    """Whether a file begins as a data file does; one that is empty is somebody's whose process ended at once.
+
+    Raises:
+        JitwatchError: It cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            beginning = file.readline(_MAX_FIRST_LINE)
+    except OSError as error:
+        raise JitwatchError(f"{path} cannot be read: {error.strerror or error}.") from error
+    return not beginning or beginning.startswith(b'{"line":"jitwatch"')
 
 
 def save(recording: Recording, path: str | os.PathLike[str]) -> None:

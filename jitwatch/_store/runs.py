@@ -25,6 +25,8 @@ class Chosen(NamedTuple):
     files: tuple[Path, ...]
     left_out: int
     """Files of other runs beside them."""
+    newer: tuple[Path, ...] = ()
+    """Of those, what a later run left where its name was taken."""
 
 
 class Loaded(NamedTuple):
@@ -53,6 +55,22 @@ def latest_run(files: Sequence[Path]) -> Chosen:
         return Chosen(tuple(files), 0)
     latest = runs[max(began, key=lambda name: began[name])]
     return Chosen(tuple(latest), len(files) - len(latest))
+
+
+def named(files: Sequence[Path]) -> Chosen:
+    """Files that were named, each with what the other processes of its run left beside it, under its name."""
+    chosen, newer = list(files), []
+    for path in files:
+        own = head(path) if path.is_file() else None  # a pipe can be read once
+        for other in _store.with_beside(path) if own is not None else ():
+            process = head(other)
+            if other in chosen or own is None or process is None:
+                continue
+            if process.run and process.run == own.run:
+                chosen.append(other)
+            elif process.started_unix_s > own.started_unix_s:
+                newer.append(other)
+    return Chosen(tuple(chosen), 0, tuple(each for each in dict.fromkeys(newer) if each not in chosen))
 
 
 def of_run(data_file: str, run: str, *, but: str | os.PathLike[str]) -> list[Recording]:

@@ -65,8 +65,7 @@ class Writer:
     far, but at least every minute; and at `close`. A process forked from this one writes a file of its own, with
     what happens in it, from its first miss on.
 
-    Nothing is raised: where the file cannot be written, that is recorded as a fault, `error` says why, and the file
-    ends there.
+    Nothing is raised: where the file cannot be written, `error` says why, and the file ends there.
     """
 
     def __init__(
@@ -80,7 +79,8 @@ class Writer:
         """Make the file and write its first lines.
 
         Args:
-            path: Where to; if that exists, a file `PATH.HOST.PID.RANDOM` beside it.
+            path: Where to; if that file exists, a file `PATH.HOST.PID.RANDOM` beside it. What is no regular file, such
+                as a pipe, takes the data of this process alone.
             interval_s: How often counts may be written that no miss brings along.
             devices: JAX's process index and kind of device, as far as they are known without setting up JAX's
                 devices. Asked until both are known.
@@ -141,18 +141,25 @@ class Writer:
         except OSError as error:
             self.error = f"{self.path} cannot be written: {error.strerror or error}."
             self._lines, self._written = Lines(), {}
-            _faults.record("writing the data file", error)
 
     def _open(self) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
         try:
             self._file = os.open(self.path, flags, 0o666)
         except FileExistsError:
-            self.path = parallel_name(self._base_path)
-            self._file = os.open(self.path, flags, 0o666)
+            if self._is_special():
+                self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_NONBLOCK", 0))
+                os.set_blocking(self._file, True)  # only to open it: a pipe that nobody reads would wait for ever
+            else:
+                self.path = parallel_name(self._base_path)
+                self._file = os.open(self.path, flags, 0o666)
         self._lines.add(Header(FORMAT))
         self._add_process()
         self._flush()
+
+    def _is_special(self) -> bool:
+        """Whether the data goes to a device or a pipe, which has room for one process."""
+        return os.path.exists(self._base_path) and not os.path.isfile(self._base_path)
 
     def _flush(self) -> None:
         """Hand all pending lines to the system, in one piece as far as it takes them."""
@@ -337,6 +344,10 @@ class Writer:
             return
         if self._file is not None:
             os.close(self._file)
+            self._file = None
+        if self._is_special():
+            self._closed = True
+            return
         records = recorder().records()
         written = {
             record.id: _Written(record.activity(), {key.number: key.activity() for key in record.numbered})

@@ -12,6 +12,9 @@ from jitwatch._model import Leaf, Static, Tree
 from jitwatch._words.safe_text import clean, cut
 
 _SHORT_DTYPES = {"bfloat": "bf", "float": "f", "uint": "u", "int": "i", "complex": "c"}
+_SOURCES = {"jax": "jax.Array", "tracer": "traced"}
+"""Where a value comes from, as the user knows it."""
+_PYTHON_TYPES = ("bool", "int", "float", "complex")
 _NUMBERED_DTYPE = re.compile(r"(bfloat|float|uint|int|complex)(\d\w*)")
 _STATIC_LIMIT = 60
 _NODE_LIMIT = 60
@@ -31,13 +34,20 @@ def leaf_text(leaf: Leaf, *, source: bool = False, placement: bool = False) -> s
     """Say the aval, `f32[64,784]` or `i32[] weak`; on request also where the value comes from and where it lies."""
     shape = cut(",".join(map(str, leaf.shape)), _SHAPE_LIMIT)
     marks = [f"{dtype_text(leaf.dtype)}[{shape}]"]
-    if leaf.weak_type:
+    if leaf.weak_type and not (source and leaf.source == "python"):
         marks.append("weak")
     if source:
-        marks.append(clean(leaf.source, 20))
+        marks.append(source_text(leaf))
     if placement:
         marks.append(_placement_text(leaf))
     return " ".join(marks)
+
+
+def source_text(leaf: Leaf) -> str:
+    """Say where a value comes from: `Python int`, which is why it is weakly typed, `numpy`, `jax.Array`."""
+    if leaf.source == "python":
+        return next((f"Python {name}" for name in _PYTHON_TYPES if leaf.dtype.startswith(name)), "Python value")
+    return _SOURCES.get(leaf.source, clean(leaf.source, 20))
 
 
 def full_leaf_text(leaf: Leaf) -> str:

@@ -10,6 +10,7 @@ import os
 import re
 
 _LIBRARY_FOLDER = re.compile(r"^.*[/\\](?:site|dist)-packages[/\\]")
+_CELL = re.compile(r"(Cell In\[\d+\]):(?=\d)")
 ELLIPSIS = "…"
 
 
@@ -26,8 +27,11 @@ def clean_place(place: str, limit: int = 200) -> str:
 
 
 def short_place(place: str, limit: int = 200) -> str:
-    """Like `clean_place`, with a path below the current folder relative to it, and a library's from its package on."""
-    below = place.removeprefix(os.getcwd() + os.sep)
+    """Like `clean_place`, with a path below the current folder relative to it, and a library's from its package on.
+
+    A line of a notebook's cell reads as in its tracebacks: `Cell In[9], line 11`.
+    """
+    below = _CELL.sub(r"\1, line ", place.removeprefix(os.getcwd() + os.sep), count=1)
     return clean_place(_LIBRARY_FOLDER.sub("", below, count=1), limit)
 
 

@@ -64,3 +64,17 @@ def test_is_plain_use_of_jit_where_jax_has_nothing_to_warn_of(options: dict[str,
                                               ((f, None), {})])  # fmt: skip
 def test_is_plain_use_of_jit_is_false_where_it_may(fun: Any, options: dict[str, Any]) -> None:
     assert not jax_internals.is_plain_use_of_jit(fun, options)
+
+
+def test_jit_another_shares_the_caches_and_keeps_the_function_only(backend_compiles: list[str]) -> None:
+    jitted = jax.jit(lambda x: x + 1)
+    jitted(1.0)
+    made, gone = len(backend_compiles), weakref.ref(jitted)
+
+    another = jax_internals.jit_another(jitted)
+    del jitted
+    gc.collect()
+
+    assert gone() is None
+    another()(1.0)
+    assert len(backend_compiles) == made

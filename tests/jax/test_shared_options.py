@@ -70,7 +70,7 @@ def test_limit_on_a_watched_function_holds(form: str) -> None:
     ({"max_compiles": 1}, {"max_compiles": 5}, "max_compiles=1, and now with max_compiles=5"),
     ({"max_keys": 1}, {"max_keys": 2}, "max_keys=1, and now with max_keys=2"),
     ({"warn_compiles": 1}, {"warn_compiles": 2}, "warn_compiles=1, and now with warn_compiles=2"),
-    ({"on_excess": "warn"}, {"on_excess": print}, "on_excess='warn', and now with on_excess=print"),
+    (LIMIT, LIMIT | {"on_excess": print}, "on_excess='raise', and now with on_excess=print"),
     ({"expect": {"x": (3,)}}, {"expect": {"x": (4,)}}, r"expect=[{'x': (3,)}], and now with expect=[{'x': (4,)}]"),
 ])  # fmt: skip
 def test_options_that_contradict_are_refused(first: Any, second: Any, told: str) -> None:

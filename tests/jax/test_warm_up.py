@@ -303,7 +303,6 @@ def test_dict_replaces_static_arguments_and_whole_leaves() -> None:
     ([spec(1, 1, n=...)], (1, 1), "the call given by like= has no such one"),
     ([{"batch['z']": (3,)}], (1, {"x": 1}), "valid are: state, batch['x']"),
     ([{"batches": (3,)}], (1, {"x": 1}), "valid are: batch, n, state"),
-    ([{"n": 3}], (1, {"x": 1}), "valid are: state, batch['x']"),
     ([{"batch['x']": "abc"}], (1, {"x": 1}), "is declared as 'abc'; valid are"),
     ([{"batch['x']": (3,)}], (1, {"x": 1}), "the example has the number 1 there"),
     ([{"batch['x']": (None,)}], (1, {"x": np.ones(3)}), "valid in `expect` only"),

@@ -39,7 +39,7 @@ def model(*, keys: tuple[str, ...] = (".w",), kinds: tuple[str, ...] = ("*",), o
         (
             leaf((), "int32", weak_type=True, source="python", sharding=None),
             leaf((), "int32"),
-            ("weak_type", "i32[] weak python", "i32[] jax"),
+            ("weak_type", "i32[] Python int", "i32[] jax.Array"),
         ),
         (leaf((), "int32", weak_type=True), leaf(), ("dtype", "i32[] weak", "f32[]")),
         (leaf((2,), "uint32"), leaf((), "key<fry>"), ("key_impl", "u32[2]", "key<fry>[]")),
@@ -78,16 +78,16 @@ def model(*, keys: tuple[str, ...] = (".w",), kinds: tuple[str, ...] = ("*",), o
         (
             leaf((3,), source="numpy", sharding=None),
             leaf((3,), layout="{0}"),
-            ("other", "f32[3] numpy", "f32[3] jax (needs no new trace)"),
+            ("other", "f32[3] numpy", "f32[3] jax.Array (needs no new trace)"),
         ),
         (
             leaf((), "bool", weak_type=True, source="python", sharding=None),
             leaf((), "bool"),
-            ("other", "bool[] weak python", "bool[] jax (needs no new trace)"),
+            ("other", "bool[] Python bool", "bool[] jax.Array (needs no new trace)"),
         ),
-        (leaf(), leaf(source="tracer", sharding=None), ("other", "f32[] jax", "f32[] tracer")),
-        (leaf(), leaf(layout="{}", sharding=None), ("other", "f32[] jax uncommitted on cpu:0",
-                                                    "f32[] jax uncommitted layout {}")),
+        (leaf(), leaf(source="tracer", sharding=None), ("other", "f32[] jax.Array", "f32[] traced")),
+        (leaf(), leaf(layout="{}", sharding=None), ("other", "f32[] jax.Array uncommitted on cpu:0",
+                                                    "f32[] jax.Array uncommitted layout {}")),
     ],
 )  # fmt: skip
 def test_a_leaf_changes_in_one_way(before: Any, after: Any, expected: tuple[str, str, str]) -> None:

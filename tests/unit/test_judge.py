@@ -11,6 +11,7 @@ from builders import call_sites, function_stats, key, key_stats, leaf, other, sn
 
 from jitwatch._judge.judge import judge, judge_function
 from jitwatch._model import CacheKey, Change, Finding, FunctionStats, KeyStats
+from jitwatch._words.quantity_text import seconds_text
 
 LOOP = call_sites(train_88=1)
 
@@ -237,8 +238,10 @@ def test_old_value_is_found() -> None:
 def test_advice_on_sizes_has_numbers() -> None:
     (finding,) = judge_function(sizes({5: 1, 7: 1, 3: 0, 9: 0}))
 
-    assert "axis 0 of x padded to 9 (3 compiles and" in finding.advice
-    assert "to 5 or 9 (2 compiles and" in finding.advice
+    each_s = finding.lost_s / finding.compiles
+    saved = [seconds_text(count * each_s) for count in (3, 2)]  # of what the finding says, so that the sums agree
+    assert f"axis 0 of x padded to 9 (3 compiles and {saved[0]} less" in finding.advice
+    assert f"to 5 or 9 (2 compiles and {saved[1]} less" in finding.advice
 
 
 def test_function_that_is_not_watched_is_judged_as_one_and_not_as_an_eager_operation() -> None:

@@ -119,7 +119,7 @@ X = leaf((3,))
     [
         ({"x": X}, {"x": leaf((4,))}, ("x", "f32[3]", "f32[4]")),
         ({"x": X}, {"x": leaf((3,), weak_type=True)}, ("x", "f32[3]", "f32[3] weak")),
-        ({"x": X}, {"x": leaf((3,), source="numpy", sharding=None)}, ("x", "f32[3] jax", "f32[3] numpy")),
+        ({"x": X}, {"x": leaf((3,), source="numpy", sharding=None)}, ("x", "f32[3] jax.Array", "f32[3] numpy")),
         (
             {"x": X},
             {"x": leaf((3,), committed=True)},

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from jitwatch._capture.events import persistent
-from jitwatch._capture.functions.call_site import call_site, caller_library
+from jitwatch._capture.functions.call_site import caller
 from jitwatch._model import Miss, Stages
 from jitwatch._record import user_context
 from jitwatch._record.function_record import FunctionRecord
@@ -20,9 +20,10 @@ def new_miss(record: FunctionRecord, kind: str, stages: Stages, **details: Any) 
         "key": None, "helpers": Stages(), "failed": None, "failed_at": None, "failed_argument": None,
         "slow_path": False,
     }  # fmt: skip
+    place, library = caller()
     return Miss(
-        number=recorder().next_number(), function=record.id, kind=kind, stages=stages, call_site=call_site(),
-        unix_s=time.time(), thread=threading.get_ident(), library=caller_library(),
+        number=recorder().next_number(), function=record.id, kind=kind, stages=stages, call_site=place,
+        unix_s=time.time(), thread=threading.get_ident(), library=library,
         persistent=persistent.outcome(record.name, stages) if stages.compiles else "", context=user_context.current(),
         **known | details,
     )  # fmt: skip

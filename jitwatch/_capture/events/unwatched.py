@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 
 from jitwatch import _faults, _state
-from jitwatch._capture import jax_internals
+from jitwatch._capture import jax_internals, places
 from jitwatch._capture.events.frames import TracedBody
 from jitwatch._capture.functions import identity
 from jitwatch._capture.functions.brought import captured_by
@@ -62,7 +62,7 @@ def _unknown(name: str) -> Program:
 def _program_of(name: str) -> Program | None:
     running = jax_internals.running_dispatch(name)
     if running is None:
-        here = jax_internals.running_definition(name)
+        here = places.named(jax_internals.running_definition(name))
         place = here or _known().lowered.get(name, "")
         kind = "backward" if here else "aot"
         return Program(recorder().other(name, defined_at=place), None, kind) if _is_users(place) else None
@@ -104,10 +104,10 @@ def is_of_another(name: str, record: FunctionRecord) -> bool:
 def lowered(name: str) -> None:
     """Remember which function's program was lowered under a name, as nothing tells when it is compiled later."""
     place = _faults.contain("naming a program", jax_internals.running_definition, name, default="")
-    places = _known().lowered
-    if len(places) >= MAX_LOWERED:
-        places.clear()
-    places[name] = place
+    lowered = _known().lowered
+    if len(lowered) >= MAX_LOWERED:
+        lowered.clear()
+    lowered[name] = places.named(place)
 
 
 def definition_of(fun: Any) -> str:

@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 
 from jitwatch._capture.functions.brought_text import text_of
-from jitwatch._capture.functions.call_site import LIBRARIES
+from jitwatch._capture.functions.definition import is_of_library
 from jitwatch._capture.functions.object_numbers import number_of
 from jitwatch._capture.functions.reads import attribute_chains
 from jitwatch._capture.jax_internals import transforms
@@ -136,7 +136,7 @@ class _Walk:
         self.visit(inner._replace(given=(*given, *visit.given), named=(*named, *visit.named)))
 
     def _look_into_python(self, visit: _Visit, fun: types.FunctionType) -> None:
-        visit = visit._replace(library=_is_of_library(fun))
+        visit = visit._replace(library=is_of_library(fun))
         code, variables = fun.__code__, dict(visit.named)
         positional = code.co_varnames[: code.co_argcount]
         for parameter, (name, value) in zip(positional, visit.given, strict=False):
@@ -236,7 +236,3 @@ def _cells(fun: types.FunctionType) -> Iterator[tuple[str, Any]]:
             yield name, cell.cell_contents
         except ValueError:  # not assigned yet
             continue
-
-
-def _is_of_library(fun: types.FunctionType) -> bool:
-    return str(fun.__globals__.get("__name__", "")).partition(".")[0] in LIBRARIES

@@ -1,45 +1,78 @@
-"""Finds the user's line: the first frame outside jax, the libraries built on it, and jitwatch."""
+"""Finds the author's line: the innermost frame that runs neither JAX, nor jitwatch, nor any other library."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from inspect import CO_VARARGS, CO_VARKEYWORDS
 from types import FrameType, TracebackType
+from typing import NamedTuple
 
-# Top-level packages whose frames are never "the user's line".
-LIBRARIES = frozenset(
-    (
-        *("jax", "jaxlib", "flax", "optax", "equinox", "haiku", "numpyro", "diffrax", "lineax", "optimistix", "orbax"),
-        *("blackjax", "jaxopt", "chex", "distrax", "rlax", "tensorflow_probability", "keras", "absl"),
-        *("numpy", "scipy", "jaxtyping", "beartype", "typeguard", "wrapt", "jitwatch", "pluggy", "_pytest"),
-        *("functools", "contextlib", "threading", "concurrent", "asyncio", "runpy", "importlib"),
-    )
-)
+from jitwatch._capture import places
 
-_PASSED_THROUGH = frozenset(("jax", "jaxlib", "jitwatch", "functools", "contextlib"))
+
+class Caller(NamedTuple):
+    """Who had JAX do something."""
+
+    place: str
+    """`file:line` of `user_frame()`; empty if there is none."""
+    library: str
+    """The package that called JAX in between; empty where it was the author's own frame."""
+
+
+def caller() -> Caller:
+    """Who called JAX on this thread."""
+    frame = user_frame()
+    innermost = next((each for each in _frames() if not places.is_passed_through(each.f_code.co_filename)), None)
+    if innermost is None or innermost is frame or is_user(innermost):
+        return Caller(_place(frame), "")
+    package = _package(innermost)
+    return Caller(_place(frame), "" if frame is not None and package == _package(frame) else package)
 
 
 def call_site() -> str:
-    """`file:line` of `user_frame()`; empty if there is none."""
-    frame = user_frame()
-    return "" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
+    """The place of `caller()`."""
+    return _place(user_frame())
 
 
 def user_frame() -> FrameType | None:
-    """The innermost frame of the user's on this thread that is not only a decorator's wrapper; None if there is none.
+    """The innermost frame of the author's on this thread that is not only a decorator's wrapper; None if there is none.
 
-    If all of the user's frames are wrappers, it is the innermost of them.
+    If all of the author's frames are wrappers, it is the innermost of them. If there are none at all, the program is
+    itself an installed one: then it is the innermost frame of the package that was called first.
     """
-    frame: FrameType | None = sys._getframe(1)
     wrapper = None
-    while frame is not None:
+    for frame in _frames():
         if is_user(frame):
             if not _is_wrapper(frame):
                 return frame
             wrapper = wrapper or frame
+    return wrapper or _of_installed_program()
+
+
+def _of_installed_program() -> FrameType | None:
+    found = [frame for frame in _frames() if not places.is_passed_through(frame.f_code.co_filename)]
+    called = [frame for frame in found if not places.is_script_of_installer(frame.f_code.co_filename)]
+    package = _package(called[-1]) if called else ""
+    return next((frame for frame in called if _package(frame) == package), found[0] if found else None)
+
+
+def _frames() -> Iterator[FrameType]:
+    """The frames of this thread, innermost first."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        yield frame
         frame = frame.f_back
-    return wrapper
+
+
+def _place(frame: FrameType | None) -> str:
+    return "" if frame is None else places.named(f"{frame.f_code.co_filename}:{frame.f_lineno}")
+
+
+def _package(frame: FrameType) -> str:
+    names = frame.f_globals
+    return str(names.get("__package__") or names.get("__name__", "")).partition(".")[0]
 
 
 def _is_wrapper(frame: FrameType) -> bool:
@@ -56,39 +89,22 @@ def _is_wrapper(frame: FrameType) -> bool:
 
 def running_test() -> str:
     """The test of pytest or unittest that is under way; empty outside any."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
+    for frame in _frames():
         if frame.f_globals.get("__name__") == "unittest.case" and frame.f_code.co_name == "run":
             return str(frame.f_locals["self"])
-        frame = frame.f_back
     return os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" (")[0]  # also of the test that began this process
 
 
 def innermost_user_line(traceback: TracebackType | None) -> str | None:
-    """`file:line` of the deepest frame of the user's in a traceback."""
+    """`file:line` of the deepest frame of the author's in a traceback."""
     found = None
     while traceback is not None:
         if is_user(traceback.tb_frame):
-            found = f"{traceback.tb_frame.f_code.co_filename}:{traceback.tb_lineno}"
+            found = places.named(f"{traceback.tb_frame.f_code.co_filename}:{traceback.tb_lineno}")
         traceback = traceback.tb_next
     return found
 
 
 def is_user(frame: FrameType) -> bool:
-    """Whether a frame belongs to neither a library of `LIBRARIES` nor the interpreter's own start-up."""
-    name = str(frame.f_globals.get("__name__", ""))
-    return name.partition(".")[0] not in LIBRARIES and not frame.f_code.co_filename.startswith("<frozen")
-
-
-def caller_library() -> str:
-    """The library that called JAX on this thread: the package of the innermost frame that is not JAX's or jitwatch's.
-
-    Empty where that frame is the user's own.
-    """
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
-        if package not in _PASSED_THROUGH:
-            return package if package in LIBRARIES else ""
-        frame = frame.f_back
-    return ""
+    """Whether a frame is one of the author's, and not of a library or of generated code."""
+    return places.is_of_author(frame.f_code.co_filename, frame.f_globals)

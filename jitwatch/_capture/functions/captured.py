@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jitwatch._capture import places
 from jitwatch._capture.keys.values import describe
 from jitwatch._model import Change
 
@@ -56,7 +57,8 @@ def differences(fun: Callable[..., Any], then: dict[Read, Any]) -> Iterator[Chan
     file = "" if function is None else function.__code__.co_filename
     for read, old in then.items():
         if read in now and not _same(old, now[read]):
-            yield Change("stale_capture", f"{read.name} at {file}:{read.line}", describe(old), describe(now[read]))
+            place = places.named(f"{file}:{read.line}")
+            yield Change("stale_capture", f"{read.name} at {place}", describe(old), describe(now[read]))
 
 
 def _python_function(fun: Any) -> types.FunctionType | None:

@@ -1,4 +1,4 @@
-"""Finds the user's function behind one that a library jits in its place."""
+"""Finds the author's function behind one that a library jits in its place."""
 
 from __future__ import annotations
 
@@ -6,38 +6,60 @@ import functools
 import inspect
 import types
 from collections import deque
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
 
-from jitwatch._capture import jax_internals
-from jitwatch._capture.functions.call_site import LIBRARIES
+from jitwatch._capture import jax_internals, places
 
 MAX_OBJECTS = 1_000
 
 
-def is_of_library(fun: Callable[..., Any]) -> bool:
-    """Whether the code that is jitted is a library's own, which may stand for a function of the user's."""
+class Function(NamedTuple):
+    """A function of the author's, or one of their classes whose objects are called."""
+
+    name: str
+    qualname: str
+    place: str
+
+
+def is_of_library(fun: Any) -> bool:
+    """Whether the code of a function is a library's own, which may stand for a function of the author's."""
     try:
         inner = inspect.unwrap(fun)
     except ValueError:  # a cycle of `__wrapped__`
         return False
-    names = getattr(inner, "__globals__", {})
-    return str(names.get("__name__", "")).partition(".")[0] in LIBRARIES
+    inner = getattr(inner, "__func__", inner)
+    return isinstance(inner, types.FunctionType) and not _is_of_author(inner)
 
 
-def definition_among(name: str, arguments: tuple[Any, ...]) -> str:
-    """`file:line` of the user's function of this name among the arguments of a call; empty if there is none.
+def authors_function(values: Iterable[Any], name: str = "") -> Function | None:
+    """The author's function of this name among values and what libraries keep in them; else the nearest one.
 
-    Libraries that jit one function for all of the user's hand the user's on as a static argument, alone or as a leaf
-    of one, and give theirs its name (equinox 0.11 to 0.13, `filter_jit`).
+    Libraries keep it in a closure (`haiku.transform`), as the object of a method (`flax.linen.Module.apply`), or hand
+    it on as a static argument, alone or as a leaf of one (equinox 0.11 to 0.13, `filter_jit`).
     """
-    waiting, seen = deque(arguments), 0
+    waiting, seen, nearest = deque(values), 0, None
     while waiting and seen < MAX_OBJECTS:
         value, seen = waiting.popleft(), seen + 1
-        if isinstance(value, types.FunctionType) and value.__name__ == name and not is_of_library(value):
-            return jax_internals.source_of(value)
-        waiting.extend(_parts(value))
-    return ""
+        found = _function(value)
+        if found is None:
+            waiting.extend(_parts(value))
+        elif not name or found.name == name:
+            return found
+        nearest = nearest or found
+    return nearest
+
+
+def _function(value: Any) -> Function | None:
+    if isinstance(value, types.FunctionType):
+        if is_of_library(value):
+            return None
+        return Function(value.__name__, value.__qualname__, jax_internals.source_of(value))
+    call = inspect.getattr_static(type(value), "__call__", None)
+    if isinstance(value, type) or not isinstance(call, types.FunctionType) or is_of_library(call):
+        return None
+    kind = type(value)
+    return Function(kind.__name__, kind.__qualname__, jax_internals.source_of(call))
 
 
 def _parts(value: Any) -> Iterator[Any]:
@@ -48,6 +70,38 @@ def _parts(value: Any) -> Iterator[Any]:
     elif isinstance(value, functools.partial):
         yield from (value.func, *value.args, *value.keywords.values())
     elif isinstance(value, types.MethodType):
-        yield value.__func__
+        yield from (value.__func__, value.__self__)
     elif hasattr(value, "__wrapped__") and callable(value):
         yield value.__wrapped__
+    elif isinstance(value, types.FunctionType):
+        yield from (cell.cell_contents for cell in value.__closure__ or () if cell != types.CellType())
+
+
+def _is_of_author(fun: types.FunctionType) -> bool:
+    return places.is_of_author(fun.__code__.co_filename, fun.__globals__)
+
+
+class StandIn:
+    """Which of the author's functions a library's jitted function stands for, as far as its calls tell."""
+
+    def __init__(self, fun: Callable[..., Any], name: str, qualname: str, place: str) -> None:
+        self._name, self._own = name, (qualname, place)
+        self._found: set[Function] = set()
+        self.is_open = is_of_library(fun)
+        """Whether a further call can say more."""
+
+    def called(self, arguments: Iterable[Any]) -> tuple[str, str]:
+        """The qualified name and the place of what the calls so far stand for; the library's own where that is unclear.
+
+        Args:
+            arguments: Of one more call.
+        """
+        found = authors_function(arguments, self._name)
+        if found is not None:
+            self._found.add(found)
+        if len(self._found) != 1:
+            self.is_open = not self._found
+            return self._own
+        (one,) = self._found
+        self.is_open = one.name != self._name
+        return f"{self._name}({one.qualname})" if self.is_open else self._own[0], one.place

@@ -12,7 +12,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from jitwatch._capture import jax_internals
+from jitwatch._capture import jax_internals, places
+from jitwatch._capture.functions.definition import Function, authors_function, is_of_library
 from jitwatch._capture.functions.object_numbers import number_of
 from jitwatch._capture.jax_internals.transforms import MAX_WRAPPERS, is_written_in_jax, transform_around
 from jitwatch._capture.keys.values import compares_by_identity, describe, lambda_column
@@ -21,10 +22,11 @@ MAX_TEXT = 400
 
 
 def qualified_name(fun: Callable[..., Any], name: str) -> str:
-    """The qualified name of a function, within those of JAX's transforms around it: `grad(loss)`."""
+    """The qualified name of a function, within those of what JAX or a library puts around it: `grad(loss)`."""
     transform = transform_around(fun)
     if transform is None or (transform.name == "jit" and not isinstance(fun, jax_internals.PjitFunction)):
-        return str(getattr(fun, "__qualname__", name))
+        wrapped = _wrapped_by_library(fun)
+        return f"{name}({wrapped.qualname})" if wrapped is not None else str(getattr(fun, "__qualname__", name))
     return f"{transform.name}({qualified_name(transform.functions[0], name)})"
 
 
@@ -51,10 +53,17 @@ def innermost_function(fun: Any) -> types.FunctionType | None:
 def definition_of(fun: Any) -> str:
     """`file:line` of a function: as JAX has it, or of the innermost Python function; empty where there is none.
 
-    JAX has none for a transform of a partial, nor for what is no Python function, such as that of `jax.vjp`.
+    JAX has none for a transform of a partial, nor for what is no Python function, such as that of `jax.vjp`. Of what a
+    library makes of the author's function, it is that of theirs.
     """
     inner = innermost_function(fun)
-    return jax_internals.source_of(fun) or ("" if inner is None else jax_internals.source_of(inner))
+    wrapped = _wrapped_by_library(fun) or _wrapped_by_library(inner)
+    place = jax_internals.source_of(fun) or ("" if inner is None else jax_internals.source_of(inner))
+    return places.named(place if wrapped is None else wrapped.place)
+
+
+def _wrapped_by_library(fun: Any) -> Function | None:
+    return authors_function((fun,)) if is_of_library(fun) and not is_written_in_jax(fun) else None
 
 
 def code_of(fun: Any) -> str:

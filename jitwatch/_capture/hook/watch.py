@@ -89,7 +89,7 @@ class Watch:
         """The hooked function, while it exists."""
         self.remade: Callable[[Watch], Any] = lambda watch: watch.inner
         """Makes the hooked function anew, where nobody kept it: `watched_jit(f).warm_up(...)`."""
-        self._may_stand_for_another = definition.is_of_library(self.fun)
+        self._stand_in = definition.StandIn(self.fun, name, self.record.qualname, self.record.defined_at)
 
     def ahead(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """JAX's `lower`, `trace` or `eval_shape`, with what it runs counted as work ahead of time."""
@@ -155,10 +155,9 @@ class Watch:
         """Before JAX handles a miss: its key, and the frame that collects the stages."""
         stages.listen()
         try:
-            if self._may_stand_for_another:
-                self._may_stand_for_another = False
-                found = definition.definition_among(self.record.name, (*args, *kwargs.values()))
-                self.record.defined_at = found or self.record.defined_at
+            if self._stand_in.is_open:
+                told = self._stand_in.called((*args, *kwargs.values()))
+                self.record.qualname, self.record.defined_at = told
             call = frame.call = self.key_maker.call(args, kwargs)
             if call.under_trace:
                 frame.kind = "nested"

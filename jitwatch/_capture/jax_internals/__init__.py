@@ -83,6 +83,11 @@ def jit_again(jitted: Any, body: Callable[..., Any]) -> Any:
     return pjit._cpp_pjit(body, jitted._jit_info)
 
 
+def jit_another(jitted: Any) -> Callable[[], Any]:
+    """What makes a jitted function like `jitted`, which shares its caches, once that is gone."""
+    return functools.partial(pjit._cpp_pjit, jitted_function(jitted), jitted._jit_info)
+
+
 def with_hook(
     jitted: Any, inner: Any, make_hook: Callable[[Callable[..., Any]], Any], *, cache_name: str = "jitwatch"
 ) -> Any:

@@ -122,6 +122,12 @@ class KeyMaker:
         """Of so many positional arguments, the static ones."""
         return {n % count for n in self._argnums if -count <= n < count} if count else set()
 
+    def may_be_static(self, name: str) -> bool:
+        """Whether an argument of this name can be static in some call."""
+        if any(n < 0 for n in self._argnums) or name not in self._positional:  # it depends on the call
+            return True
+        return name in self._argnames or self._positional.index(name) in self._argnums
+
     def traced(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[int | str]:
         """Positions and names of the traced arguments of a call."""
         static = self.static_positions(len(args))

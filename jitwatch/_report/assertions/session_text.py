@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from jitwatch._model import Finding
 from jitwatch._record.sums import programs_of
+from jitwatch._report.parts.findings_text import saved_text
 from jitwatch._report.parts.printing import columns_of, printed
 from jitwatch._report.summary import FunctionRow, Summary, cut_list, summarize
 from jitwatch._testing.costs import Cost, SessionData, TestRow
@@ -138,7 +139,8 @@ def _findings_parts(findings: Sequence[list[Finding]], top: int) -> Iterable[Ren
         at = f" (at {short_place(finding.call_site, 100)})" if finding.call_site else ""
         lost_s = seconds_text(math.fsum(one.lost_s for one in group[1:]))
         alike = f"; {len(group) - 1:,} more there like it, {lost_s}" if len(group) > 1 else ""
-        table.add_row(finding.code, Text(f"{clean(finding.message, _MAX_MESSAGE)}{at}{alike}"))
+        saved = f"; {text}" if (text := saved_text(finding)) else ""
+        table.add_row(finding.code, Text(f"{clean(finding.message, _MAX_MESSAGE)}{at}{saved}{alike}"))
         table.add_row("", Text(f"fix: {clean(finding.advice, _MAX_MESSAGE)}", style="green"))
     yield table
     if shown.more:

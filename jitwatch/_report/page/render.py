@@ -12,10 +12,11 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from jitwatch._model import Process, Snapshot, Stages
+from jitwatch._model import Finding, Process, Snapshot, Stages
 from jitwatch._record.sums import lost_s, programs_of
 from jitwatch._report.page import charts
 from jitwatch._report.page.view import PageView, page_view
+from jitwatch._words.function_text import function_text
 from jitwatch._words.key_text import distinct_lines
 from jitwatch._words.quantity_text import count_text, seconds_text, share_text
 from jitwatch._words.safe_text import clean, short_place
@@ -68,7 +69,7 @@ def _environment() -> jinja2.Environment:
     environment.globals.update(
         bill_bar=charts.bill_bar, bill_parts=charts.bill_parts, stages_bar=charts.stages_bar, cost_bar=charts.cost_bar,
         timeline_svg=charts.timeline_svg, sizes_svg=charts.sizes_svg, key_lines=_key_lines, hit_share=share_text,
-        no_stages=Stages(), told=_told, equality_words=_EQUALITY, zip=zip,
+        no_stages=Stages(), told=_told, function_text=function_text, equality_words=_EQUALITY, zip=zip,
     )  # fmt: skip
     return environment
 
@@ -98,7 +99,7 @@ def _key_lines(keys: Sequence[Any]) -> list[str]:
     return distinct_lines([(row.number, row.key) for row in keys], _KEY_COLUMNS)
 
 
-def _told(message: str) -> tuple[str, list[str]]:
+def _told(finding: Finding) -> tuple[str, list[str]]:
     """The sentence of a finding, and what differs, one a line."""
-    first, _, rest = message.replace(" -> ", " → ").partition(". ")
-    return first, [line for line in rest.rstrip(".").split("; ") if line]
+    differing = finding.differences.removesuffix(".").replace(" -> ", " → ").split("; ")
+    return finding.message.removesuffix(finding.differences).strip(), [line for line in differing if line]

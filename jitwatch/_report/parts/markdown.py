@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from jitwatch._judge.codes import page_of
 from jitwatch._model import Finding
+from jitwatch._report.parts.findings_text import saved_text
 from jitwatch._report.summary import cut_list, sort_findings
-from jitwatch._words.quantity_text import count_text, seconds_text
+from jitwatch._words.quantity_text import count_text
 from jitwatch._words.safe_text import ELLIPSIS, clean, cut, short_place
 
 _NOT_IN_CODE = "`|\\"
@@ -66,10 +68,11 @@ def findings_markdown(findings: Iterable[Finding]) -> Iterator[str]:
     shown = cut_list(sort_findings(findings), _MAX_FINDINGS)
     for finding in shown.shown:
         at = f" at {place_code(finding.call_site)}" if finding.call_site else ""
-        saved = f"saves {count_text(finding.compiles, 'compile')}, {seconds_text(finding.lost_s)}"
-        yield f"**{prose(finding.code, 20)}** {code(finding.function)}{at}: {saved}"
+        saved = saved_text(finding)
+        yield f"**{prose(finding.code, 20)}** {code(finding.function)}{at}{f': {saved}' if saved else ''}"
         yield f"> **Fix:** {prose(finding.advice)}"
-        yield details("What differs", f"Seen: {prose(finding.message)}")
+        more = f"More: {code(f'jitwatch explain {finding.code}')}, {code(page_of(finding.code))}"
+        yield details("What differs", f"Seen: {prose(finding.message)}\n\n{more}")
     if shown.more:
         yield f"… and {count_text(shown.more, 'more finding')}."
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from jitwatch._explain.earlier_programs import closest_earlier
+from jitwatch._judge.codes import page_of
 from jitwatch._judge.judge import explanations
 from jitwatch._model import (
     Build,
@@ -116,7 +117,10 @@ class JsonFinding(msgspec.Struct, frozen=True):
     lost_s: float
     """Seconds that the fix saves."""
     message: str
+    """What happens, with what changed from one program to the next, in the order of time."""
     advice: str
+    docs: str
+    """Where the code is described; `jitwatch explain` prints it."""
     evidence: str
     """`proved` by the compiled programs, `likely`, or `possible`."""
     share_of_run: float
@@ -309,7 +313,7 @@ def json_finding(finding: Finding) -> JsonFinding:
         code=finding.code, causes=[finding.cause], where=[clean(where) for where in finding.where],
         call_site=clean_place(finding.call_site), compiles=finding.compiles, lost_s=finding.lost_s,
         message=clean(finding.message, MAX_MESSAGE), advice=clean(finding.advice, MAX_MESSAGE),
-        evidence=finding.evidence, share_of_run=finding.share_of_run,
+        docs=page_of(finding.code), evidence=finding.evidence, share_of_run=finding.share_of_run,
     )  # fmt: skip
 
 

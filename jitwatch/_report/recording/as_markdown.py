@@ -9,6 +9,7 @@ from jitwatch._report.bill import Bill, bill_of, wall_s_of
 from jitwatch._report.parts.markdown import code, details, findings_markdown, place_code, prose, table
 from jitwatch._report.recording.text import notes_text, origin_text
 from jitwatch._report.summary import Cut, FunctionRow, LineRow, Summary, summarize
+from jitwatch._words.function_text import function_text
 from jitwatch._words.quantity_text import count_text, seconds_text, share_text, times_text
 
 HEADING = "## jitwatch report\n"
@@ -67,7 +68,7 @@ def _functions(rows: Cut[FunctionRow]) -> str:
 
 def _function(row: FunctionRow) -> list[str]:
     hits = share_text(row.hits, row.calls) if row.hits_counted and row.calls else ""
-    name = code(row.qualname if row.qualname.endswith(")") else row.name)
+    name = code(function_text(row.name, row.qualname, row.defined_at))
     objects = f" ({count_text(row.objects, 'object')})" if row.objects > 1 else ""
     numbers = (row.stages.compiles, row.recompiles, len(row.keys.shown) + row.keys.more, row.calls)
     return [

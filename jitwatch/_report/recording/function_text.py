@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from jitwatch._model import CallSite, Miss, Stages
 from jitwatch._record.sums import lost_s
 from jitwatch._report.summary import FunctionRow, KeyRow, Moment, cut_list
+from jitwatch._words.function_text import function_text, is_nameless
 from jitwatch._words.key_text import distinct_lines
 from jitwatch._words.quantity_text import count_text, seconds_text, share_text, times_text
 from jitwatch._words.safe_text import ELLIPSIS, clean, short_place
@@ -85,11 +86,10 @@ def _title(row: FunctionRow, columns: int) -> Text:
     from rich.text import Text
 
     title = Text(overflow="fold")
-    transformed = row.qualname.endswith(")")  # such as grad(loss), which JAX names as it does loss
-    title.append(clean(row.qualname if transformed else row.name, 80), style="bold cyan")
+    title.append(function_text(row.name, row.qualname, row.defined_at), style="bold cyan")
     if row.objects > 1:
         title.append(f" {times_text(row.objects)} objects", style="bold yellow")
-    if row.defined_at:
+    if row.defined_at and not is_nameless(row.name):
         rest = columns - len(title) - _GAP
         title.append(" " * _GAP + short_place(row.defined_at, rest if rest >= 24 else columns), style="dim")
     return title

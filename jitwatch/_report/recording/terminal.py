@@ -14,6 +14,6 @@ def text_for(stream: Any, *, show_all: bool = False) -> Callable[..., str]:
         from jitwatch._report.recording.text import render
 
         color = bool(getattr(stream, "isatty", lambda: False)()) and not os.environ.get("NO_COLOR")
-        return render(data, color=color, show_all=show_all, processes=processes)
+        return render(data, color=color, show_all=show_all, processes=processes, recorded=True)
 
     return text

@@ -23,6 +23,7 @@ from jitwatch._report.summary import (
     sort_findings,
     summarize,
 )
+from jitwatch._words.function_text import function_text, is_nameless
 from jitwatch._words.quantity_text import count_text, seconds_text, times_text
 from jitwatch._words.safe_text import clean, short_place
 
@@ -36,7 +37,9 @@ _NOTHING_WATCHED = (
     "No jitted function was watched: run the program with `jitwatch run`, call jitwatch.install() before functions are "
     "jitted, or use @jitwatch.watched_jit in place of @jax.jit."
 )
+_OTHERS = "eager operations and functions that are not watched"
 _NOTHING_CALLED = "No watched function was called yet."
+_NOTHING_RECORDED = "No jitted function was called."
 
 
 def render(
@@ -48,6 +51,7 @@ def render(
     max_keys: int = 10,
     show_all: bool = False,
     processes: Sequence[Process] = (),
+    recorded: bool = False,
 ) -> str:
     """Write the report of all functions, those that cost most first.
 
@@ -59,11 +63,12 @@ def render(
         max_keys: Keys to show of each function, likewise.
         show_all: Whether to show everything, whatever the bounds.
         processes: Where it was recorded, for the last line.
+        recorded: Whether it is of a run that was watched from its start: then no advice on how to watch helps.
     """
     bounds = {"max_functions": max_functions, "max_keys": max_keys, "max_others": _MAX_OTHERS}
     summary = summarize(snapshot, **({} if show_all else bounds), with_inner=show_all)
     columns = columns_of(width)
-    return printed(_report(summary, columns, processes), color=color, columns=columns)
+    return printed(_report(summary, columns, processes, recorded=recorded), color=color, columns=columns)
 
 
 def render_function(
@@ -77,22 +82,20 @@ def render_function(
     return printed(block, color=color, columns=columns)
 
 
-def _report(summary: Summary, columns: int, processes: Sequence[Process]) -> Iterable[RenderableType]:
+def _report(
+    summary: Summary, columns: int, processes: Sequence[Process], *, recorded: bool
+) -> Iterable[RenderableType]:
     from rich.text import Text
 
-    yield _headline(summary.headline, idle=summary.idle)
+    yield _headline(summary.headline, summary.findings, idle=summary.idle, recorded=recorded)
     if summary.findings:
         yield Text()
         yield from findings_block(summary.findings)
-    for row in summary.functions.shown:
-        yield Text()
-        yield from function_block(row, columns)
-    if summary.functions.more:
-        yield Text()
-        yield Text(f"… {count_text(summary.functions.more, 'more function')}, with less time spent", style="dim")
-    if summary.others.shown:
-        yield Text()
-        yield from _others(summary.others, summary.headline.others_s)
+    sections = [_functions(summary.functions, columns), _others(summary.others, summary.headline.others_s)]
+    if summary.headline.others_s > summary.headline.lost_s:
+        sections.reverse()  # the most costly first, watched or not
+    for section in sections:
+        yield from section
     notes = list(notes_text(summary))
     if notes:
         yield Text()
@@ -100,6 +103,17 @@ def _report(summary: Summary, columns: int, processes: Sequence[Process]) -> Ite
     yield Text()
     if origin := ", ".join(origin_text(summary, processes)):
         yield Text(origin, style="dim")
+
+
+def _functions(functions: Cut[FunctionRow], columns: int) -> Iterable[RenderableType]:
+    from rich.text import Text
+
+    for row in functions.shown:
+        yield Text()
+        yield from function_block(row, columns)
+    if functions.more:
+        yield Text()
+        yield Text(f"… {count_text(functions.more, 'more function')}, with less time spent", style="dim")
 
 
 def origin_text(summary: Summary, processes: Sequence[Process]) -> Iterable[str]:
@@ -113,32 +127,49 @@ def origin_text(summary: Summary, processes: Sequence[Process]) -> Iterable[str]
         yield f"{len(processes):,} processes" + (f" on {hosts:,} hosts" if hosts > 1 else "")
 
 
-def _headline(headline: Headline, *, idle: int) -> Text:
+def _headline(headline: Headline, findings: Sequence[Finding], *, idle: int, recorded: bool) -> Text:
     from rich.text import Text
 
     if not headline.functions:
-        return Text(_NOTHING_CALLED if idle else _NOTHING_WATCHED)
+        return Text(_NOTHING_RECORDED if recorded else _NOTHING_CALLED if idle else _NOTHING_WATCHED)
     functions = count_text(headline.functions, "watched function")
-    if not headline.worst:
+    costly: list[FunctionRow | LineRow] = [row for row in (headline.worst, headline.worst_line) if row is not None]
+    worst = max(costly, key=lambda row: row.lost_s, default=None)
+    if worst is None:
         return Text(f"No time was spent on tracing, lowering or compiling {functions}.", style="bold")
     text = Text(style="bold")
-    text.append(f"{seconds_text(headline.lost_s)} spent on tracing, lowering and compiling {functions}; ")
-    text.append(_recompiles(headline.recompiles))
-    if headline.functions > 1:
-        text.append(f" The most costly is {_described(headline.worst)}.")
-    if headline.others_s > headline.lost_s:
-        text.append(f" {seconds_text(headline.others_s)} more went into eager operations and the like, listed below.")
+    text.append(f"{seconds_text(headline.lost_s + headline.others_s)} spent on tracing, lowering and compiling")
+    if headline.others_s:
+        text.append(
+            f": {seconds_text(headline.lost_s)} in {functions}, {seconds_text(headline.others_s)} in {_OTHERS}; "
+        )
+    else:
+        text.append(f" {functions}; ")
+    text.append(_saving(findings) or _recompiles(headline.recompiles))
+    if headline.functions > 1 or headline.others_s:
+        text.append(f" The most costly is {_described(worst)}.")
     return text
+
+
+def _saving(findings: Sequence[Finding]) -> str:
+    """What the findings say could be saved; empty where they say nothing of compiles."""
+    compiles, seconds = sum(one.compiles for one in findings), sum(one.lost_s for one in findings)
+    return f"{count_text(compiles, 'compile')}, {seconds_text(seconds)}, could be saved." if compiles else ""
 
 
 def _recompiles(recompiles: int) -> str:
     return f"{count_text(recompiles, 'recompile')}." if recompiles else "nothing was compiled twice."
 
 
-def _described(worst: FunctionRow) -> str:
-    place = f" ({short_place(worst.defined_at, 60)})" if worst.defined_at else ""
+def _described(worst: FunctionRow | LineRow) -> str:
+    if isinstance(worst, LineRow):
+        count = sum(count for _, count in worst.programs)
+        what = f"{short_place(worst.place, 60) or 'what has no line of the program'}, outside watched functions"
+        return f"{what}: {seconds_text(worst.lost_s)}, {count_text(count, 'program')}"
+    name = function_text(worst.name, worst.qualname, worst.defined_at)
+    place = f" ({short_place(worst.defined_at, 60)})" if worst.defined_at and not is_nameless(worst.name) else ""
     recompiles = f", {count_text(worst.recompiles, 'recompile')}" if worst.recompiles else ""
-    return f"{clean(worst.name, 60)}{place}: {seconds_text(worst.lost_s)}{recompiles}"
+    return f"{name}{place}: {seconds_text(worst.lost_s)}{recompiles}"
 
 
 def _others(others: Cut[LineRow], others_s: float) -> Iterable[RenderableType]:
@@ -146,8 +177,10 @@ def _others(others: Cut[LineRow], others_s: float) -> Iterable[RenderableType]:
     from rich.table import Table
     from rich.text import Text
 
-    title = "Compiled for no watched function (eager operations, functions jitted before watching)"
-    yield Text(f"{title}: {seconds_text(others_s)}", style="bold")
+    if not others.shown:
+        return
+    yield Text()
+    yield Text(f"Compiled in {_OTHERS}: {seconds_text(others_s)}", style="bold")
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="dim", justify="right", no_wrap=True)
     table.add_column(overflow="fold")
