@@ -5,7 +5,6 @@ from __future__ import annotations
 import click
 
 from jitwatch._cli.loading import end, files_argument, load, options, select, selection, unmatched_text
-from jitwatch._report import forms
 
 
 @click.command()
@@ -34,6 +33,7 @@ def html(files: tuple[str, ...], output: str, include: tuple[str, ...], omit: tu
 
 def _write(form: str, files: tuple[str, ...], output: str, include: tuple[str, ...], omit: tuple[str, ...]) -> None:
     """Write what was recorded in one of the forms that are for a file."""
+    from jitwatch._report import forms
     from jitwatch._run import output_files
 
     output_files.check_report_path(output)
