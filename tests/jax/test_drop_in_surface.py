@@ -230,7 +230,10 @@ def test_mode_off_gives_the_plain_jitted_function(monkeypatch) -> None:
 
     assert type(f) is type(jitted)
     assert jitwatch.watch(jitted) is jitted
-    assert all(name.startswith("cache_") or name in OWN for name in set(dir(f)) - set(dir(jax.jit(documented))))
+    assert all(
+        name.startswith("cache_") or name in (*OWN, "_repr_html_")
+        for name in set(dir(f)) - set(dir(jax.jit(documented)))
+    )
 
 
 def test_bad_mode_says_what_is_valid(monkeypatch) -> None:

@@ -12,12 +12,12 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from jitwatch._model import Finding, Process, Snapshot, Stages
+from jitwatch._model import Finding, KeyStats, Process, Snapshot, Stages
 from jitwatch._record.sums import lost_s, programs_of
 from jitwatch._report.page import charts
 from jitwatch._report.page.view import PageView, page_view
 from jitwatch._words.function_text import function_text
-from jitwatch._words.key_text import distinct_lines
+from jitwatch._words.key_text import distinct_lines, key_lines
 from jitwatch._words.quantity_text import count_text, seconds_text, share_text
 from jitwatch._words.safe_text import clean, short_place
 
@@ -52,9 +52,25 @@ def render(snapshot: Snapshot, processes: Sequence[Process] = ()) -> str:
     )  # fmt: skip
 
 
-def render_part(template: str, **values: Any) -> str:
-    """A part of a page, for a notebook."""
-    return _environment().get_template(template).render(**values)
+def recording_part(snapshot: Snapshot) -> str:
+    """What a snapshot says, as the output of a notebook's cell."""
+    return _notebook("recording", page=page_view(snapshot))
+
+
+def function_part(snapshot: Snapshot) -> str:
+    """The one function of a snapshot, likewise."""
+    view = page_view(snapshot)
+    return _notebook("function" if view.functions else "recording", page=view)
+
+
+def key_part(stats: KeyStats) -> str:
+    """A key with its counts, likewise."""
+    return _notebook("key", key=stats, lines=key_lines(stats.key))
+
+
+def _notebook(what: str, **values: Any) -> str:
+    style = Markup(_text_of("notebook.css"))
+    return _environment().get_template("notebook.html").render(what=what, notebook_style=style, **values)
 
 
 def _environment() -> jinja2.Environment:
