@@ -86,6 +86,7 @@ def builds(every: Iterable[Build]) -> tuple[Build, ...]:
             same[0],
             first=min((build.first for build in same if build.first), default=0),
             count=sum(build.count for build in same),
+            reused=sum(build.reused for build in same),
             lost_s=math.fsum(build.lost_s for build in same),
             library=max(build.library for build in same),
         )

@@ -15,7 +15,7 @@ from jitwatch._record.merge_programs import digest_of
 from jitwatch._record.sums import lost_s
 from jitwatch._report.summary import add_stages
 
-STAGES = ("trace", "lower", "compile", "load")
+STAGES = ("trace", "lower", "compile", "load", "reuse")
 MAX_SLICES = 3_000
 MAX_LANES = 24
 MAX_MARKS = 200

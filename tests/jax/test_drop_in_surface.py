@@ -219,7 +219,7 @@ def test_bad_max_keys_says_what_is_valid(value) -> None:
         assert "a whole number of at least 1" in message
 
 
-OWN = {"check", "diff_keys", "heal", "warm_up"}
+OWN = {"check", "diff_keys", "heal", "warm_up", "_repr_html_"}
 
 
 def test_mode_off_gives_the_plain_jitted_function(monkeypatch) -> None:
@@ -230,10 +230,7 @@ def test_mode_off_gives_the_plain_jitted_function(monkeypatch) -> None:
 
     assert type(f) is type(jitted)
     assert jitwatch.watch(jitted) is jitted
-    assert all(
-        name.startswith("cache_") or name in (*OWN, "_repr_html_")
-        for name in set(dir(f)) - set(dir(jax.jit(documented)))
-    )
+    assert all(name.startswith("cache_") or name in OWN for name in set(dir(f)) - set(dir(jax.jit(documented))))
 
 
 def test_bad_mode_says_what_is_valid(monkeypatch) -> None:

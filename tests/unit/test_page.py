@@ -135,7 +135,7 @@ def test_many_misses_are_drawn_together() -> None:
 
 def test_bill_never_exceeds_what_was_spent() -> None:
     summary = summarize(small())
-    bill = bill_of(summary.headline, [*summary.findings] * 9, 12.0)
+    bill = bill_of(small(), [*summary.findings] * 9)
 
     assert bill.avoidable_s + bill.needed_s <= bill.spent_s * 1.000001
     assert bill.spent_s + bill.rest_s == 12.0

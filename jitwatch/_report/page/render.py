@@ -16,6 +16,7 @@ from jitwatch._model import Finding, KeyStats, Process, Snapshot, Stages
 from jitwatch._record.sums import lost_s, programs_of
 from jitwatch._report.page import charts
 from jitwatch._report.page.view import PageView, page_view
+from jitwatch._report.timeline import STAGES
 from jitwatch._words.function_text import function_text
 from jitwatch._words.key_text import distinct_lines, key_lines
 from jitwatch._words.quantity_text import count_text, seconds_text, share_text
@@ -85,7 +86,8 @@ def _environment() -> jinja2.Environment:
     environment.globals.update(
         bill_bar=charts.bill_bar, bill_parts=charts.bill_parts, stages_bar=charts.stages_bar, cost_bar=charts.cost_bar,
         timeline_svg=charts.timeline_svg, sizes_svg=charts.sizes_svg, key_lines=_key_lines, hit_share=share_text,
-        no_stages=Stages(), told=_told, function_text=function_text, equality_words=_EQUALITY, zip=zip,
+        no_stages=Stages(), told=_told, stages=STAGES, stages_seen=_stages_seen, function_text=function_text,
+        equality_words=_EQUALITY, zip=zip,
     )  # fmt: skip
     return environment
 
@@ -113,6 +115,12 @@ def _when(view: PageView) -> str:
 
 def _key_lines(keys: Sequence[Any]) -> list[str]:
     return distinct_lines([(row.number, row.key) for row in keys], _KEY_COLUMNS)
+
+
+def _stages_seen(page: PageView) -> list[str]:
+    """The stages of a compilation, and those that stand in for one where they happened."""
+    seldom = {"load": page.summary.headline.loads, "reuse": page.bill.reused}
+    return [stage for stage in STAGES if seldom.get(stage, 1)]
 
 
 def _told(finding: Finding) -> tuple[str, list[str]]:

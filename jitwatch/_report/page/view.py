@@ -12,7 +12,7 @@ import msgspec
 
 from jitwatch._explain.earlier_programs import closest_earlier
 from jitwatch._model import Finding, FunctionStats, Process, Snapshot
-from jitwatch._report.bill import Bill, bill_of, wall_s_of
+from jitwatch._report.bill import Bill, bill_of
 from jitwatch._report.details import Details, details_of
 from jitwatch._report.sources import SourceLine, lines_around
 from jitwatch._report.summary import Cut, FunctionRow, KeyRow, LineRow, Summary, cut_list, summarize
@@ -93,7 +93,7 @@ def page_view(snapshot: Snapshot, processes: Sequence[Process] = ()) -> PageView
     return PageView(
         title=_program_name(processes),
         summary=whole,
-        bill=bill_of(whole.headline, whole.findings, wall_s_of(snapshot, processes)),
+        bill=bill_of(snapshot, whole.findings, processes),
         findings=Cut(tuple(_finding_views(shown.shown, by_place, sources)), shown.more),
         functions=tuple(
             _function_view(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from jitwatch._model import Process, Snapshot
-from jitwatch._report.bill import Bill, bill_of, wall_s_of
+from jitwatch._model import Finding, Process, Snapshot
+from jitwatch._report.bill import Bill, bill_of
 from jitwatch._report.parts.markdown import code, details, findings_markdown, place_code, prose, table
+from jitwatch._report.recording.bill_text import needless_text, spent_text
 from jitwatch._report.recording.text import notes_text, origin_text
 from jitwatch._report.summary import Cut, FunctionRow, LineRow, Summary, summarize
 from jitwatch._words.function_text import function_text
@@ -29,12 +30,12 @@ def render(snapshot: Snapshot, processes: Sequence[Process] = (), *, show_all: b
     """
     bounds = {} if show_all else {"max_functions": _MAX_FUNCTIONS, "max_others": _MAX_LINES}
     summary = summarize(snapshot, max_keys=0, with_inner=show_all, **bounds)
-    bill = bill_of(summary.headline, summary.findings, wall_s_of(snapshot, processes))
+    bill = bill_of(snapshot, summary.findings, processes)
     return "\n\n".join([HEADING.strip(), *_blocks(summary, bill, processes)])
 
 
 def _blocks(summary: Summary, bill: Bill, processes: Sequence[Process]) -> Iterator[str]:
-    yield _bill(bill)
+    yield _bill(bill, summary.findings)
     if summary.findings:
         yield "### What to change"
         yield from findings_markdown(summary.findings)
@@ -51,14 +52,11 @@ def _blocks(summary: Summary, bill: Bill, processes: Sequence[Process]) -> Itera
         yield f"<sub>{origin}</sub>"
 
 
-def _bill(bill: Bill) -> str:
+def _bill(bill: Bill, findings: Sequence[Finding]) -> str:
     if not bill.spent_s:
         return "No time was spent on tracing, lowering or compiling."
-    share = f", {share_text(bill.spent_s, bill.wall_s)} of a run of {seconds_text(bill.wall_s)}"
-    parts = [f"{seconds_text(seconds)} {evidence}" for evidence, seconds in bill.saved_s if seconds]
-    saved = f"**{seconds_text(bill.avoidable_s)}** of it can be saved ({', '.join(parts)})." if parts else ""
-    spent = f"**{seconds_text(bill.spent_s)}** went into compiling{share if bill.rest_s else ''}."
-    return f"{spent} {saved or 'Nothing of it was found to be avoidable.'}"
+    compiles = sum(finding.compiles for finding in findings)
+    return f"**{spent_text(bill)}.** {needless_text(bill, compiles)}".strip()
 
 
 def _functions(rows: Cut[FunctionRow]) -> str:

@@ -14,7 +14,7 @@ import msgspec
 from jitwatch._judge.judge import explanations
 from jitwatch._model import Change, Miss, Process, Snapshot
 from jitwatch._record.merge_programs import digest_of
-from jitwatch._record.sums import any_ran, lost_s
+from jitwatch._record.sums import any_ran, lost_s, program_count
 from jitwatch._report.timeline import STAGES, lanes_of, process_of_miss, thread_numbers
 from jitwatch._words.safe_text import clean, clean_place
 
@@ -156,12 +156,11 @@ def _arguments(miss: Miss, changes: Sequence[Change]) -> Event:
 
 
 def _counters(snapshot: Snapshot, misses: Sequence[Miss], begin_s: float) -> Iterator[Event]:
-    compiles = loads = 0
+    sums = dict.fromkeys(("compiles", "loads", "reused"), 0)
     for miss in sorted(misses, key=lambda miss: miss.unix_s):
-        if miss.stages.compiles or miss.stages.loads:
-            compiles, loads = compiles + miss.stages.compiles, loads + miss.stages.loads
-            at = _micro_s(miss.unix_s - begin_s)
-            yield {"ph": "C", "name": "programs", "pid": 1, "ts": at, "args": {"compiled": compiles, "loaded": loads}}
+        if program_count(miss.stages):
+            sums = {name: known + getattr(miss.stages, name) for name, known in sums.items()}
+            yield {"ph": "C", "name": "programs", "pid": 1, "ts": _micro_s(miss.unix_s - begin_s), "args": sums}
     end = _micro_s(max([miss.unix_s for miss in misses] + [snapshot.unix_s]) - begin_s)
     if misses and any(function.hits for function in snapshot.functions):
         hits, missed = (sum(getattr(each, name) for each in snapshot.functions) for name in ("hits", "misses"))
