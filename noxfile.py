@@ -1,4 +1,4 @@
-"""The project's checks, one session each; `nox -l` lists them. No session changes a file of the working tree."""
+"""The project's checks, one session each; `nox -l` lists them. Only `screenshots` changes files of the working tree."""
 
 import os
 import re
@@ -14,7 +14,7 @@ OLDEST_PYTHON = "3.11"
 OLDEST_JAX = next(d for d in PYPROJECT["project"]["dependencies"] if d.startswith("jax>=")).replace(">=", "==")
 LINT = nox.project.dependency_groups(PYPROJECT, "lint")
 
-nox.options.sessions = ["lint", "types", "docs", "tests", "wheel"]
+nox.options.sessions = ["lint", "types", "docs", "tests", "wheel", "browser"]
 nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = False  # also under CI: a session without its Python is skipped and says so
 
@@ -80,6 +80,20 @@ def wheel(session: nox.Session) -> None:
     session.chdir(copy)
     session.run("python", "-c", "import jitwatch; assert 'site-packages' in jitwatch.__file__, jitwatch.__file__")
     run_tests(session)
+
+
+@nox.session(python=OLDEST_PYTHON)
+def browser(session: nox.Session) -> None:
+    """The page in Chromium; the tests are skipped, and say so, where there is none."""
+    session.install("-e", ".[test,browser]")
+    session.run("python", "-m", "pytest", "-m", "slow", "-rs", "tests/test_page_browser.py", *session.posargs)
+
+
+@nox.session(python=OLDEST_PYTHON)
+def screenshots(session: nox.Session) -> None:
+    """Make the pictures of the page in docs/pictures anew. Changes the working tree, so it is not run by default."""
+    session.install("-e", ".[browser,examples]")
+    session.run("python", "docs/pictures/make.py")
 
 
 @nox.session(python=False)
