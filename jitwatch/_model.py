@@ -7,15 +7,18 @@ Durations are seconds (`_s`), wall-clock times are seconds since the epoch (`uni
 
 from __future__ import annotations
 
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
+from jitwatch._model_callers import CallSite, Origin
 from jitwatch._model_keys import Argument, CacheKey, Count, Leaf, Seconds, Static, StaticArgument, Tree
+from jitwatch._model_programs import EQUALITIES, Build, Digest, Program
 
-Digest = Annotated[str, msgspec.Meta(max_length=100)]
-
-__all__ = ["Argument", "CacheKey", "Count", "Leaf", "Seconds", "Static", "StaticArgument", "Tree"]
+__all__ = [
+    "EQUALITIES", "Argument", "Build", "CacheKey", "CallSite", "Count", "Digest", "Leaf", "Origin", "Program",
+    "Seconds", "Static", "StaticArgument", "Tree",
+]  # fmt: skip
 # For the type checker, of what is defined elsewhere; all that follows belongs to the model too.
 
 
@@ -71,6 +74,27 @@ class Finding(msgspec.Struct, frozen=True):
     """Of the compilations, those that `jitwatch.reuse()` spared; tracing and lowering were paid."""
 
 
+class Place(msgspec.Struct, frozen=True):
+    """Eager work that one place of the user's compiles too often: a function, or a loop at module level."""
+
+    finding: Finding
+    """Its `function` is the one around the lines, or at module level the most costly operation."""
+    operations: tuple[str, ...]
+    """By JAX's names, the most costly first."""
+    lines: tuple[CallSite, ...]
+    """The user's lines that it is about, the most costly first, with their programs."""
+    sizes: tuple[str, ...]
+    """What changed from program to program, in the order of time; empty where nothing but the function object did."""
+    programs: Count
+    """All that were compiled there, needed or not."""
+    lost_s: Seconds
+    """Seconds in them."""
+    most_costly: Count
+    """Id of the operation in which the finding saves most."""
+    part: Finding
+    """The finding as one on that operation alone, so that what is said of it never exceeds what it compiled."""
+
+
 class Alert(msgspec.Struct, frozen=True):
     """Something that the user is told while the program runs, as a warning, an error or a call of theirs."""
 
@@ -110,60 +134,6 @@ class Stages(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What XLA took for those when it compiled them, less `reuse_s`."""
 
 
-EQUALITIES = (
-    "identical", "target", "placement", "no_op", "precision", "constants", "sizes", "dtype", "different",
-)  # fmt: skip
-"""How far two programs are the same, the closest first.
-
-`identical`: nothing in the computation asked for another program. `target`: the same module for other devices or with
-other compile options. The others name what has to be left aside, with all before it, for the texts to be equal.
-"""
-
-
-class Program(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One StableHLO module as JAX hands it to XLA, told by its fingerprint."""
-
-    id: Digest
-    """Equal exactly for identical programs: same module, compile options, devices and host callbacks."""
-    target: Digest = ""
-    """Digest of devices, backend and compile options."""
-    steps: Annotated[tuple[Digest, ...], msgspec.Meta(max_length=16)] = ()
-    """Digest of the text as it is, and after each step from `placement` to `dtype` of `EQUALITIES`; empty where it was
-    not compared with another, or not kept."""
-    size_bytes: Count = 0
-    """Of the module as MLIR bytecode without locations; 0 where it is not known."""
-    comparable: bool = True
-    """Whether the text says the same as the program also elsewhere: no host callback, no kernel with a payload."""
-    code_bytes: Count = 0
-    """Of the executable's code; 0 where the backend does not say, as on CPUs."""
-    temp_bytes: Count = 0
-    """What it needs while it runs, besides arguments and results; 0 where that is not known."""
-
-
-class Build(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A program that a function was given, compiled or loaded from the persistent cache, for one key in one way."""
-
-    first: Count
-    """Number of the miss that brought it."""
-    program: Digest = ""
-    """Its `Program.id`; empty where this JAX does not let it be told."""
-    key: Count | None = None
-    kind: str = "call"
-    """As in `Miss`."""
-    count: Count = 1
-    """How often it was compiled, loaded or reused in this way."""
-    reused: Count = 0
-    """Of those, how often the executable that existed was handed out."""
-    lost_s: Seconds = 0.0
-    """In all stages, each time together."""
-    compile_s: Seconds = 0.0
-    """Of those, in XLA."""
-    call_site: str = ""
-    library: str = ""
-    process: str = ""
-    """Tells the processes of a recording apart; empty where there is one."""
-
-
 class Miss(msgspec.Struct, frozen=True, gc=False):
     """One call, or one use ahead of time, that the dispatch cache did not serve."""
 
@@ -197,6 +167,8 @@ class Miss(msgspec.Struct, frozen=True, gc=False):
     """What the program said of the moment with `jitwatch.context`, by name."""
     program: Digest = ""
     """`Program.id` of what was compiled or loaded for the function itself; empty if nothing was, or it is not known."""
+    origin: Origin = Origin()
+    """Of a program of no watched function."""
 
 
 class LoggedCall(msgspec.Struct, frozen=True, gc=False):
@@ -208,17 +180,6 @@ class LoggedCall(msgspec.Struct, frozen=True, gc=False):
     executable: Count | None
     miss: Miss | None
     """None for a call that the dispatch cache served."""
-
-
-class CallSite(msgspec.Struct, frozen=True, gc=False):
-    """A line of the user's that led to misses."""
-
-    place: str
-    misses: Count
-    lost_s: Seconds
-    """Seconds in the stages of those misses."""
-    library: str = ""
-    """The library that called JAX there, where it was not the user's own frame."""
 
 
 class Captured(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

@@ -30,7 +30,7 @@ def add_build(builds: dict[BuildIdentity, Build], miss: Miss) -> int:
         return 0
     one = Build(
         miss.number, miss.program, miss.key, miss.kind, programs, miss.stages.reused, lost_s(miss.stages),
-        miss.stages.compile_s, miss.call_site, miss.library,
+        miss.stages.compile_s, miss.call_site, miss.library, origin=miss.origin,
     )  # fmt: skip
     known = builds.get(identity_of(one))
     if known is None and len(builds) >= MAX_BUILDS:

@@ -100,6 +100,10 @@ def _report(
     if summary.findings:
         yield Text()
         yield from findings_block(summary.findings)
+    if summary.notes:
+        yield Text()
+        yield Text("Worth knowing, and no fault", style="bold")
+        yield from findings_block(summary.notes)
     sections = [_functions(summary.functions, columns), _others(summary.others, summary.headline.others_s)]
     if summary.headline.others_s > summary.headline.lost_s:
         sections.reverse()  # the most costly first, watched or not
@@ -109,12 +113,12 @@ def _report(
         if parts := list(block):
             yield Text()
             yield from parts
-    notes = list(_notes(summary))
+    notes = list(notes_text(summary))
     if notes:
         yield Text()
         yield from (Text(note, style="yellow") for note in notes)
     yield Text()
-    if origin := ", ".join(_origin(summary, processes)):
+    if origin := ", ".join(origin_text(summary, processes)):
         yield Text(origin, style="dim")
 
 
@@ -129,7 +133,8 @@ def _functions(functions: Cut[FunctionRow], columns: int) -> Iterable[Renderable
         yield Text(f"… {count_text(functions.more, 'more function')}, with less time spent", style="dim")
 
 
-def _origin(summary: Summary, processes: Sequence[Process]) -> Iterable[str]:
+def origin_text(summary: Summary, processes: Sequence[Process]) -> Iterable[str]:
+    """Where it was recorded: versions, devices, processes."""
     if summary.jax_version:
         yield f"JAX {clean(summary.jax_version, 40)}"
         yield f"Python {clean(summary.python_version, 40)}"
@@ -143,7 +148,7 @@ def _headline(summary: Summary, bill: Bill, *, recorded: bool) -> Text:
     from rich.text import Text
 
     headline = summary.headline
-    if not headline.functions:
+    if not headline.functions and not headline.others_s:
         return Text(_NOTHING_RECORDED if recorded else _NOTHING_CALLED if summary.idle else _NOTHING_WATCHED)
     functions = count_text(headline.functions, "watched function")
     costly: list[FunctionRow | LineRow] = [row for row in (headline.worst, headline.worst_line) if row is not None]
@@ -152,7 +157,9 @@ def _headline(summary: Summary, bill: Bill, *, recorded: bool) -> Text:
         return Text(f"No time was spent on tracing, lowering or compiling {functions}.", style="bold")
     text = Text(style="bold")
     text.append(spent_text(bill))
-    if headline.others_s:
+    if not headline.functions:
+        text.append(f", all of it in {_OTHERS}; ")
+    elif headline.others_s:
         text.append(
             f": {seconds_text(headline.lost_s)} in {functions}, {seconds_text(headline.others_s)} in {_OTHERS}; "
         )
@@ -208,7 +215,8 @@ def _programs_text(row: LineRow) -> str:
     return ", ".join([*texts, f"… {count_text(programs.more, 'more program')}"] if programs.more else texts)
 
 
-def _notes(summary: Summary) -> Iterable[str]:
+def notes_text(summary: Summary) -> Iterable[str]:
+    """What is not shown, and what the counts are to be taken with."""
     if summary.idle and summary.functions.shown:
         yield f"{count_text(summary.idle, 'further watched function')} never called."
     if summary.inner:
