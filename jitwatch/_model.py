@@ -220,6 +220,8 @@ class KeyStats(msgspec.Struct, frozen=True, gc=False):
     """Whether the function's author declared the key, by `warm_up` or `expect`: then its program is no waste."""
     outlived: Count = 0
     """How many programs that the function was given later were there when this key was last seen used again."""
+    warmed: Count = 0
+    """Of the misses, those that `warm_up` made."""
     state: tuple[str, ...] = ()
     """Arguments whose arrays came back from the call, shape by shape: state that goes round, such as parameters."""
 

@@ -20,7 +20,8 @@ def stages_difference(now: Stages, before: Stages) -> Stages:
 def key_difference(now: KeyStats, before: KeyStats) -> KeyStats:
     """One key's counts since `before`."""
     return msgspec.structs.replace(
-        now, **_counts(now, before), stages=stages_difference(now.stages, before.stages),
+        now, **_counts(now, before), warmed=now.warmed - before.warmed,
+        stages=stages_difference(now.stages, before.stages),
         call_sites=_sites(now.call_sites, before.call_sites),
     )  # fmt: skip
 

@@ -253,6 +253,7 @@ def _key(number: int, key: CacheKey, every: Sequence[KeyStats], executable: int 
         executable=executable,
         call_sites=_call_sites(stats.call_sites for stats in every),
         declared=any(stats.declared for stats in every),
+        warmed=sum(stats.warmed for stats in every),
         outlived=max(stats.outlived for stats in every),
         state=tuple(sorted(set.intersection(*(set(stats.state) for stats in every)))),
     )

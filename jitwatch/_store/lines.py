@@ -131,6 +131,7 @@ class KeyCounts(msgspec.Struct, frozen=True, omit_defaults=True):
     call_sites: tuple[CallSite, ...] = ()
     declared: bool = False
     outlived: Count = 0
+    warmed: Count = 0
 
 
 class FunctionCounts(msgspec.Struct, frozen=True, omit_defaults=True):

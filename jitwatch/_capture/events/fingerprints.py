@@ -36,10 +36,9 @@ _POINTERS = (b"CustomSPMDPartitioning", b"InspectSharding")
 
 
 class Taken(NamedTuple):
-    """The program that a thread compiled or loaded last, and what it took to tell."""
+    """The program that a thread compiles or loads, or did last."""
 
     program: str = ""
-    seconds: float = 0.0
     size_bytes: int = 0
     module: Callable[[], Any] = lambda: None
     """Gives the module while it exists."""
@@ -55,6 +54,8 @@ class Looked(BaseException):
 
 class _ThreadState(threading.local):
     taken = Taken()
+    seconds = 0.0
+    """That it took to tell."""
     look: Look | None = None
 
 
@@ -95,11 +96,11 @@ def listen() -> None:
         jax_internals.call_before_compile_or_load(_before, _after)
 
 
-def collect() -> Taken:
-    """What this thread compiled or loaded last, once; nothing where that is not known."""
+def collect() -> tuple[str, float]:
+    """What this thread compiled or loaded last, and what it took to tell; once, and nothing where it is not known."""
     thread = _state.part(_ThreadState)
-    taken, thread.taken = thread.taken, Taken()
-    return taken
+    program, thread.taken = thread.taken.program, Taken()
+    return program, thread.seconds
 
 
 @contextmanager
@@ -120,8 +121,9 @@ def _before(compilation: Compilation) -> None:
         described = _described(compilation)
         look(compilation, described.taken, recorder().programs.knows(described.program.id))
         raise Looked
-    taken = _faults.contain("a program's fingerprint", _add, compilation, default=Taken())
-    _state.part(_ThreadState).taken = taken._replace(seconds=time.perf_counter() - begun_s)
+    thread = _state.part(_ThreadState)
+    thread.taken = _faults.contain("a program's fingerprint", _add, compilation, default=Taken())
+    thread.seconds = time.perf_counter() - begun_s
 
 
 def of_module(module: Any) -> Taken:
@@ -133,9 +135,8 @@ def of_module(module: Any) -> Taken:
 def _after(executable: Any) -> None:
     begun_s = time.perf_counter()
     thread = _state.part(_ThreadState)
-    taken = thread.taken
-    _faults.contain("a program's memory", _measure, taken.program, executable, default=None)
-    thread.taken = taken._replace(seconds=taken.seconds + time.perf_counter() - begun_s)
+    _faults.contain("a program's memory", _measure, thread.taken.program, executable, default=None)
+    thread.seconds += time.perf_counter() - begun_s
 
 
 def _measure(program: str, executable: Any) -> None:

@@ -206,7 +206,7 @@ def _key(stats: KeyStats, code_bytes: int, temp_bytes: int, *, hits_counted: boo
     return JsonKey(
         number=stats.number, text=_key_text(stats.key), hits=stats.hits if hits_counted else None, misses=stats.misses,
         dispatch_only=stats.dispatch_only, nested=stats.nested, failures=stats.failures, stages=_stages(stats.stages),
-        executable=stats.executable, slow_path=stats.slow_path, outlived=stats.outlived,
+        executable=stats.executable, slow_path=stats.slow_path, outlived=stats.outlived, warmed=stats.warmed,
         code_bytes=code_bytes, temp_bytes=temp_bytes,
     )  # fmt: skip
 

@@ -91,6 +91,8 @@ class JsonKey(msgspec.Struct, frozen=True):
     """Of all programs that it was given."""
     temp_bytes: int
     """Of the one that needs most."""
+    warmed: int
+    """Of the misses, those that `warm_up` made."""
     outlived: int
     """How many programs that the function was given later were there when this key was last seen used again."""
 
