@@ -11,12 +11,12 @@ import msgspec
 from jitwatch._cli.loading import (
     end,
     files_argument,
+    layout,
     load,
     options,
     plural,
     select,
     selection,
-    show_all,
     unmatched_text,
 )
 from jitwatch._errors import JitwatchError
@@ -24,9 +24,11 @@ from jitwatch._report.recording.terminal import text_for
 
 
 @click.command()
-@options([*selection, show_all])
+@options([*selection, *layout])
 @files_argument
-def report(files: tuple[str, ...], include: tuple[str, ...], omit: tuple[str, ...], show_all: bool) -> None:
+def report(
+    files: tuple[str, ...], include: tuple[str, ...], omit: tuple[str, ...], sort: str, top: int, show_all: bool
+) -> None:
     """Print the report of data files, added up.
 
     Without FILES: the files of the latest run in this folder, .jitwatch and .jitwatch.*, or where JITWATCH_FILE says.
@@ -35,7 +37,7 @@ def report(files: tuple[str, ...], include: tuple[str, ...], omit: tuple[str, ..
     if unmatched := unmatched_text(loaded.recording.snapshot, include, omit):
         raise JitwatchError(unmatched)
     data = select(loaded.recording.snapshot, include, omit)
-    click.echo(text_for(sys.stdout, show_all=show_all)(data, loaded.recording.processes))
+    click.echo(text_for(sys.stdout, top=top, sort=sort, show_all=show_all)(data, loaded.recording.processes))
     for note in notes:
         click.echo(note)
     end(loaded)

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from jitwatch import _config
-from jitwatch._cli.loading import options, select, selection, show_all, unmatched_text
+from jitwatch._cli.loading import layout, options, select, selection, unmatched_text
 from jitwatch._errors import JitwatchError
 from jitwatch._report.recording.terminal import text_for
 from jitwatch._run import script
@@ -53,12 +53,12 @@ class _Run(click.Command):
 @click.option("--no-calls", is_flag=True, help="Do not count hits, so that they cost strictly nothing.")
 @click.option("--mode", type=click.Choice(_config.MODES), help="off runs the program unwatched.")
 @click.option("--quiet", is_flag=True, help="Do not print the report at the end.")
-@options([*selection, show_all])
+@options([*selection, *layout])
 @click.argument("program", nargs=-1, type=click.UNPROCESSED, metavar="[SCRIPT] [ARGS]...")
 def run(
     module: str | None, code: str | None, output: str | None, force: bool, append: bool,
     json_file: str | None, no_calls: bool, mode: str | None, quiet: bool,
-    include: tuple[str, ...], omit: tuple[str, ...], show_all: bool, program: tuple[str, ...],
+    include: tuple[str, ...], omit: tuple[str, ...], sort: str, top: int, show_all: bool, program: tuple[str, ...],
 ) -> Callable[[], None]:  # fmt: skip
     """Run a program as python would, and watch everything that JAX compiles in it.
 
@@ -91,7 +91,7 @@ def run(
         def text(data: Any, processes: Any) -> str:
             return unmatched_text(data, include, omit) or render(chosen(data), processes)
 
-        render = text_for(sys.stderr, show_all=show_all)
+        render = text_for(sys.stderr, top=top, sort=sort, show_all=show_all)
         reports = session.Reports(
             json_file=json_file and os.path.abspath(json_file),
             text=None if quiet else text,

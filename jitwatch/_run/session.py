@@ -236,7 +236,8 @@ def begin_by_environment() -> None:
             if not output_files.is_special(watching.data_file):  # that has room for one process
                 _begin(watching, None)
         else:
-            begin(None, count_hits=True, reports=Reports(text=text_for(sys.stderr)))
+            layout = {name: _config.option(name) for name in ("top", "sort")}
+            begin(None, count_hits=True, reports=Reports(text=text_for(sys.stderr, **layout)))
     except (JitwatchError, msgspec.MsgspecError) as error:
         print(f"jitwatch: the program runs unwatched: {error}", file=sys.stderr)
 

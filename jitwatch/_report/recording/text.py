@@ -52,23 +52,27 @@ def render(
     show_all: bool = False,
     processes: Sequence[Process] = (),
     recorded: bool = False,
+    sort: str = "spent",
 ) -> str:
-    """Write the report of all functions, those that cost most first.
+    """Write the report of all functions, those that cost most first unless it is sorted otherwise.
 
     Args:
         snapshot: What to report.
         color: Whether to put in ANSI colours; without them the text is plain.
         width: Columns; that of the terminal if None, or 100 without one.
-        max_functions: Functions to show; of the others the report says how many they are.
+        max_functions: Functions, and findings, to show; of the others the report says how many they are.
         max_keys: Keys to show of each function, likewise.
         show_all: Whether to show everything, whatever the bounds.
         processes: Where it was recorded, for the last line.
+        sort: The order of functions, as in the option of this name.
         recorded: Whether it is of a run that was watched from its start: then no advice on how to watch helps.
     """
     bounds = {"max_functions": max_functions, "max_keys": max_keys, "max_others": _MAX_OTHERS}
-    summary = summarize(snapshot, **({} if show_all else bounds), with_inner=show_all)
+    summary = summarize(snapshot, **({} if show_all else bounds), with_inner=show_all, sort=sort)
     columns = columns_of(width)
-    return printed(_report(summary, columns, processes, recorded=recorded), color=color, columns=columns)
+    most = None if show_all else max_functions
+    parts = _report(summary, columns, processes, recorded=recorded, most=most, sort=sort)
+    return printed(parts, color=color, columns=columns)
 
 
 def render_function(
@@ -83,15 +87,16 @@ def render_function(
 
 
 def _report(
-    summary: Summary, columns: int, processes: Sequence[Process], *, recorded: bool
+    summary: Summary, columns: int, processes: Sequence[Process], *, recorded: bool, most: int | None, sort: str
 ) -> Iterable[RenderableType]:
     from rich.text import Text
 
     yield _headline(summary.headline, summary.findings, idle=summary.idle, recorded=recorded)
     if summary.findings:
         yield Text()
-        yield from findings_block(summary.findings)
-    sections = [_functions(summary.functions, columns), _others(summary.others, summary.headline.others_s)]
+        yield from findings_block(summary.findings, most=most)
+    left_out = ", with less time spent" if sort == "spent" else ""
+    sections = [_functions(summary.functions, columns, left_out), _others(summary.others, summary.headline.others_s)]
     if summary.headline.others_s > summary.headline.lost_s:
         sections.reverse()  # the most costly first, watched or not
     for section in sections:
@@ -105,7 +110,7 @@ def _report(
         yield Text(origin, style="dim")
 
 
-def _functions(functions: Cut[FunctionRow], columns: int) -> Iterable[RenderableType]:
+def _functions(functions: Cut[FunctionRow], columns: int, left_out: str) -> Iterable[RenderableType]:
     from rich.text import Text
 
     for row in functions.shown:
@@ -113,7 +118,7 @@ def _functions(functions: Cut[FunctionRow], columns: int) -> Iterable[Renderable
         yield from function_block(row, columns)
     if functions.more:
         yield Text()
-        yield Text(f"… {count_text(functions.more, 'more function')}, with less time spent", style="dim")
+        yield Text(f"… {count_text(functions.more, 'more function')}{left_out}", style="dim")
 
 
 def _origin(summary: Summary, processes: Sequence[Process]) -> Iterable[str]:
