@@ -29,7 +29,8 @@ def add_build(builds: dict[BuildIdentity, Build], miss: Miss) -> int:
     if not programs:
         return 0
     one = Build(
-        miss.number, miss.program, miss.key, miss.kind, programs, lost_s(miss.stages), miss.call_site, miss.library
+        miss.number, miss.program, miss.key, miss.kind, programs, lost_s(miss.stages), miss.call_site, miss.library,
+        origin=miss.origin,
     )  # fmt: skip
     known = builds.get(identity_of(one))
     if known is None and len(builds) >= MAX_BUILDS:

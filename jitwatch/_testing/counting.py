@@ -9,7 +9,7 @@ from typing import Any
 from jitwatch import _hub, _state
 from jitwatch._errors import is_interrupt
 from jitwatch._judge.codes import CODES
-from jitwatch._judge.eager import eager_cause
+from jitwatch._judge.eager_sizes import eager_cause
 from jitwatch._judge.remedies import advice_for
 from jitwatch._model import CacheKey, Change, Miss
 from jitwatch._policy.reasons import is_again, programs, reason, traces

@@ -17,8 +17,9 @@ from jitwatch._capture import jax_internals
 from jitwatch._capture.events import fingerprints, guard, unwatched
 from jitwatch._capture.events.frames import Compiling, TracedBody, thread_state
 from jitwatch._capture.events.misses import new_miss
+from jitwatch._capture.functions.origin import origin
 from jitwatch._capture.observer import observer
-from jitwatch._model import Stages
+from jitwatch._model import Origin, Stages
 from jitwatch._record.function_record import FunctionRecord
 from jitwatch._record.tallies import Tally
 
@@ -247,7 +248,9 @@ def _add_other(name: str, stages: Stages, program: str) -> None:
     if record.defined_at and kind == "call":
         thread_state().transformed.pop(name, None)  # a backward pass of this name is now this function's
     key = record.record_of(cache_key) if kind == "call" else None
-    record.add(new_miss(record, kind, stages, key=(key.number or None) if key else None, program=program), key)
+    number = (key.number or None) if key else None
+    asked_by = Origin() if record.defined_at else origin()
+    record.add(new_miss(record, kind, stages, key=number, program=program, origin=asked_by), key)
 
 
 def _stage(kind: str, duration_s: float) -> Stages:

@@ -7,6 +7,7 @@ has a contract test named after it in `tests/jax/test_jax_internals.py`. Measure
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import FrameType
@@ -50,6 +51,7 @@ try:  # moved in JAX 0.10
 except ImportError:
     from jax._src import prng
 
+_OF_JAX = os.path.dirname(jax.__file__) + os.sep
 PjitFunction: Any = type(jax.jit(lambda: None))
 PRNGKeyArray: Any = prng.PRNGKeyArray
 ArrayImpl: Any = array.ArrayImpl
@@ -274,6 +276,12 @@ CALLABLE_SHIM = "jax._src.tree_util._HashableCallableShim"
 def is_jaxpr(value: Any) -> bool:
     """Whether a value is a traced program of JAX's."""
     return type(value).__name__ in ("Jaxpr", "ClosedJaxpr") and hasattr(value, "eqns")
+
+
+def traced_function(jaxpr: Any) -> str:
+    """Name and place of the function that a program was traced from, `step at train.py:41`; empty if JAX's own."""
+    said = getattr(getattr(getattr(jaxpr, "jaxpr", jaxpr), "debug_info", None), "func_src_info", None) or ""
+    return "" if not _place(said) or _OF_JAX in said else said
 
 
 def trace_state_clean() -> bool:

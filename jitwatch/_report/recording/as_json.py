@@ -19,6 +19,7 @@ from jitwatch._model import (
     FunctionStats,
     KeyStats,
     Miss,
+    Place,
     Process,
     Snapshot,
     Stages,
@@ -127,6 +128,32 @@ class JsonFinding(msgspec.Struct, frozen=True):
     """Of the wall time of the run that the fix saves; 0 where that is not known."""
 
 
+class JsonLine(msgspec.Struct, frozen=True):
+    """A line of the user's, and the programs of eager operations that were compiled for it."""
+
+    place: str
+    programs: int
+    lost_s: float
+
+
+class JsonPlace(JsonFinding, frozen=True):
+    """A finding on eager work: one for each place, which is a function of the user's or a loop in it."""
+
+    function: str
+    """The one around the lines; at module level the most costly operation."""
+    defined_at: str
+    """Empty at module level."""
+    operations: list[str]
+    """By JAX's names, the most costly first."""
+    lines: list[JsonLine]
+    sizes: list[str]
+    """What changed from program to program, in the order of time."""
+    programs: int
+    """All that were compiled there, needed or not."""
+    spent_s: float
+    """Seconds in them."""
+
+
 class JsonAcknowledged(msgspec.Struct, frozen=True):
     """A finding that its author said to be as it should be."""
 
@@ -207,6 +234,8 @@ class JsonReport(msgspec.Struct, frozen=True):
     faults: int
     wall_s: float
     """Wall time of the run; of several processes, the sum."""
+    places: list[JsonPlace]
+    """Findings on eager work, the most costly first."""
     notes: list[JsonFinding]
     """What is worth knowing and no fault."""
     acknowledged: list[JsonAcknowledged]
@@ -223,9 +252,12 @@ def report(snapshot: Snapshot, processes: Sequence[Process] = ()) -> JsonReport:
     for miss in snapshot.misses:
         misses.setdefault(miss.function, []).append(miss)
     judged, closest = verdict(snapshot), closest_earlier(snapshot)
+    found = {number: list(findings) for number, findings in judged.findings.items()}
+    for place in judged.places:
+        found.setdefault(place.most_costly, []).append(place.part)
     kinds = [("jitted", function) for function in snapshot.functions] + [("other", each) for each in snapshot.others]
     functions = [
-        _function(function, kind, misses.get(function.id, []), judged.findings.get(function.id, []), closest)
+        _function(function, kind, misses.get(function.id, []), found.get(function.id, []), closest)
         for kind, function in kinds
     ]
     return JsonReport(
@@ -235,8 +267,17 @@ def report(snapshot: Snapshot, processes: Sequence[Process] = ()) -> JsonReport:
         functions=sorted(functions, key=lambda function: (-function.lost_s, function.name)),
         dropped_misses=snapshot.dropped_misses, dropped_functions=snapshot.dropped_functions,
         dropped_programs=snapshot.dropped_programs, faults=snapshot.faults, wall_s=snapshot.wall_s,
-        notes=[json_finding(note) for note in judged.notes],
+        places=[_place(place) for place in judged.places], notes=[json_finding(note) for note in judged.notes],
         acknowledged=[_acknowledged(finding, by) for finding, by in judged.acknowledged],
+    )  # fmt: skip
+
+
+def _place(place: Place) -> JsonPlace:
+    return JsonPlace(
+        **msgspec.structs.asdict(json_finding(place.finding)), function=clean(place.finding.function),
+        defined_at=clean_place(place.finding.defined_at), operations=[clean(name) for name in place.operations],
+        lines=[JsonLine(clean_place(site.place), site.misses, site.lost_s) for site in place.lines],
+        sizes=[clean(size) for size in place.sizes], programs=place.programs, spent_s=place.lost_s,
     )  # fmt: skip
 
 

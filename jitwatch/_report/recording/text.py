@@ -95,6 +95,10 @@ def _report(
     if summary.findings:
         yield Text()
         yield from findings_block(summary.findings, most=most)
+    if summary.notes:
+        yield Text()
+        yield Text("Worth knowing, and no fault", style="bold")
+        yield from findings_block(summary.notes, most=most)
     left_out = ", with less time spent" if sort == "spent" else ""
     sections = [_functions(summary.functions, columns, left_out), _others(summary.others, summary.headline.others_s)]
     if summary.headline.others_s > summary.headline.lost_s:
@@ -134,15 +138,18 @@ def _origin(summary: Summary, processes: Sequence[Process]) -> Iterable[str]:
 def _headline(headline: Headline, findings: Sequence[Finding], *, idle: int, recorded: bool) -> Text:
     from rich.text import Text
 
-    if not headline.functions:
+    if not headline.functions and not headline.others_s:
         return Text(_NOTHING_RECORDED if recorded else _NOTHING_CALLED if idle else _NOTHING_WATCHED)
     functions = count_text(headline.functions, "watched function")
-    worst = max(filter(None, (headline.worst, headline.worst_line)), key=lambda row: row.lost_s, default=None)
+    costly: list[FunctionRow | LineRow] = [row for row in (headline.worst, headline.worst_line) if row is not None]
+    worst = max(costly, key=lambda row: row.lost_s, default=None)
     if worst is None:
         return Text(f"No time was spent on tracing, lowering or compiling {functions}.", style="bold")
     text = Text(style="bold")
     text.append(f"{seconds_text(headline.lost_s + headline.others_s)} spent on tracing, lowering and compiling")
-    if headline.others_s:
+    if not headline.functions:
+        text.append(f", all of it in {_OTHERS}; ")
+    elif headline.others_s:
         text.append(
             f": {seconds_text(headline.lost_s)} in {functions}, {seconds_text(headline.others_s)} in {_OTHERS}; "
         )
