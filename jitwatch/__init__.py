@@ -10,11 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jitwatch import testing
+    from jitwatch import testing, typing
     from jitwatch._api.call_log import call_log
     from jitwatch._api.freezing import freeze, no_compiles, unfreeze
     from jitwatch._api.install import install, uninstall, watching
-    from jitwatch._api.scopes import Recording, recording, report, reset, snapshot
+    from jitwatch._api.scopes import Recording, Report, recording, report, report_json, reset, snapshot
     from jitwatch._api.watched import WatchedFunction, watch, watched_jit
     from jitwatch._errors import (
         CacheChurnWarning,
@@ -64,11 +64,14 @@ _HOMES = {
     "CacheInfo": "jitwatch._model",
     "Recording": "jitwatch._api.scopes",
     "recording": "jitwatch._api.scopes",
+    "Report": "jitwatch._api.scopes",
     "report": "jitwatch._api.scopes",
+    "report_json": "jitwatch._api.scopes",
     "reset": "jitwatch._api.scopes",
     "snapshot": "jitwatch._api.scopes",
     "spec": "jitwatch._policy.declared",
     "testing": "jitwatch.testing",
+    "typing": "jitwatch.typing",
 }
 
 __all__ = [
@@ -82,6 +85,7 @@ __all__ = [
     "RecompilationError",
     "RecompilationWarning",
     "Recording",
+    "Report",
     "ShapeChurnWarning",
     "ShardingChurnWarning",
     "StaticArgChurnWarning",
@@ -95,11 +99,13 @@ __all__ = [
     "no_compiles",
     "recording",
     "report",
+    "report_json",
     "reset",
     "snapshot",
     "spec",
     "subscribe",
     "testing",
+    "typing",
     "unfreeze",
     "uninstall",
     "watch",
@@ -120,4 +126,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return sorted(__all__)

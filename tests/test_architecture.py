@@ -37,6 +37,7 @@ ROOMS = {
     "_cli": "_model _errors _config _store _run _report _compare _judge _words _capture",
     "testing": "_errors _blocks _config _state _record _policy _testing _report _api _capture",
     "pytest_plugin": "_faults _pytest",
+    "typing": "_model _api _pytest",
     "__main__": "_cli",
 }  # fmt: skip
 """What each room may import, beside itself: never anything to its right in the flow, and no two of them each other."""

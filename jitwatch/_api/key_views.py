@@ -9,7 +9,7 @@ from typing import Any
 from jitwatch._capture.events.frames import Frame, push, thread_state
 from jitwatch._capture.hook.watch import Entry, Watch
 from jitwatch._capture.keys import trace_context
-from jitwatch._errors import JitwatchError
+from jitwatch._errors import JitwatchError, repr_of
 from jitwatch._model import CacheKey, KeyStats, Stages
 from jitwatch._words.safe_text import clean
 
@@ -113,16 +113,16 @@ def key_views(watch: Watch) -> list[KeyView]:
     return [KeyView(stats, watch) for stats in watch.record.stats().keys]
 
 
-def diff_keys(views: list[KeyView], first: int, second: int) -> str:
-    """Two keys by number: what differs, side by side, and the unified difference of their jaxprs."""
+KeyLike = int | KeyView | CacheKey
+"""What names a key of a function: its number, its view, or its description."""
+
+
+def diff_keys(views: list[KeyView], first: KeyLike, second: KeyLike) -> str:
+    """Two keys: what differs, side by side, and the unified difference of their jaxprs."""
     from jitwatch._words.key_text import differing_lines
 
-    by_number = {view.number: view for view in views}
-    missing = [number for number in (first, second) if number not in by_number]
-    if missing:
-        known = ", ".join(map(str, by_number)) or "none"
-        raise JitwatchError(f"There is no key {missing[0]}; known keys are: {known}.")
-    one, other = by_number[first], by_number[second]
+    one, other = _view_of(first, views), _view_of(second, views)
+    first, second = one.number, other.number
     lines = differing_lines(one.key, other.key)
     width = max((len(where) for where, _, _ in lines), default=0)
     text = [f"key {first} and key {second}:"]
@@ -134,3 +134,14 @@ def diff_keys(views: list[KeyView], first: int, second: int) -> str:
     names = f"jaxpr of key {first}", f"jaxpr of key {second}"
     difference = list(difflib.unified_diff(program, other_program, *names, lineterm="", n=1))
     return "\n".join([*text, "", *(difference or ["The two keys have the same jaxpr."])])
+
+
+def _view_of(named: KeyLike, views: list[KeyView]) -> KeyView:
+    """The view of a key that is named by its number, a view or its description."""
+    number = named.number if isinstance(named, KeyView) else named
+    found = next((view for view in views if number in (view.number, view.key)), None)
+    if found is None:
+        known = ", ".join(str(view.number) for view in views) or "none"
+        what = "such key" if isinstance(number, CacheKey) else f"key {repr_of(number)}"
+        raise JitwatchError(f"There is no {what}; known keys are: {known}.")
+    return found
