@@ -87,6 +87,19 @@ def _acknowledged(value: Any) -> list[dict[str, Any]]:
     return value
 
 
+REUSE_OFF, REUSE_EVERYWHERE = "off", "several-processes"
+_REUSE = {
+    "0": "off", "off": "off", "false": "off", "no": "off", "1": "on", "on": "on", "true": "on", "yes": "on",
+    REUSE_EVERYWHERE: REUSE_EVERYWHERE,
+}  # fmt: skip
+
+
+def _reuse(value: Any) -> str:
+    if str(value).lower() not in _REUSE:
+        raise ValueError
+    return _REUSE[str(value).lower()]
+
+
 OPTIONS: dict[str, Option] = {
     "mode": Option("warn", "one of " + ", ".join(repr(mode) for mode in MODES), _mode, also="`jitwatch run --mode`"),
     "max_keys": Option(
@@ -104,6 +117,9 @@ OPTIONS: dict[str, Option] = {
     "progress_s": Option(
         None, "seconds until a long compile is announced: a number of at least 0, where 0 is never", _seconds, float
     ),
+    "reuse": Option(REUSE_OFF, "one of 'off', 'on', 'several-processes'", _reuse, also="`jitwatch run --reuse`"),
+    "reuse_programs": Option(2_000, "a whole number of at least 1: programs kept for reuse", _positive, int),
+    "reuse_bytes": Option(1 << 30, "a whole number of at least 1: bytes of code kept for reuse", _positive, int),
     "include": Option(
         (), "a list of globs: only functions of which name or file matches are reported", _globs, _commas, "`--include`"
     ),

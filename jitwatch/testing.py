@@ -174,7 +174,7 @@ class _Block(AbstractContextManager[None]):
         places = {event.defined_at for event in counting.events} or {each.defined_at for each in self._known()}
         place = "" if function is None else function.defined_at or (places.pop() if len(places) == 1 else "")
         return Failure(
-            self._verb, name, place, expected, counting.count, counting.loads, tuple(counting.events),
+            self._verb, name, place, expected, counting.count, counting.loads, counting.reused, tuple(counting.events),
             tuple(self._notes()),
         )  # fmt: skip
 

@@ -1,7 +1,7 @@
 """The types of what jitwatch hands out: for annotations, and to read what their fields mean.
 
-docs/types.md lists them field by field. But for `KeyView`, `Recording`, `Report`, `WatchedFunction` and `WatchedTest` they
-are plain data, without JAX: `msgspec.to_builtins` makes dicts of them.
+docs/types.md lists them field by field. But for `KeyView`, `Recording`, `Report`, `WatchedFunction` and `WatchedTest`,
+they are plain data, without JAX: `msgspec.to_builtins` makes dicts of them.
 """
 
 from __future__ import annotations
