@@ -21,7 +21,7 @@ from jitwatch._model import Process, Recording
 
 PACKAGE = Path(__file__).parents[1]
 COMMANDS = (
-    "run", "report", "json", "combine", "diff", "check", "warm-up", "autostart", "explain", "erase", "debug",
+    "run", "report", "json", "combine", "diff", "check", "warm-up", "autostart", "explain", "erase", "tail", "debug",
 )  # fmt: skip
 SPELLINGS = {
     "jitwatch": ["-c", "import sys; from jitwatch._cli.main import main; sys.argv[0] = 'jitwatch'; sys.exit(main())"],

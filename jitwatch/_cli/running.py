@@ -53,12 +53,13 @@ class _Run(click.Command):
 @click.option("--no-calls", is_flag=True, help="Do not count hits, so that they cost strictly nothing.")
 @click.option("--reuse", is_flag=True, help="Do not compile again what this process has compiled.")
 @click.option("--mode", type=click.Choice(_config.MODES), help="off runs the program unwatched.")
+@click.option("--warn", is_flag=True, help="Say each recompilation on standard error when it happens, with the reason.")
 @click.option("--quiet", is_flag=True, help="Do not print the report at the end.")
 @options([*selection, *layout])
 @click.argument("program", nargs=-1, type=click.UNPROCESSED, metavar="[SCRIPT] [ARGS]...")
 def run(
     module: str | None, code: str | None, output: str | None, force: bool, append: bool,
-    json_file: str | None, no_calls: bool, reuse: bool, mode: str | None, quiet: bool,
+    json_file: str | None, no_calls: bool, reuse: bool, mode: str | None, warn: bool, quiet: bool,
     include: tuple[str, ...], omit: tuple[str, ...], sort: str, top: int, show_all: bool, program: tuple[str, ...],
 ) -> Callable[[], None]:  # fmt: skip
     """Run a program as python would, and watch everything that JAX compiles in it.
@@ -97,6 +98,7 @@ def run(
             json_file=json_file and os.path.abspath(json_file),
             text=None if quiet else text,
             select=chosen,
+            warn=warn,
         )
         session.begin(output, count_hits=not no_calls, reports=reports, reuse=reuse)
     if module is not None:

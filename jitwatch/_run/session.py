@@ -44,6 +44,8 @@ class Reports(msgspec.Struct, frozen=True):
     """Makes the text for standard error; None for none."""
     select: Callable[[Snapshot], Snapshot] = lambda data: data
     """Keeps of a snapshot what is to be in the JSON report."""
+    warn: bool = False
+    """Whether to say each recompilation when it happens."""
 
 
 class _Devices:
@@ -83,6 +85,10 @@ class _Session:
         atexit.register(self.finish)
         if reports is not None:
             self._take_sigterm()
+            if reports.warn:
+                from jitwatch._run.recompile_lines import RecompileLines
+
+                RecompileLines(_say).begin()
         self._finish_with_multiprocessing()
 
     def finish(self) -> None:
