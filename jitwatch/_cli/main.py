@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from jitwatch import __version__, _config
-from jitwatch._cli import comparing, debugging, erasing, explaining, reporting, running
+from jitwatch._cli import comparing, debugging, erasing, explaining, programs, reporting, running
 from jitwatch._errors import JitwatchError
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -59,6 +59,7 @@ def main() -> None:
       jitwatch report                      print it again, from the data file
       jitwatch json                        the same as JSON
       jitwatch explain JW301               what a finding means, with a program that has it and one that has not
+      jitwatch programs diff DIR/A DIR/B   in what two programs differ that `run --programs DIR` kept
       jitwatch combine A B                 add up the data files of several machines
       jitwatch diff A B                    what compiles more than before, and why
       jitwatch check --budget FILE         does anything compile more than it may?
@@ -73,6 +74,6 @@ def main() -> None:
 
 for _command in (
     running.run, reporting.report, reporting.json_command, reporting.combine, reporting.warm_up, running.autostart,
-    explaining.explain, erasing.erase, debugging.debug, comparing.diff, comparing.check,
+    explaining.explain, programs.programs, erasing.erase, debugging.debug, comparing.diff, comparing.check,
 ):  # fmt: skip
     main.add_command(_command)
