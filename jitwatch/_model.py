@@ -11,11 +11,14 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
+from jitwatch._model_callers import CallSite, Origin
 from jitwatch._model_keys import Argument, CacheKey, Count, Leaf, Seconds, Static, StaticArgument, Tree
 
 Digest = Annotated[str, msgspec.Meta(max_length=100)]
 
-__all__ = ["Argument", "CacheKey", "Count", "Leaf", "Seconds", "Static", "StaticArgument", "Tree"]
+__all__ = [
+    "Argument", "CacheKey", "CallSite", "Count", "Leaf", "Origin", "Seconds", "Static", "StaticArgument", "Tree",
+]  # fmt: skip
 # For the type checker, of what is defined elsewhere; all that follows belongs to the model too.
 
 
@@ -69,6 +72,27 @@ class Finding(msgspec.Struct, frozen=True):
     """Of the wall time of the run that the fix saves; 0 where that is not known."""
 
 
+class Place(msgspec.Struct, frozen=True):
+    """Eager work that one place of the user's compiles too often: a function, or a loop at module level."""
+
+    finding: Finding
+    """Its `function` is the one around the lines, or at module level the most costly operation."""
+    operations: tuple[str, ...]
+    """By JAX's names, the most costly first."""
+    lines: tuple[CallSite, ...]
+    """The user's lines that it is about, the most costly first, with their programs."""
+    sizes: tuple[str, ...]
+    """What changed from program to program, in the order of time; empty where nothing but the function object did."""
+    programs: Count
+    """All that were compiled there, needed or not."""
+    lost_s: Seconds
+    """Seconds in them."""
+    most_costly: Count
+    """Id of the operation in which the finding saves most."""
+    part: Finding
+    """The finding as one on that operation alone, so that what is said of it never exceeds what it compiled."""
+
+
 class Alert(msgspec.Struct, frozen=True):
     """Something that the user is told while the program runs, as a warning, an error or a call of theirs."""
 
@@ -101,6 +125,11 @@ class Stages(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     lower_s: Seconds = 0.0
     compile_s: Seconds = 0.0
     load_s: Seconds = 0.0
+    reused: Count = 0
+    """Programs for which `jitwatch.reuse()` handed out the executable that existed: neither compiles nor loads."""
+    reuse_s: Seconds = 0.0
+    saved_s: Seconds = 0.0
+    """What XLA took for those when it compiled them, less `reuse_s`."""
 
 
 EQUALITIES = (
@@ -140,13 +169,17 @@ class Build(msgspec.Struct, frozen=True, omit_defaults=True):
     kind: str = "call"
     """As in `Miss`."""
     count: Count = 1
-    """How often it was compiled or loaded in this way."""
+    """How often it was compiled, loaded or reused in this way."""
+    reused: Count = 0
+    """Of those, how often the executable that existed was handed out."""
     lost_s: Seconds = 0.0
     """In all stages, each time together."""
     call_site: str = ""
     library: str = ""
     process: str = ""
     """Tells the processes of a recording apart; empty where there is one."""
+    origin: Origin = Origin()
+    """Of a program of no watched function."""
 
 
 class Miss(msgspec.Struct, frozen=True, gc=False):
@@ -182,6 +215,8 @@ class Miss(msgspec.Struct, frozen=True, gc=False):
     """What the program said of the moment with `jitwatch.context`, by name."""
     program: Digest = ""
     """`Program.id` of what was compiled or loaded for the function itself; empty if nothing was, or it is not known."""
+    origin: Origin = Origin()
+    """Of a program of no watched function."""
 
 
 class LoggedCall(msgspec.Struct, frozen=True, gc=False):
@@ -193,17 +228,6 @@ class LoggedCall(msgspec.Struct, frozen=True, gc=False):
     executable: Count | None
     miss: Miss | None
     """None for a call that the dispatch cache served."""
-
-
-class CallSite(msgspec.Struct, frozen=True, gc=False):
-    """A line of the user's that led to misses."""
-
-    place: str
-    misses: Count
-    lost_s: Seconds
-    """Seconds in the stages of those misses."""
-    library: str = ""
-    """The library that called JAX there, where it was not the user's own frame."""
 
 
 class Captured(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -362,3 +386,4 @@ class CacheInfo(NamedTuple):
     dispatch_only: int
     nested: int
     failures: int
+    reused: int = 0

@@ -1,129 +1,127 @@
-"""Eager operations that one line of the user's compiles again and again. Pure."""
+"""Eager work that one place of the user's compiles again and again: one finding for each place. Pure.
+
+A place is a function of the user's, or a loop in it (`eager_work`). What was compiled twice speaks first
+(`eager_waste`), then sizes (`eager_sizes`), of the lines that are left. What an initialiser makes is a note (`notes`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
-from jitwatch._explain.explain import changes
-from jitwatch._judge.codes import make_finding
-from jitwatch._judge.history import RANK, builds_of
-from jitwatch._judge.sizes import numbers_of
-from jitwatch._model import Build, Change, Finding, FunctionStats, KeyStats, Program
+import msgspec
 
-CHURN = 3
-"""Programs of one line from which on control flow is given a new body each time."""
-EAGER_CHURN = 4
-"""Programs of one line from which on an operation is asked for too many sizes."""
-CONTROL_FLOW = ("scan", "while", "cond", "fori_loop", "switch", "custom_linear_solve")
-_WRAPPED = ("<", "_fun", "call_wrapped", "shmap_body", "f_pmapped")
-"""How the names begin under which JAX compiles what `pmap` and `shard_map` wrap."""
-_SAME_BODY = RANK["constants"] - 1
+from jitwatch._judge import eager_text
+from jitwatch._judge.codes import CODES
+from jitwatch._judge.eager_sizes import churn
+from jitwatch._judge.eager_waste import Waste, wasted
+from jitwatch._judge.eager_work import Work, eager_work, neighbourhoods
+from jitwatch._model import CallSite, Finding, FunctionStats, Place, Program, Snapshot
 
 
-def eager_findings(other: FunctionStats, programs: Mapping[str, Program] | None = None) -> Iterator[Finding]:
-    """Findings on one eager operation, by the user's line."""
-    keys = {key.number: key for key in other.keys}
-    lines: dict[str, list[Build]] = {}
-    for build in builds_of(other):
-        lines.setdefault(build.call_site, []).append(build)
-    for place, builds in lines.items():
-        if other.name in CONTROL_FLOW:
-            yield from _bodies(other, place, builds, keys, programs or {})
-        else:
-            again = [build for build in builds if build.count >= CHURN and build.program]
-            if again:
-                yield _made_anew(other, place, again)
-            elif not any(build.library for build in builds):
-                yield from _sizes(other, place, builds, keys)
+def places(snapshot: Snapshot) -> tuple[Place, ...]:
+    """The places whose eager work compiles too often, the most costly first."""
+    programs = {program.id: program for program in snapshot.programs}
+    found = [
+        place
+        for works in neighbourhoods(eager_work(snapshot.others))
+        for place in _judged(works, programs, snapshot.wall_s)
+    ]
+    return tuple(sorted(found, key=lambda place: (-place.finding.lost_s, place.finding.call_site)))
 
 
-def _bodies(
-    other: FunctionStats, place: str, builds: Sequence[Build], keys: Mapping[int, KeyStats],
-    programs: Mapping[str, Program],
-) -> Iterator[Finding]:  # fmt: skip
-    """Control flow whose body is a new function each time, though its program is the same but for constants."""
-    bodies: dict[str, list[Build]] = {}
-    for build in builds:
-        program = programs.get(build.program)
-        name = program.steps[_SAME_BODY] if program is not None and program.steps else build.program
-        bodies.setdefault(name, []).append(build)
-    again = [group for group in bodies.values() if sum(build.count for build in group) >= CHURN]
-    if not again:
-        return
-    found = _series(other, [build for group in again for build in group], keys)
-    if not any(programs.get(build.program) for build in builds) and any(one.cause == "shape" for one in found):
-        yield from _sizes(other, place, builds, keys)
-        return
-    every = [build for group in again for build in group]
-    saved = sum(build.count for build in every) - len(again)
-    seconds = sum(build.lost_s for build in every) * saved / sum(build.count for build in every)
-    yield make_finding(
-        other, "function_identity", _retyped(found, "function_identity"), every, compiles=saved, lost_s=seconds,
-        place=place,
+def _judged(works: Sequence[Work], programs: Mapping[str, Program], wall_s: float) -> Iterator[Place]:
+    by_cause: dict[str, list[Waste]] = {}
+    for waste in wasted(works, programs):
+        by_cause.setdefault(waste.cause, []).append(waste)
+    taken: set[str] = set()
+    for cause, wastes in sorted(by_cause.items(), key=lambda item: -sum(waste.lost_s for waste in item[1])):
+        left = [waste for waste in wastes if waste.works[0].line not in taken]
+        if left:
+            lines = {waste.works[0].line for waste in left}
+            taken |= lines
+            yield _of_waste(cause, left, [work for work in works if work.line in lines], wall_s)
+    rest = [work for work in works if work.line not in taken and not work.build.origin.initialises]
+    if rest:
+        yield from _of_sizes(rest, wall_s)
+
+
+class _Share(NamedTuple):
+    """What a finding saves of one operation."""
+
+    operation: FunctionStats
+    compiles: int
+    lost_s: float
+
+
+def _of_waste(cause: str, wastes: Sequence[Waste], works: Sequence[Work], wall_s: float) -> Place:
+    every = [work for waste in wastes for work in waste.works]
+    shares = [_Share(waste.works[0].operation, waste.compiles, waste.lost_s) for waste in wastes]
+    sizes = eager_text.sizes_of(change for waste in wastes for change in waste.changed)
+    finding = _finding(
+        works, cause, shares, wall_s, where=[change.where for change in wastes[0].changed],
+        message=eager_text.waste_message(cause, every, sum(waste.compiles for waste in wastes)),
+        differences=eager_text.waste_differences(cause, every, sizes),
+        advice=eager_text.waste_advice(cause, every, sum(work.build.count for work in works)),
+        evidence="proved" if all(waste.is_proved for waste in wastes) else "likely",
+    )  # fmt: skip
+    return _place(finding, works, shares, sizes)
+
+
+def _of_sizes(works: Sequence[Work], wall_s: float) -> Iterator[Place]:
+    found = churn(works)
+    if found is not None:
+        shares = [_Share(work.operation, 1, work.build.lost_s / work.build.count) for work in found.surplus]
+        sizes = eager_text.sizes_of(found.changed)
+        finding = _finding(
+            works, found.cause, shares, wall_s, where=[change.where for change in found.changed],
+            message=eager_text.sizes_message(found, works),
+            differences=eager_text.sizes_differences(found, sizes), advice=eager_text.sizes_advice(found, works),
+            evidence="likely",
+        )  # fmt: skip
+        yield _place(finding, works, shares, sizes)
+
+
+def _finding(
+    works: Sequence[Work], cause: str, shares: Sequence[_Share], wall_s: float, *, where: Sequence[str],
+    message: str, differences: str, advice: str, evidence: str,
+) -> Finding:  # fmt: skip
+    origin = eager_text.main_origin(works)
+    under_transform = origin.under and not origin.initialises
+    lost_s = sum(share.lost_s for share in shares)
+    return Finding(
+        code=CODES[cause], cause=cause, function=eager_text.place_name(works), defined_at=origin.defined_at,
+        call_site=origin.under_at if under_transform else _lines(works)[0].place,
+        where=tuple(dict.fromkeys(where)) or eager_text.operations_of(works),
+        compiles=sum(share.compiles for share in shares), lost_s=lost_s, message=f"{message} {differences}".rstrip(),
+        differences=differences, advice=advice,
+        evidence=evidence, share_of_run=min(lost_s / wall_s, 1.0) if wall_s else 0.0,
     )  # fmt: skip
 
 
-def _made_anew(other: FunctionStats, place: str, again: Sequence[Build]) -> Finding:
-    """One program compiled again and again: a function that is wrapped anew each time, or a cache that is cleared."""
-    wrapped = other.name.startswith(_WRAPPED)
-    cause = "function_identity" if wrapped else "cache_cleared"
-    change = Change(cause, other.name, "one function object" if wrapped else "compiled", "the same program again")
-    saved = sum(build.count - 1 for build in again)
-    seconds = sum(build.lost_s * (build.count - 1) / build.count for build in again)
-    return make_finding(
-        other, cause, [change], again, evidence="proved", compiles=saved, lost_s=seconds, place=place
+def _place(finding: Finding, works: Sequence[Work], shares: Sequence[_Share], sizes: tuple[str, ...]) -> Place:
+    compiles: dict[int, int] = {}
+    seconds: dict[int, float] = {}
+    for share in shares:
+        compiles[share.operation.id] = compiles.get(share.operation.id, 0) + share.compiles
+        seconds[share.operation.id] = seconds.get(share.operation.id, 0.0) + share.lost_s
+    first = max(seconds, key=lambda number: seconds[number])
+    part = msgspec.structs.replace(
+        finding, compiles=compiles[first], lost_s=seconds[first],
+        share_of_run=finding.share_of_run * seconds[first] / (finding.lost_s or 1.0),
+    )  # fmt: skip
+    return Place(
+        finding=finding, operations=eager_text.operations_of(works), lines=_lines(works), sizes=sizes,
+        programs=sum(work.build.count for work in works), lost_s=sum(work.build.lost_s for work in works),
+        most_costly=first, part=part,
     )  # fmt: skip
 
 
-def _sizes(
-    other: FunctionStats, place: str, builds: Sequence[Build], keys: Mapping[int, KeyStats]
-) -> Iterator[Finding]:
-    if len({build.key for build in builds}) >= EAGER_CHURN:
-        found = _series(other, builds, keys)
-        cause = eager_cause(other.name, found)
-        if found and (cause != "eager_shape" or _one_size_churns(builds, keys)):
-            yield make_finding(other, cause, _retyped(found, cause), builds[1:], place=place)
-
-
-def _one_size_churns(builds: Sequence[Build], keys: Mapping[int, KeyStats]) -> bool:
-    """Whether one axis of one array, or one number, takes many sizes.
-
-    Several axes that vary each in its own way are layers or models; other ranks are other uses of a kernel.
-    """
-    alike: dict[tuple[tuple[str, int], ...], list[dict[str, tuple[int, ...]]]] = {}
-    for build in builds:
-        if build.key is not None and build.key in keys:
-            table = numbers_of(keys[build.key])
-            alike.setdefault(tuple((where, len(sizes)) for where, sizes in table.items()), []).append(table)
-    for tables in alike.values():
-        for where in tables[0]:
-            columns = zip(*(table[where] for table in tables), strict=True)
-            varied = {column for column in columns if len(set(column)) > 1}
-            if len(varied) == 1 and len(set(*varied)) >= EAGER_CHURN:
-                return True
-    return False
-
-
-def _series(other: FunctionStats, builds: Sequence[Build], keys: Mapping[int, KeyStats]) -> list[Change]:
-    used = [keys[build.key] for build in builds if build.key is not None and build.key in keys]
-    return [change for one, two in pairwise(used) for change in changes(one.key, two.key)]
-
-
-def eager_cause(name: str, found: Sequence[Change]) -> str:
-    """What changes from one compilation of an eager operation to the next."""
-    if name in CONTROL_FLOW and not any(change.cause == "shape" for change in found):
-        return "function_identity"
-    statics = [change for change in found if change.cause in ("static_value", "static_identity")]
-    if any(change.cause == "shape" for change in found) or any(_is_size(change.where) for change in statics):
-        return "eager_shape"
-    return "static_value" if statics else "eager_shape"
-
-
-def _is_size(where: str) -> bool:
-    return any(word in where for word in ("shape", "size", "length", "limit", "num", "repeats", "dimension"))
-
-
-def _retyped(found: Iterable[Change], cause: str) -> list[Change]:
-    kept = [change for change in found if change.cause in ("shape", "static_value", "static_identity")]
-    return [Change(cause, change.where, change.before, change.after) for change in kept]
+def _lines(works: Sequence[Work]) -> tuple[CallSite, ...]:
+    found: dict[str, CallSite] = {}
+    for work in works:
+        known = found.get(work.line, CallSite(work.line, 0, 0.0, work.build.library))
+        found[work.line] = CallSite(
+            work.line, known.misses + work.build.count, known.lost_s + work.build.lost_s, known.library
+        )
+    return tuple(sorted(found.values(), key=lambda site: (-site.lost_s, site.place)))

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import msgspec
 
 from jitwatch._explain.explain import History, explain
-from jitwatch._judge import constants, different, eager, sizes, upkeep, waste
+from jitwatch._judge import constants, different, sizes, upkeep, waste
 from jitwatch._judge.codes import CODES, make_finding
 from jitwatch._judge.history import Step, histories
 from jitwatch._model import Change, Explanation, Finding, FunctionStats, Miss, Program, Snapshot
@@ -22,7 +22,7 @@ _Told = tuple[str, str, list[Step]]
 
 
 def judge(snapshot: Snapshot) -> dict[int, list[Finding]]:
-    """The findings of each function and other program, by its id."""
+    """The findings of each function, by its id; those of eager work are `eager.places`."""
     programs = {program.id: program for program in snapshot.programs}
     functions = [*snapshot.functions, *(other for other in snapshot.others if other.defined_at)]
     misses: dict[int, list[Miss]] = {}
@@ -33,9 +33,6 @@ def judge(snapshot: Snapshot) -> dict[int, list[Finding]]:
     for group in definitions(functions):
         for function, finding in judge_definition(group, programs, misses):
             found[function.id].append(finding)
-    for other in snapshot.others:
-        if not other.defined_at:
-            found[other.id] = list(eager.eager_findings(other, programs))
     if snapshot.wall_s:
         found = {number: [_shared(each, snapshot.wall_s) for each in findings] for number, findings in found.items()}
     return found

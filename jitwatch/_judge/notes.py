@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 
+from jitwatch._judge.eager_work import Work, eager_work
 from jitwatch._judge.history import histories
 from jitwatch._judge.judge import definitions
 from jitwatch._model import Finding, Snapshot
+from jitwatch._words.quantity_text import seconds_text
 
-ONE_PROGRAM, INITIALISATION = "JW901", "JW902"
+ONE_PROGRAM, EAGER_ONCE = "JW901", "JW902"
+MANY = 10
+"""Programs of one call from which on it is worth a word that one jit would make them one."""
+WORTH_S, WORTH_SHARE = 0.1, 0.03
+"""Seconds, and share of the run, from which on it is."""
 
 
-def notes(snapshot: Snapshot) -> Iterator[Finding]:
+def notes(snapshot: Snapshot, told: Collection[str] = ()) -> Iterator[Finding]:
+    """One module for several targets, and what one call of the user's compiles operation by operation.
+
+    Args:
+        snapshot: What happened.
+        told: Lines of eager work that has a finding.
+    """
+    yield from _one_program(snapshot)
+    yield from _eager_once([work for work in eager_work(snapshot.others) if work.line not in told], snapshot.wall_s)
+
+
+def _one_program(snapshot: Snapshot) -> Iterator[Finding]:
     """Programs that are the same on other devices, or with other compile options."""
     programs = {program.id: program for program in snapshot.programs}
     functions = [*snapshot.functions, *(other for other in snapshot.others if other.defined_at)]
@@ -28,3 +45,38 @@ def notes(snapshot: Snapshot) -> Iterator[Finding]:
                     "with other compile options.", differences="",
                     advice="Nothing, if that is what is wanted: XLA compiles a module for each.", evidence="proved",
                 )  # fmt: skip
+
+
+def _eager_once(every: Sequence[Work], wall_s: float) -> Iterator[Finding]:
+    """What initialisers and transforms outside jit compile, by the user's line that called them."""
+    calls: dict[tuple[str, str, str], list[Work]] = {}
+    for work in every:
+        origin = work.build.origin
+        if origin.under:
+            calls.setdefault((work.build.process, origin.under_at, origin.under), []).append(work)
+    for (_, place, name), works in calls.items():
+        made = sum(work.build.count for work in works)
+        lost_s = sum(work.build.lost_s for work in works)
+        if made >= MANY and lost_s >= max(WORTH_S, WORTH_SHARE * wall_s):
+            initialises = works[0].build.origin.initialises
+            what = f"{name} initialises" if initialises else f"{name} runs its function"
+            of = f" of {seconds_text(wall_s)}" if wall_s else ""
+            yield Finding(
+                code=EAGER_ONCE, cause="eager", function=name, defined_at="", call_site=place, where=(name,),
+                compiles=made - 1, lost_s=lost_s * (made - 1) / made, evidence="likely",
+                message=f"{what} operation by operation: {made} small programs, {seconds_text(lost_s)}{of}; under one "
+                "jax.jit it is 1 program.", differences="",
+                advice=_advice(name, initialises=initialises),
+                share_of_run=min(lost_s / wall_s, 1.0) if wall_s else 0.0,
+            )  # fmt: skip
+
+
+def _advice(name: str, *, initialises: bool) -> str:
+    if not initialises:
+        return f"Put jax.jit around it: jax.jit(jax.{name}(f))(x)."
+    if name.endswith("__init__"):
+        return (
+            "Make the arrays in one function under jax.jit, and the object from what it returns. Objects of equinox "
+            "and flax.nnx can be made whole under eqx.filter_jit and nnx.jit."
+        )
+    return "Put jax.jit around the function that is called there, with what it is given as arguments."

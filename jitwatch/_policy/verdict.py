@@ -9,14 +9,15 @@ from __future__ import annotations
 import linecache
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from jitwatch import _config
+from jitwatch._judge.eager import places
 from jitwatch._judge.judge import judge
 from jitwatch._judge.notes import notes
-from jitwatch._model import Finding, FunctionStats, Snapshot
+from jitwatch._model import Finding, FunctionStats, Place, Snapshot
 
 MAX_SOURCE_BYTES = 5_000_000
 _COMMENT = re.compile(r"#\s*jitwatch:\s*ok\s+(JW\d{3})\b[\s:,-]*(.*)")
@@ -45,7 +46,9 @@ class Verdict(msgspec.Struct, frozen=True):
     """Findings to be said, those that were acknowledged, and acknowledgements of what does not happen any more."""
 
     findings: dict[int, list[Finding]]
-    """Of each function and other program, by its id."""
+    """Of each function, by its id."""
+    places: tuple[Place, ...]
+    """Eager work, the most costly first."""
     acknowledged: tuple[tuple[Finding, Acknowledgement], ...]
     obsolete: tuple[Acknowledgement, ...]
     notes: tuple[Finding, ...] = ()
@@ -53,7 +56,8 @@ class Verdict(msgspec.Struct, frozen=True):
 
     def all_findings(self) -> Iterator[Finding]:
         """Every finding that is to be said."""
-        return (finding for findings in self.findings.values() for finding in findings)
+        yield from (finding for findings in self.findings.values() for finding in findings)
+        yield from (place.finding for place in self.places)
 
 
 def verdict(snapshot: Snapshot) -> Verdict:
@@ -70,24 +74,45 @@ def verdict(snapshot: Snapshot) -> Verdict:
     known: dict[str, tuple[Acknowledgement, ...]] = {}
     for number, found in judge(snapshot).items():
         function = functions[number]
+        own = [one for one in project if one.function in (function.name, function.qualname)]
         for finding in found:
-            given = (*_of_source(function, finding, known), *(one for one in project if _is_for(one, function)))
-            covering = next((one for one in given if one.covers(finding)), None)
-            used.update(one for one in given if one.code == finding.code)
+            covering = _covering(finding, (*_of_source(function, finding, known), *own), used)
             if covering is None:
                 findings.setdefault(number, []).append(finding)
             else:
                 acknowledged.append((finding, covering))
         findings.setdefault(number, [])
+    eager, told = places(snapshot), []
+    for place in eager:
+        covering = _covering(place.finding, tuple(_of_place(place, project)), used)
+        if covering is None:
+            told.append(place)
+        else:
+            acknowledged.append((place.finding, covering))
     names = {name for function in functions.values() for name in (function.name, function.qualname)}
+    names |= {place.finding.function for place in eager}
     ran = [one for one in project if one.function in names]
     at_definitions = (one for function in functions.values() for one in _at_definition(function, known))
     obsolete = dict.fromkeys(one for one in (*ran, *at_definitions) if one not in used)
-    return Verdict(findings, tuple(acknowledged), tuple(obsolete), tuple(notes(snapshot)))
+    noted = tuple(notes(snapshot, {site.place for place in eager for site in place.lines}))
+    return Verdict(findings, tuple(told), tuple(acknowledged), tuple(obsolete), noted)
 
 
-def _is_for(acknowledgement: Acknowledgement, function: FunctionStats) -> bool:
-    return acknowledgement.function in (function.name, function.qualname)
+def _covering(
+    finding: Finding, given: Sequence[Acknowledgement], used: set[Acknowledgement]
+) -> Acknowledgement | None:  # fmt: skip
+    """The acknowledgement that holds for a finding; those of its code go to `used`."""
+    used.update(one for one in given if one.code == finding.code)
+    return next((one for one in given if one.covers(finding)), None)
+
+
+def _of_place(place: Place, project: Sequence[Acknowledgement]) -> Iterator[Acknowledgement]:
+    """What is said of eager work: at the function around it, at its lines, and in the project's settings."""
+    finding = place.finding
+    yield from (one for one in project if one.function in (finding.function, *place.operations))
+    yield from _near(finding.defined_at, finding.function, _DEFINITION_LINES)
+    for line in dict.fromkeys((finding.call_site, *(site.place for site in place.lines))):
+        yield from _near(line, finding.function, 1)
 
 
 def _of_project() -> tuple[Acknowledgement, ...]:

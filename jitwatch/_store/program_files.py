@@ -90,9 +90,7 @@ def file_of(name: str) -> Path:
         return Path(found[0])
     folder = os.path.dirname(name) or "."
     if not found:
-        raise JitwatchError(
-            f"There is no program {name}; `jitwatch programs list {folder}` lists them."
-        )
+        raise JitwatchError(f"There is no program {name}; `jitwatch programs list {folder}` lists them.")
     raise JitwatchError(f"{name} is the beginning of {len(found)} programs; give more of it.")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
 import msgspec
 import pytest
 
@@ -80,3 +81,11 @@ def run_cells() -> Any:
 
 def test_notebook(run_cells: Any, check_golden: Callable[[str, str], None]) -> None:
     check_golden("shape_notebook.txt", watched(lambda: run_cells(CELLS)))
+
+
+@pytest.mark.parametrize("name", ["eager_flood", "library_solver"])
+def test_eager_work(name: str, check_golden: Callable[[str, str], None]) -> None:
+    jax.clear_caches()  # what earlier tests compiled would be missing
+    check_golden(
+        f"shape_{name}.txt", watched(lambda: runpy.run_path(str(PROGRAMS / f"{name}.py"), run_name="__main__"))
+    )

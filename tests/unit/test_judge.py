@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from builders import call_sites, function_stats, key, key_stats, leaf, other, snapshot, stages, static
+from builders import call_sites, function_stats, key, key_stats, leaf, snapshot, stages, static
 
+from jitwatch._judge.eager import places
 from jitwatch._judge.judge import judge, judge_function
 from jitwatch._model import CacheKey, Change, Finding, FunctionStats, KeyStats
 from jitwatch._words.quantity_text import seconds_text
@@ -199,34 +200,6 @@ def test_key_compiled_again_is_found() -> None:
     assert causes(function_stats(keys=[key_stats(stages=stages(3))])) == ["cache_cleared"]
 
 
-def eager(name: str, *keys: CacheKey, library: str = "") -> FunctionStats:
-    sites = tuple(msgspec.structs.replace(site, library=library) for site in call_sites(plot_5=1))
-    every = [key_stats(i, each, hits=0, call_sites=sites) for i, each in enumerate(keys, 1)]
-    return msgspec.structs.replace(other(name), keys=tuple(every), id=7)
-
-
-def test_eager_operation_with_many_sizes_is_found_at_its_line() -> None:
-    grown = [key({"arr": leaf((size,))}) for size in range(4)]
-    (finding,) = all_findings(others=(eager("append", *grown),))
-
-    assert (finding.cause, finding.call_site) == ("eager_shape", "plot.py:5")
-    assert all_findings(others=(eager("append", *grown[:3]),)) == []
-    assert all_findings(others=(eager("append", *grown, library="equinox"),)) == []
-
-
-def test_eager_operation_with_many_values_is_found() -> None:
-    rolled = [key({"a": leaf((8,))}, statics={"shift": value}) for value in range(4)]
-
-    assert [finding.cause for finding in all_findings(others=(eager("_roll_static", *rolled),))] == ["static_value"]
-
-
-def test_control_flow_with_a_new_body_is_found() -> None:
-    bodies = [static("", type="Jaxpr", text="jaxpr", token=token, by_identity=True) for token in range(3)]
-    found = all_findings(others=(eager("scan", *(key({"xs": leaf()}, statics={"jaxpr": body}) for body in bodies)),))
-
-    assert [finding.cause for finding in found] == ["function_identity"]
-
-
 def test_old_value_is_found() -> None:
     changed = Change("stale_capture", "scale at a.py:3", "1.0", "2.0")
     (finding,) = judge_function(function_stats(keys=[key_stats()], stale=(changed,)))
@@ -249,7 +222,7 @@ def test_function_that_is_not_watched_is_judged_as_one_and_not_as_an_eager_opera
     eager = function_stats("add", defined_at="", keys=shapes, hits_counted=False, id=7)
     function = function_stats("step", defined_at="train.py:41", keys=shapes, hits_counted=False, id=8)
 
-    found = judge(snapshot(others=(eager, function)))
+    made = snapshot(others=(eager, function))
 
-    assert [finding.cause for finding in found[7]] == ["eager_shape"]
-    assert [finding.cause for finding in found[8]] == ["shape"]
+    assert [(place.finding.cause, place.most_costly) for place in places(made)] == [("eager_shape", 7)]
+    assert [finding.cause for finding in judge(made)[8]] == ["shape"]

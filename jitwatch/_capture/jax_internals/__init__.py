@@ -7,6 +7,7 @@ has a contract test named after it in `tests/jax/test_jax_internals.py`. Measure
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import FrameType
@@ -32,10 +33,13 @@ from jax._src.interpreters import pxla
 from jax._src.lib import jax_jit
 
 from jitwatch._capture.jax_internals.counted_output import CountedOutput
-from jitwatch._capture.jax_internals.listening import call_before_xla as call_before_xla
-from jitwatch._capture.jax_internals.listening import can_call_before_xla as can_call_before_xla
+from jitwatch._capture.jax_internals.listening import XlaCall as XlaCall
+from jitwatch._capture.jax_internals.listening import call_around_xla as call_around_xla
+from jitwatch._capture.jax_internals.listening import can_call_around_xla as can_call_around_xla
+from jitwatch._capture.jax_internals.listening import generated_code_bytes as generated_code_bytes
 from jitwatch._capture.jax_internals.listening import has_listener as has_listener
-from jitwatch._capture.jax_internals.listening import is_called_before_xla as is_called_before_xla
+from jitwatch._capture.jax_internals.listening import is_called_around_xla as is_called_around_xla
+from jitwatch._capture.jax_internals.listening import is_one_of_several_processes as is_one_of_several_processes
 from jitwatch._capture.jax_internals.xla import Compilation as Compilation
 from jitwatch._capture.jax_internals.xla import call_before_compile_or_load as call_before_compile_or_load
 from jitwatch._capture.jax_internals.xla import calls_what_text_does_not_tell as calls_what_text_does_not_tell
@@ -53,6 +57,7 @@ try:  # moved in JAX 0.10
 except ImportError:
     from jax._src import prng
 
+_OF_JAX = os.path.dirname(jax.__file__) + os.sep
 PjitFunction: Any = type(jax.jit(lambda: None))
 PRNGKeyArray: Any = prng.PRNGKeyArray
 ArrayImpl: Any = array.ArrayImpl
@@ -277,6 +282,12 @@ CALLABLE_SHIM = "jax._src.tree_util._HashableCallableShim"
 def is_jaxpr(value: Any) -> bool:
     """Whether a value is a traced program of JAX's."""
     return type(value).__name__ in ("Jaxpr", "ClosedJaxpr") and hasattr(value, "eqns")
+
+
+def traced_function(jaxpr: Any) -> str:
+    """Name and place of the function that a program was traced from, `step at train.py:41`; empty if JAX's own."""
+    said = getattr(getattr(getattr(jaxpr, "jaxpr", jaxpr), "debug_info", None), "func_src_info", None) or ""
+    return "" if not _place(said) or _OF_JAX in said else said
 
 
 def trace_state_clean() -> bool:

@@ -66,7 +66,7 @@ def _text_of(value: Any, depth: int) -> str:
     if type(value) is PyTreeDef:
         return f"PyTreeDef({_describe_structure(value, depth)})"
     if jax_internals.is_jaxpr(value):
-        return f"{kind.__name__} of {len(value.eqns)} equations"
+        return jax_internals.traced_function(value) or f"{kind.__name__} of {len(value.eqns)} equations"
     if isinstance(value, functools.partial):
         return f"partial({_inner([value.func, *value.args], value.keywords, depth)})"
     if callable(value) and hasattr(value, "__qualname__"):
