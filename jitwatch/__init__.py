@@ -45,6 +45,8 @@ _HOMES = {
     "freeze": "jitwatch._api.freezing",
     "no_compiles": "jitwatch._api.freezing",
     "unfreeze": "jitwatch._api.freezing",
+    "load_ipython_extension": "jitwatch._api.notebook",
+    "unload_ipython_extension": "jitwatch._api.notebook",
     "CacheChurnWarning": "jitwatch._errors",
     "ContextChurnWarning": "jitwatch._errors",
     "DtypeChurnWarning": "jitwatch._errors",

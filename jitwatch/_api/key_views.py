@@ -28,6 +28,12 @@ class KeyView:
 
         return f"<key {self.number}: {key_line(self.key, 100)}; {self.hits} hits, {self.compiles} compiles>"
 
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        from jitwatch._report.page.render import key_part
+
+        return key_part(self.stats)
+
     @property
     def number(self) -> int:
         """Counts the keys of the function, from 1, in the order of their first miss."""

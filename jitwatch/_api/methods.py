@@ -21,7 +21,7 @@ from jitwatch._record.recorder import recorder
 
 METHODS = (
     "cache_info", "cache_stats", "cache_report", "cache_keys", "cache_key", "diff_keys", "check", "heal",
-    "warm_up",
+    "warm_up", "_repr_html_",
 )  # fmt: skip
 
 
@@ -43,7 +43,7 @@ class _OwnAttributes(dict[str, Any]):
     among them, `lower` of the wrapper would lower the wrapped function.
     """
 
-    hidden = ("lower", "trace", "eval_shape", "_fun", "_jitwatch")
+    hidden = ("lower", "trace", "eval_shape", "_fun", "_jitwatch", "_repr_html_")
 
     def __iter__(self) -> Iterator[str]:  # without it `dict.update` copies in C
         return (name for name in super().__iter__() if name not in self.hidden)
@@ -74,6 +74,12 @@ class Methods:
         check_layout(color, width)
         misses = recorder().misses_of(self.watch.record.id)
         return render_function(self.cache_stats(), misses, self.check(), color=bool(color), width=width)
+
+    def _repr_html_(self) -> str:
+        """The same for notebooks."""
+        from jitwatch._report.page.render import function_part
+
+        return function_part(recorder().definition_snapshot(self.watch.record))
 
     def cache_keys(self) -> list[KeyView]:
         """The known keys with their counts, oldest first, and a way to look at the program of each."""

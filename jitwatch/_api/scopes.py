@@ -79,6 +79,22 @@ class Recording:
         """The block's own counts as text."""
         return report(self.snapshot(), color=color, width=width)
 
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        from jitwatch._report.page.render import recording_part
+
+        return recording_part(self.snapshot())
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """For IPython on a terminal."""
+        printer.text(self.report(color=False))
+
+    def to_html(self) -> str:
+        """The block's own counts as one HTML page, to write to a file and open in a browser."""
+        from jitwatch._report.page.render import render
+
+        return render(self.snapshot())
+
     def compiles(self, name: str | None = None) -> int:
         """XLA compilations in the block: of all watched functions, or of those with this name.
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import weakref
+from html import escape
 from typing import Any
 
 from jitwatch import _config
@@ -64,6 +65,10 @@ class _UnwatchedMethods(Methods):
     def cache_report(self, *, color: bool | None = None, width: int | None = None) -> str:
         """Why there is nothing to report."""
         return f"{clean(self.watch.record.name)}: {_config.off_text()}, so its calls are not counted."
+
+    def _repr_html_(self) -> str:
+        """The same for notebooks."""
+        return f"<p>{escape(self.cache_report())}</p>"
 
     def diff_keys(self, first: Any, second: Any) -> str:
         """Why there is nothing to compare."""

@@ -50,6 +50,7 @@ class _Run(click.Command):
 @click.option("--force", is_flag=True, help="Erase what earlier runs left under the name of the data file.")
 @click.option("--append", is_flag=True, help="Keep that, and write beside it.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the report as JSON too.")
+@click.option("--html", "html_file", metavar="FILE", help="Write the report as a page too, to open in a browser.")
 @click.option("--programs", metavar="DIR", help="Keep each distinct program's StableHLO there, once.")
 @click.option("--no-calls", is_flag=True, help="Do not count hits, so that they cost strictly nothing.")
 @click.option("--reuse", is_flag=True, help="Do not compile again what this process has compiled.")
@@ -59,7 +60,8 @@ class _Run(click.Command):
 @click.argument("program", nargs=-1, type=click.UNPROCESSED, metavar="[SCRIPT] [ARGS]...")
 def run(
     module: str | None, code: str | None, output: str | None, force: bool, append: bool,
-    json_file: str | None, programs: str | None, no_calls: bool, reuse: bool, mode: str | None, quiet: bool,
+    json_file: str | None, html_file: str | None, programs: str | None, no_calls: bool, reuse: bool,
+    mode: str | None, quiet: bool,
     include: tuple[str, ...], omit: tuple[str, ...], show_all: bool, program: tuple[str, ...],
 ) -> Callable[[], None]:  # fmt: skip
     """Run a program as python would, and watch everything that JAX compiles in it.
@@ -83,8 +85,9 @@ def run(
     if watched:
         from jitwatch._run import output_files, session
 
-        if json_file is not None:
-            output_files.check_report_path(json_file)
+        files = {form: path for form, path in (("json", json_file), ("html", html_file)) if path is not None}
+        for path in files.values():
+            output_files.check_report_path(path)
         session.make_room(output, force=force, append=append)
 
         def chosen(data: Any) -> Any:
@@ -95,7 +98,7 @@ def run(
 
         render = text_for(sys.stderr, show_all=show_all)
         reports = session.Reports(
-            json_file=json_file and os.path.abspath(json_file),
+            files={form: os.path.abspath(path) for form, path in files.items()},
             text=None if quiet else text,
             select=chosen,
         )

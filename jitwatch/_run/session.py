@@ -7,7 +7,7 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from jitwatch._errors import JitwatchError
 from jitwatch._model import Miss, Process, Snapshot
 from jitwatch._record.recorder import recorder
 from jitwatch._record.sums import program_count
+from jitwatch._report import forms
 from jitwatch._run import output_files, script
 from jitwatch._words.safe_text import short_place
 
@@ -42,11 +43,12 @@ class Watching(msgspec.Struct, frozen=True):
 class Reports(msgspec.Struct, frozen=True):
     """What is written at the end of the process that began a run."""
 
-    json_file: str | None = None
+    files: Mapping[str, str] = {}
+    """Where to, by the form (`_report.forms`)."""
     text: Callable[[Snapshot, tuple[Process, ...]], str] | None = None
     """Makes the text for standard error; None for none."""
     select: Callable[[Snapshot], Snapshot] = lambda data: data
-    """Keeps of a snapshot what is to be in the JSON report."""
+    """Keeps of a snapshot what is to be in the files."""
 
 
 class _Devices:
@@ -119,14 +121,12 @@ class _Session:
             _say(f"jitwatch: the data is in {short_place(str(path))}")
 
     def _write_reports(self, reports: Reports) -> None:
-        if reports.text is None and reports.json_file is None:
+        if reports.text is None and not reports.files:
             return
         data, processes = self._recorded()
-        if reports.json_file is not None:
-            from jitwatch._report.recording import as_json
-
+        for form, path in reports.files.items():
             try:
-                output_files.write_whole(reports.json_file, as_json.render(reports.select(data), processes))
+                output_files.write_whole(path, forms.renderer(form)(reports.select(data), processes))
             except JitwatchError as error:
                 _say(f"jitwatch: {error}")
         if reports.text is not None:

@@ -105,12 +105,12 @@ def _report(
         sections.reverse()  # the most costly first, watched or not
     for section in sections:
         yield from section
-    notes = list(_notes(summary))
+    notes = list(notes_text(summary))
     if notes:
         yield Text()
         yield from (Text(note, style="yellow") for note in notes)
     yield Text()
-    if origin := ", ".join(_origin(summary, processes)):
+    if origin := ", ".join(origin_text(summary, processes)):
         yield Text(origin, style="dim")
 
 
@@ -125,7 +125,8 @@ def _functions(functions: Cut[FunctionRow], columns: int) -> Iterable[Renderable
         yield Text(f"… {count_text(functions.more, 'more function')}, with less time spent", style="dim")
 
 
-def _origin(summary: Summary, processes: Sequence[Process]) -> Iterable[str]:
+def origin_text(summary: Summary, processes: Sequence[Process]) -> Iterable[str]:
+    """Where it was recorded: versions, devices, processes."""
     if summary.jax_version:
         yield f"JAX {clean(summary.jax_version, 40)}"
         yield f"Python {clean(summary.python_version, 40)}"
@@ -206,7 +207,8 @@ def _programs_text(row: LineRow) -> str:
     return ", ".join([*texts, f"… {count_text(programs.more, 'more program')}"] if programs.more else texts)
 
 
-def _notes(summary: Summary) -> Iterable[str]:
+def notes_text(summary: Summary) -> Iterable[str]:
+    """What is not shown, and what the counts are to be taken with."""
     if summary.idle and summary.functions.shown:
         yield f"{count_text(summary.idle, 'further watched function')} never called."
     if summary.inner:
