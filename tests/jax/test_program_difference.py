@@ -216,7 +216,9 @@ def test_what_cannot_be_kept_does_not_stop_the_program(folder: Path) -> None:
 @pytest.mark.slow
 def test_run_keeps_the_programs_of_its_children_too(tmp_path: Path) -> None:
     child = "import jax; jax.jit(lambda x: x * 3)(1.0)"
-    parent = f"import subprocess, sys, jax; jax.jit(lambda x: x * 2)(1.0); subprocess.run([sys.executable, '-c', {child!r}])"
+    parent = (
+        f"import subprocess, sys, jax; jax.jit(lambda x: x * 2)(1.0); subprocess.run([sys.executable, '-c', {child!r}])"
+    )
     environment = {**os.environ, "PYTHONPATH": str(PACKAGE)}
     command = [sys.executable, "-m", "jitwatch", "run", "--quiet", "--programs", "kept", "-c", parent]
     subprocess.run(command, cwd=tmp_path, env=environment, check=True)
