@@ -34,7 +34,7 @@ ROOMS = {
     "_run": "_model _errors _config _faults _hub _state _record _store _policy _api _report _words _capture",
     "_pytest": "_model _errors _config _faults _hub _state _record _store _judge _policy _compare _testing _report _run"
     " _words _api _capture",
-    "_cli": "_model _errors _config _store _record _run _report _compare _judge _words _capture",
+    "_cli": "_model _errors _config _store _record _run _report _compare _explain _judge _words _capture",
     "testing": "_errors _blocks _config _state _record _policy _testing _report _api _capture",
     "pytest_plugin": "_faults _pytest",
     "typing": "_model _api _pytest",
