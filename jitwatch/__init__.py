@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from jitwatch._api.call_log import call_log
     from jitwatch._api.freezing import freeze, no_compiles, unfreeze
     from jitwatch._api.install import install, uninstall, watching
+    from jitwatch._api.reusing import reuse, reusing
     from jitwatch._api.scopes import Recording, recording, report, reset, snapshot
     from jitwatch._api.watched import WatchedFunction, watch, watched_jit
     from jitwatch._errors import (
@@ -66,6 +67,8 @@ _HOMES = {
     "recording": "jitwatch._api.scopes",
     "report": "jitwatch._api.scopes",
     "reset": "jitwatch._api.scopes",
+    "reuse": "jitwatch._api.reusing",
+    "reusing": "jitwatch._api.reusing",
     "snapshot": "jitwatch._api.scopes",
     "spec": "jitwatch._policy.declared",
     "testing": "jitwatch.testing",
@@ -96,6 +99,8 @@ __all__ = [
     "recording",
     "report",
     "reset",
+    "reuse",
+    "reusing",
     "snapshot",
     "spec",
     "subscribe",

@@ -68,12 +68,28 @@ def _acknowledged(value: Any) -> list[dict[str, Any]]:
     return value
 
 
+REUSE_OFF, REUSE_EVERYWHERE = "off", "several-processes"
+_REUSE = {
+    "0": "off", "off": "off", "false": "off", "no": "off", "1": "on", "on": "on", "true": "on", "yes": "on",
+    REUSE_EVERYWHERE: REUSE_EVERYWHERE,
+}  # fmt: skip
+
+
+def _reuse(value: Any) -> str:
+    if str(value).lower() not in _REUSE:
+        raise ValueError
+    return _REUSE[str(value).lower()]
+
+
 OPTIONS: dict[str, Option] = {
     "mode": Option("warn", "one of " + ", ".join(repr(mode) for mode in MODES), _mode),
     "max_keys": Option(10_000, "a whole number of at least 1: keys kept for each function", _positive, int),
     "max_compiles": Option(None, "a whole number of at least 1: compilations of each function", _positive, int),
     "warn_compiles": Option(4, "a whole number of at least 1: needless compilations worth a warning", _positive, int),
     "warn_s": Option(10.0, "a number of at least 0: seconds in needless compilations worth a warning", _seconds, float),
+    "reuse": Option(REUSE_OFF, "one of 'off', 'on', 'several-processes'", _reuse),
+    "reuse_programs": Option(2_000, "a whole number of at least 1: programs kept for reuse", _positive, int),
+    "reuse_bytes": Option(1 << 30, "a whole number of at least 1: bytes of code kept for reuse", _positive, int),
     "acknowledged": Option(
         None,
         "a list of tables in pyproject.toml, each with code, such as 'JW301', function, reason, and maybe limit",

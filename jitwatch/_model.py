@@ -125,6 +125,11 @@ class Stages(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     lower_s: Seconds = 0.0
     compile_s: Seconds = 0.0
     load_s: Seconds = 0.0
+    reused: Count = 0
+    """Programs for which `jitwatch.reuse()` handed out the executable that existed: neither compiles nor loads."""
+    reuse_s: Seconds = 0.0
+    saved_s: Seconds = 0.0
+    """What XLA took for those when it compiled them, less `reuse_s`."""
 
 
 EQUALITIES = (
@@ -164,7 +169,9 @@ class Build(msgspec.Struct, frozen=True, omit_defaults=True):
     kind: str = "call"
     """As in `Miss`."""
     count: Count = 1
-    """How often it was compiled or loaded in this way."""
+    """How often it was compiled, loaded or reused in this way."""
+    reused: Count = 0
+    """Of those, how often the executable that existed was handed out."""
     lost_s: Seconds = 0.0
     """In all stages, each time together."""
     call_site: str = ""
@@ -379,3 +386,4 @@ class CacheInfo(NamedTuple):
     dispatch_only: int
     nested: int
     failures: int
+    reused: int = 0

@@ -23,7 +23,7 @@ MARKERS = (
 FIXTURES = ("jitwatch", "jitwatch_fresh")
 _FLAGS = (
     ("jitwatch", "Count what JAX compiles from the start of the session on, and report it at the end."),
-    ("jitwatch_update_baseline", "Write the baseline anew from this session, if all tests passed."),
+    ("jitwatch_update_baseline", "Write the baseline from this session; a part of the tests only raises it."),
     ("jitwatch_fail_on_increase", "Let pytest fail (status 1) if a function compiles more than in the baseline."),
     ("hide_jitwatch_summary", "Print no JITWATCH REPORT; tests still fail, and files are written."),
 )
@@ -163,6 +163,14 @@ class Plugin:
                 raise
             # A worker of xdist cannot end the session with an error of the user's, only with one of xdist's.
             self._config.pluginmanager.register(_Refusal(str(error)), "jitwatch-refusal")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_makereport(self, call: pytest.CallInfo[Any]) -> None:
+        """Hide jitwatch's own frames in the text of a failure; `--full-trace` shows them."""
+        for entry in () if call.excinfo is None else call.excinfo.traceback:
+            names = entry.frame.f_globals
+            if str(names.get("__name__", "")).startswith("jitwatch."):
+                names["__tracebackhide__"] = True
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: Any) -> None:

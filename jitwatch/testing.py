@@ -6,6 +6,7 @@ Importing this imports no jax.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
@@ -175,7 +176,7 @@ class _Block(AbstractContextManager[None]):
         places = {event.defined_at for event in counting.events} or {each.defined_at for each in self._known()}
         place = "" if function is None else function.defined_at or (places.pop() if len(places) == 1 else "")
         return Failure(
-            self._verb, name, place, expected, counting.count, counting.loads, tuple(counting.events),
+            self._verb, name, place, expected, counting.count, counting.loads, counting.reused, tuple(counting.events),
             tuple(self._notes()),
         )  # fmt: skip
 
@@ -213,9 +214,16 @@ def _refuse_where_off() -> None:
 def _untold_text(name: str, defined_at: str) -> str:
     return (
         f"How often {function_text(name, defined_at)} is traced cannot be counted: it was jitted before the block,"
-        " when jitwatch was not watching. Jit it within the block, use jitwatch.watched_jit, or call jitwatch.install()"
-        " before it is jitted; assert_compiles counts its compilations as it is."
+        f" when jitwatch was not watching. Jit it within the block, use jitwatch.watched_jit, or {_earlier()}"
+        "; assert_compiles counts its compilations as it is."
     )
+
+
+def _earlier() -> str:
+    """How to watch before a function is jitted, in pytest or elsewhere."""
+    if "PYTEST_CURRENT_TEST" in os.environ:
+        return "put `jitwatch = true` into pytest's settings, so that watching begins before it is jitted"
+    return "call jitwatch.install() before it is jitted"
 
 
 for _public in (assert_compiles, assert_no_recompiles, assert_traces, Assertion):

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from jitwatch._state import State, use
 
 pytest_plugins = ("pytester",)
+
+# How long an example takes says nothing on a busy machine.
+hypothesis.settings.register_profile("jitwatch", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("jitwatch")
 
 GOLDEN = Path(__file__).parent / "golden"
 

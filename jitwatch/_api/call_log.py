@@ -14,6 +14,7 @@ from jitwatch._blocks import Block, is_being_defined
 from jitwatch._capture.hook.registry import empty_dispatch_caches, log_switch
 from jitwatch._errors import JitwatchError, repr_of
 from jitwatch._model import LoggedCall, Stages
+from jitwatch._record.sums import program_count
 
 MAX_LINES = 500
 """Kept for who asks; a log of a long program must not fill the memory."""
@@ -85,12 +86,14 @@ def _outcome(event: LoggedCall) -> str:
         argument = f", argument {miss.failed_argument}" if miss.failed_argument else ""
         return f"FAILED {miss.failed}{place}{argument}"
     ran = miss.stages
-    if miss.kind == "nested" and not (ran.compiles or ran.loads):
+    if miss.kind == "nested" and not program_count(ran):
         return "TRACED into the program around it" if ran.traces else "reused in the program around it"
     if ran.compiles:
         return f"COMPILED {executable} ({_times(ran)})"
     if ran.loads:
         return f"LOADED {executable} from the persistent cache ({_times(ran)})"
+    if ran.reused:
+        return f"REUSED {executable} of an identical program ({_times(ran)})"
     if miss.slow_path:
         return f"CACHED {executable}, slow path (this call never uses the fast one)"
     return f"CACHED {executable}, new entry in the dispatch cache"
@@ -99,5 +102,8 @@ def _outcome(event: LoggedCall) -> str:
 def _times(ran: Stages) -> str:
     from jitwatch._words.quantity_text import seconds_text
 
-    parts = (("trace", ran.trace_s), ("lower", ran.lower_s), ("compile", ran.compile_s), ("load", ran.load_s))
+    parts = (
+        ("trace", ran.trace_s), ("lower", ran.lower_s), ("compile", ran.compile_s), ("load", ran.load_s),
+        ("reuse", ran.reuse_s),
+    )  # fmt: skip
     return ", ".join(f"{name} {seconds_text(seconds)}" for name, seconds in parts if seconds)

@@ -38,7 +38,7 @@ def freeze(
             out.
         action: `raise`; `warn`, which lets it compile; or a function that is called with an `Alert` before XLA runs,
             and may raise.
-        allow_loads: Whether a program may come from the persistent compilation cache.
+        allow_loads: Whether a program may come from the persistent compilation cache, or from `reuse`.
         eager: Whether eager operations, and functions that are not watched, are forbidden to compile too.
         this_thread: Whether to forbid it on the calling thread only.
 

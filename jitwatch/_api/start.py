@@ -6,7 +6,7 @@ import atexit
 import functools
 
 from jitwatch import _config
-from jitwatch._api import pickling
+from jitwatch._api import pickling, reuse_settings
 from jitwatch._capture import start
 from jitwatch._explain.programs import steps_of
 from jitwatch._policy import progress
@@ -24,6 +24,7 @@ def begin() -> None:
     if not start.has_begun():  # once, since a program may have decided otherwise meanwhile
         _config.check_environment()
         progress.decide()
+        reuse_settings.begin_if_set()
         if start.begin(Live()):
             _once()
     recorder().programs.steps_of = steps_of

@@ -18,7 +18,7 @@ class Begun(NamedTuple):
     """A stage that is about to run."""
 
     stage: str
-    """`trace`, `lower`, `compile` (XLA, or a load from the persistent cache in its place) or `xla` (no load)."""
+    """`trace`, `lower`, `compile` (XLA, or what stands in for it) or `xla` (nothing did)."""
     name: str
     """Of the program."""
     function: FunctionRecord | None
@@ -26,7 +26,7 @@ class Begun(NamedTuple):
     key: CacheKey | None
     """Of that call."""
     may_load: bool
-    """Whether the persistent cache may answer, and `xla` will come if it does not."""
+    """Whether the persistent cache or reuse may answer, and `xla` will come if they do not."""
     program: Callable[[], tuple[FunctionRecord, CacheKey | None]]
     """The record and the key of a program that is no watched function's."""
     place: Callable[[], str]

@@ -8,6 +8,7 @@ import sys
 import click
 import msgspec
 
+from jitwatch._cli import thresholds
 from jitwatch._cli.loading import (
     end,
     files_argument,
@@ -19,15 +20,25 @@ from jitwatch._cli.loading import (
     show_all,
     unmatched_text,
 )
+from jitwatch._cli.thresholds import Seconds
 from jitwatch._errors import JitwatchError
 from jitwatch._report.recording.terminal import text_for
 
 
 @click.command()
+@click.option("--fail-over", type=Seconds(), metavar="TIME", help="Exit 2 if more was needless: 10s, 500ms, 2min.")
+@click.option("--fail-proved", is_flag=True, help="Exit 2 if a finding is proved by the compiled programs.")
 @options([*selection, show_all])
 @files_argument
-def report(files: tuple[str, ...], include: tuple[str, ...], omit: tuple[str, ...], show_all: bool) -> None:
+def report(
+    files: tuple[str, ...], include: tuple[str, ...], omit: tuple[str, ...], show_all: bool, fail_over: float | None,
+    fail_proved: bool,
+) -> None:  # fmt: skip
     """Print the report of data files, added up.
+
+    \b
+    With --fail-over or --fail-proved it is a check too: exit status 2 where it fails. Needless is what findings that
+    are proved or likely could save; what the author acknowledged is not counted.
 
     Without FILES: the files of the latest run in this folder, .jitwatch and .jitwatch.*, or where JITWATCH_FILE says.
     """
@@ -39,6 +50,11 @@ def report(files: tuple[str, ...], include: tuple[str, ...], omit: tuple[str, ..
     for note in notes:
         click.echo(note)
     end(loaded)
+    failed = thresholds.failures(data, loaded.recording.processes, over_s=fail_over, proved=fail_proved)
+    for failure in failed:
+        click.echo(f"jitwatch: {failure}", err=True)
+    if failed:
+        sys.exit(2)
 
 
 @click.command("json")

@@ -51,13 +51,14 @@ class _Run(click.Command):
 @click.option("--append", is_flag=True, help="Keep that, and write beside it.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the report as JSON too.")
 @click.option("--no-calls", is_flag=True, help="Do not count hits, so that they cost strictly nothing.")
+@click.option("--reuse", is_flag=True, help="Do not compile again what this process has compiled.")
 @click.option("--mode", type=click.Choice(_config.MODES), help="off runs the program unwatched.")
 @click.option("--quiet", is_flag=True, help="Do not print the report at the end.")
 @options([*selection, show_all])
 @click.argument("program", nargs=-1, type=click.UNPROCESSED, metavar="[SCRIPT] [ARGS]...")
 def run(
     module: str | None, code: str | None, output: str | None, force: bool, append: bool,
-    json_file: str | None, no_calls: bool, mode: str | None, quiet: bool,
+    json_file: str | None, no_calls: bool, reuse: bool, mode: str | None, quiet: bool,
     include: tuple[str, ...], omit: tuple[str, ...], show_all: bool, program: tuple[str, ...],
 ) -> Callable[[], None]:  # fmt: skip
     """Run a program as python would, and watch everything that JAX compiles in it.
@@ -97,7 +98,7 @@ def run(
             text=None if quiet else text,
             select=chosen,
         )
-        session.begin(output, count_hits=not no_calls, reports=reports)
+        session.begin(output, count_hits=not no_calls, reports=reports, reuse=reuse)
     if module is not None:
         return lambda: script.run_module(module, program)
     if code is not None:

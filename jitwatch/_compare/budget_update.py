@@ -32,7 +32,9 @@ class Update(msgspec.Struct, frozen=True):
     """Not recorded, and kept."""
 
 
-def update_budget(text: str, source: str, needed: Mapping[FunctionName, int], *, prune: bool = False) -> Update:
+def update_budget(
+    text: str, source: str, needed: Mapping[FunctionName, int], *, prune: bool = False, only_raise: bool = False
+) -> Update:
     """Set the limits of a budget to what a recording needs.
 
     A function that is listed with `allow` keeps that. One that is not listed is added if it compiled.
@@ -42,6 +44,7 @@ def update_budget(text: str, source: str, needed: Mapping[FunctionName, int], *,
         source: Its file, for messages.
         needed: The limit that each recorded function needs.
         prune: Whether functions that were not recorded are removed.
+        only_raise: Whether limits that are higher than needed stay, as the recording may be of a part of the program.
 
     Raises:
         JitwatchError: The text is no budget, or is laid out in a way that cannot be updated.
@@ -50,6 +53,8 @@ def update_budget(text: str, source: str, needed: Mapping[FunctionName, int], *,
     unseen = tuple(name for name in limits if name not in needed)
     removed = unseen if prune else ()
     changed = {name: limit for name, limit in needed.items() if _changes(limits, name, limit)}
+    if only_raise:
+        changed = {name: limit for name, limit in changed.items() if limit > (limits.get(name) or 0)}
     return Update(
         text=_written(text, source, changed, removed) if changed or removed else text,
         added=tuple(name for name in changed if name not in limits),

@@ -46,8 +46,9 @@ def make_finding(
     """
     count = sum(build.count for build in builds) if compiles is None else compiles
     seconds = sum(build.lost_s for build in builds) if lost_s is None else lost_s
+    reused = sum(build.reused for build in builds)
     call_site = place or next((build.call_site for build in builds if build.call_site), "")
-    what, differences = _what(function, cause, count), _differences(function, cause, found)
+    what, differences = _what(function, cause, count, reused), _differences(function, cause, found)
     return Finding(
         code=CODES[cause], cause=cause, function=function.name, defined_at=function.defined_at, call_site=call_site,
         where=tuple(dict.fromkeys(change.where for change in found)), compiles=count, lost_s=seconds,
@@ -56,13 +57,17 @@ def make_finding(
     )  # fmt: skip
 
 
-def _what(function: FunctionStats, cause: str, compiles: int) -> str:
+def _what(function: FunctionStats, cause: str, compiles: int, reused: int) -> str:
     name = function_text(function.name, function.qualname, function.defined_at)
     if cause == "stale_capture":
         return f"{name} returns what it computed with old values of what it reads from outside."
     if cause == "stuck":
         return f"{name} is called slowly for ever: JAX's fast path is closed to a key whose first call raised."
-    return f"{name} compiled {'once' if compiles == 1 else f'{compiles:,} times'} more than needed."
+    times = "once" if compiles == 1 else f"{compiles:,} times"
+    if compiles and compiles == reused:
+        return f"{name} was traced and lowered {times} more than needed, though reuse spared the compiles."
+    spared = f", {reused:,} of them spared by reuse" if reused else ""
+    return f"{name} compiled {times} more than needed{spared}."
 
 
 def _differences(function: FunctionStats, cause: str, found: Sequence[Change]) -> str:

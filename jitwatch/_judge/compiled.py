@@ -14,8 +14,8 @@ from typing import NamedTuple
 import msgspec
 
 from jitwatch._judge.judge import explanations
-from jitwatch._model import Change, Explanation, FunctionStats, KeyStats, Stages
-from jitwatch._record.sums import lost_s
+from jitwatch._model import Change, Explanation, FunctionStats, KeyStats
+from jitwatch._record.sums import lost_s, program_count
 from jitwatch._words.safe_text import clean
 
 FIRST = "first"
@@ -55,7 +55,7 @@ class Compiled(msgspec.Struct, frozen=True):
     ids: tuple[int, ...]
     """Of the function objects in the snapshot."""
     compiles: int
-    """Programs: XLA compilations and loads from the persistent cache."""
+    """Programs: XLA compilations, and what was loaded or reused in their place."""
     processes: int
     """In how many the function was used; each of them compiles it once by right."""
     lost_s: float
@@ -90,11 +90,6 @@ def file_of(place: str) -> str:
     """A place, `file:line`, without its line."""
     path, _, line = place.rpartition(":")
     return path if line.isdigit() else place
-
-
-def program_count(stages: Stages) -> int:
-    """Programs asked for: compiled, or loaded from the persistent cache."""
-    return stages.compiles + stages.loads
 
 
 def count_causes(programs: Iterable[Program]) -> Counter[str]:

@@ -145,8 +145,9 @@ def _end_text(frame: Frame, error: BaseException | None) -> str:
     name = clean(frame.function.name, 80)
     if error is not None:
         return f"{name} raised {clean(type(error).__name__, 80)} after"
-    done = "compiled" if frame.own.compiles else "loaded" if frame.own.loads else "traced"
-    return f"{done} {name} in"
+    own = frame.own
+    did = {"compiled": own.compiles, "loaded": own.loads, "reused": own.reused}
+    return f"{next((what for what, count in did.items() if count), 'traced')} {name} in"
 
 
 def _seconds_text(seconds: float) -> str:

@@ -12,6 +12,7 @@ from jitwatch._judge.history import option_changes
 from jitwatch._model import CacheKey, Change, Explanation, Stages
 from jitwatch._record.function_record import FunctionRecord, KeyRecord
 from jitwatch._record.recorder import recorder
+from jitwatch._record.sums import program_count
 from jitwatch._record.tallies import Tally
 from jitwatch._words.part_text import transform_kinds
 
@@ -20,8 +21,8 @@ Counts = Callable[[Stages | Tally], int]
 
 
 def programs(stages: Stages | Tally) -> int:
-    """Compilations, and loads from the persistent cache in their place."""
-    return stages.compiles + stages.loads
+    """Compilations, and what was loaded or reused in their place."""
+    return program_count(stages)
 
 
 def traces(stages: Stages | Tally) -> int:

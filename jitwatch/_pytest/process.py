@@ -23,7 +23,7 @@ from jitwatch._api import install, scopes
 from jitwatch._errors import JitwatchError
 from jitwatch._model import Finding, FunctionStats, Miss, Process, Recording, Snapshot, Stages
 from jitwatch._record.recorder import recorder
-from jitwatch._record.sums import COUNTS, lost_s, programs_of
+from jitwatch._record.sums import COUNTS, lost_s, program_count, programs_of
 from jitwatch._store.files import host_name
 from jitwatch._testing.costs import Cost, Handed, PhaseCost
 from jitwatch._testing.limits import Limit, jitted_functions, limit_of, problems
@@ -253,9 +253,9 @@ class Watch:
             return
         with self._lock:
             tally = self._phase or self._outside
-            tally.programs += event.stages.compiles + event.stages.loads
+            tally.programs += program_count(event.stages)
             tally.lost_s += lost_s(event.stages)
-            if event.key is not None and event.stages.compiles + event.stages.loads:
+            if event.key is not None and program_count(event.stages):
                 tally.again += self._cleared and (event.function, event.key) in self._compiled
                 self._compiled.add((event.function, event.key))
 

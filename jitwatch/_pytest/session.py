@@ -17,8 +17,9 @@ from jitwatch._record import merge
 from jitwatch._run import output_files
 from jitwatch._testing.costs import Cost, Handed, PhaseCost, SessionData, row_of, sum_costs
 from jitwatch._words.quantity_text import count_text
-from jitwatch._words.safe_text import short_place
+from jitwatch._words.safe_text import clean, clean_place, short_place
 
+MAX_IN_SUMMARY = 10
 _TITLE = "JITWATCH REPORT"
 _OFF = (
     "jitwatch is off (JITWATCH_MODE or [tool.jitwatch] mode): nothing was counted, the markers max_compiles and "
@@ -38,7 +39,10 @@ class Session:
         self._crashed = 0
         self._data: SessionData | None = None
         self._baseline_text = ""
-        self._over = False
+        self._over: list[str] = []
+        """One line for each function over its baseline."""
+        self._fails = False
+        """Whether that makes the session fail."""
 
     def take(self, report: Any) -> None:
         """Take what the report of one phase brings along."""
@@ -97,6 +101,16 @@ class Session:
         if text:
             terminal.section(_TITLE)
             terminal.write_line(text)
+        if self._fails:
+            self._fail(terminal)
+
+    def _fail(self, terminal: Any) -> None:
+        """Put each function that compiles more than it may into pytest's own summary, which makes its last line red."""
+        for line in self._over[:MAX_IN_SUMMARY]:
+            where = f"{short_place(str(self._options.baseline))} (jitwatch)"
+            report = pytest.CollectReport(nodeid=where, outcome="failed", longrepr=None, result=None)
+            report.longrepr = line
+            terminal.stats.setdefault("error", []).append(report)
 
     def _report_text(self, data: SessionData, terminal: Any) -> str:
         from jitwatch._report.assertions.session_text import render
@@ -151,6 +165,7 @@ class Session:
         from jitwatch._compare import budget
         from jitwatch._compare.definition_files import file_namer
         from jitwatch._report.comparison import check_text
+        from jitwatch._report.comparison.check_words import excess_text
 
         path = str(self._options.baseline)
         limits = budget.read_budget(read_baseline(path), path)
@@ -158,9 +173,10 @@ class Session:
         # A part of the tests may have been run: what it left out says nothing.
         text = check_text.render(msgspec.structs.replace(found, unseen=()), width=100)
         self._baseline_text = f"Baseline {short_place(path)}: {text.removeprefix(check_text.HEADING)}"
-        self._over = bool(found.over)
+        self._over = [f"{_named(one.function)} {excess_text(one)}" for one in found.over]
         if found.over and self._options.fail_on_increase and session.exitstatus in (0, 5):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+            self._fails = True
         return []
 
     def _update(self, whole: Recording, session: pytest.Session) -> list[str]:
@@ -169,13 +185,37 @@ class Session:
         from jitwatch._compare.definition_files import file_namer
 
         path = str(self._options.baseline)
-        if session.exitstatus != pytest.ExitCode.OK or None in self._workers.values():
-            return [f"Baseline {short_place(path)} was left as it was, since not all tests passed."]
+        ended = session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+        if not ended or None in self._workers.values():
+            return [f"Baseline {short_place(path)} was left as it was, since the session did not end as it should."]
+        partial = _why_partial(session)
         text = read_baseline(path) if os.path.exists(path) else ""
         needed = budget.needed_limits(whole.snapshot, file_namer(os.path.dirname(path)))
-        update = update_budget(text if text.strip() else NEW_BUDGET, path, needed)
+        update = update_budget(text if text.strip() else NEW_BUDGET, path, needed, only_raise=bool(partial))
         if update.text != text:
             output_files.write_whole(path, update.text)
         names = ("added", "raised", "lowered")
         counts = [f"{len(getattr(update, name))} {name}" for name in names if getattr(update, name)]
-        return [f"Baseline {short_place(path)}: {', '.join(counts) or 'no change'}."]
+        note = f" Nothing was lowered, since {partial}." if partial else ""
+        return [f"Baseline {short_place(path)}: {', '.join(counts) or 'no change'}.{note}"]
+
+
+def _why_partial(session: pytest.Session) -> str:
+    """Why a session says too little to lower a limit; empty where it ran all tests and they passed."""
+    config = session.config
+    if session.exitstatus != pytest.ExitCode.OK or session.testsfailed:
+        return "not all tests passed"
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    deselected = getattr(terminal, "stats", {}).get("deselected", ())
+    chosen = any(config.getoption(name, None) for name in ("keyword", "markexpr", "deselect", "lf"))
+    if deselected or chosen:
+        return "tests were deselected"
+    named = config.args_source == pytest.Config.ArgsSource.ARGS and any(
+        os.path.isfile(argument.partition("::")[0]) for argument in config.args
+    )
+    return "tests were named on the command line" if named else ""
+
+
+def _named(function: Any) -> str:
+    place = f" ({clean_place(function.file)})" if function.file else ""
+    return f"{clean(function.name)}{place}"

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from jitwatch._model import Build, Miss
-from jitwatch._record.sums import lost_s
+from jitwatch._record.sums import lost_s, program_count
 
 MAX_BUILDS = 2_000
 RECENT_KEYS = 256
@@ -25,18 +25,20 @@ def identity_of(build: Build) -> BuildIdentity:
 
 def add_build(builds: dict[BuildIdentity, Build], miss: Miss) -> int:
     """Count the programs that a miss brought; how many of them were beyond the bound."""
-    programs = miss.stages.compiles + miss.stages.loads
+    programs = program_count(miss.stages)
     if not programs:
         return 0
     one = Build(
-        miss.number, miss.program, miss.key, miss.kind, programs, lost_s(miss.stages), miss.call_site, miss.library,
-        origin=miss.origin,
+        miss.number, miss.program, miss.key, miss.kind, programs, miss.stages.reused, lost_s(miss.stages),
+        miss.call_site, miss.library, origin=miss.origin,
     )  # fmt: skip
     known = builds.get(identity_of(one))
     if known is None and len(builds) >= MAX_BUILDS:
         return programs
     if known is not None:
-        one = msgspec.structs.replace(known, count=known.count + one.count, lost_s=known.lost_s + one.lost_s)
+        one = msgspec.structs.replace(
+            known, count=known.count + one.count, reused=known.reused + one.reused, lost_s=known.lost_s + one.lost_s
+        )
     builds[identity_of(one)] = one
     return 0
 
@@ -52,7 +54,7 @@ class Builds:
 
     def add(self, miss: Miss, key: Any, recent: Iterable[Any]) -> None:
         """Take a miss in, after it was counted for `key`; `recent` are the live records of the function's last keys."""
-        programs = miss.stages.compiles + miss.stages.loads
+        programs = program_count(miss.stages)
         if programs:
             for each in recent:
                 self._look(each)

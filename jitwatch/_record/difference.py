@@ -96,7 +96,10 @@ def _builds(now: tuple[Build, ...], before: tuple[Build, ...]) -> tuple[Build, .
         elif build.count > old.count:
             since.append(
                 msgspec.structs.replace(
-                    build, count=build.count - old.count, lost_s=max(0.0, build.lost_s - old.lost_s)
+                    build,
+                    count=build.count - old.count,
+                    reused=build.reused - old.reused,
+                    lost_s=max(0.0, build.lost_s - old.lost_s),
                 )
             )
     return tuple(since)

@@ -232,14 +232,14 @@ class FunctionRecord:
             counts = (
                 hits, totals.misses, len(self.numbered) if before is None else used,
                 ran.traces, ran.lowerings, ran.compiles, ran.loads,
-                totals.dispatch_only, totals.nested, totals.failures,
+                totals.dispatch_only, totals.nested, totals.failures, ran.reused,
             )  # fmt: skip
         if before is None:
             return CacheInfo(*counts)
         then, was = before, before.stages
         earlier = (
             then.hits, then.misses, 0, was.traces, was.lowerings, was.compiles, was.loads, then.dispatch_only,
-            then.nested, then.failures,
+            then.nested, then.failures, was.reused,
         )  # fmt: skip
         return CacheInfo(*(now - old for now, old in zip(counts, earlier, strict=True)))
 
@@ -303,7 +303,7 @@ class FunctionRecord:
 
     def recent_stats(self, programs: int) -> FunctionStats:
         """The live counts with only the most recent programs, so many, and their keys; the lock is held."""
-        keys = [key for key in self.numbered if key.tally.compiles or key.tally.loads][-programs:]
+        keys = [key for key in self.numbered if key.tally.programs()][-programs:]
         stats = self._stats(keys)
         return msgspec.structs.replace(stats, builds=stats.builds[-programs:])
 

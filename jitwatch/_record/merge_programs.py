@@ -25,9 +25,7 @@ def of_process(snapshot: Snapshot, processes: Sequence[Process]) -> Snapshot:
     """A snapshot in which no id of a program can be taken for that of another process."""
     if len(processes) != 1:  # several processes: their ids were told apart when they were added up
         return snapshot
-    process = processes[0]
-    says = repr((process.host, process.pid, process.started_unix_s)).encode("utf-8", "backslashreplace")
-    own = hashlib.sha256(says).hexdigest()[:12]
+    own = digest_of(processes[0])
 
     def told_apart(program: str) -> str:
         return program + own if program.endswith(LOCAL) else program
@@ -48,6 +46,12 @@ def of_process(snapshot: Snapshot, processes: Sequence[Process]) -> Snapshot:
         misses=tuple(msgspec.structs.replace(miss, program=told_apart(miss.program)) for miss in snapshot.misses),
         programs=tuple(msgspec.structs.replace(one, id=told_apart(one.id)) for one in snapshot.programs),
     )
+
+
+def digest_of(process: Process) -> str:
+    """What tells a process apart in the records of several, as in `Build.process`."""
+    says = repr((process.host, process.pid, process.started_unix_s)).encode("utf-8", "backslashreplace")
+    return hashlib.sha256(says).hexdigest()[:12]
 
 
 def programs(parts: Iterable[Snapshot]) -> tuple[Program, ...]:
@@ -82,6 +86,7 @@ def builds(every: Iterable[Build]) -> tuple[Build, ...]:
             same[0],
             first=min((build.first for build in same if build.first), default=0),
             count=sum(build.count for build in same),
+            reused=sum(build.reused for build in same),
             lost_s=math.fsum(build.lost_s for build in same),
             library=max(build.library for build in same),
         )

@@ -19,17 +19,22 @@ def sum_counts(every: Iterable[Any]) -> dict[str, int]:
 
 def lost_s(stages: Stages) -> float:
     """Seconds in all stages together."""
-    return stages.trace_s + stages.lower_s + stages.compile_s + stages.load_s
+    return stages.trace_s + stages.lower_s + stages.compile_s + stages.load_s + stages.reuse_s
 
 
 def any_ran(stages: Stages) -> bool:
     """Whether at least one stage ran."""
-    return bool(stages.traces or stages.lowerings or stages.compiles or stages.loads)
+    return bool(stages.traces or stages.lowerings or program_count(stages))
+
+
+def program_count(stages: Any) -> int:
+    """Programs asked for: compiled, loaded from the persistent cache, or reused."""
+    return int(stages.compiles + stages.loads + stages.reused)
 
 
 def programs_of(record: Any) -> int:
-    """How many programs a function or a key was given: compilations, and loads from the persistent cache."""
-    return int(record.stages.compiles + record.stages.loads)
+    """How many programs a function or a key was given."""
+    return program_count(record.stages)
 
 
 def programs_in(snapshot: Snapshot) -> dict[str, None]:

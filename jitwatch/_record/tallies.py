@@ -18,8 +18,8 @@ class Tally:
     __slots__ = Stages.__struct_fields__
 
     def __init__(self) -> None:
-        self.traces = self.lowerings = self.compiles = self.loads = 0
-        self.trace_s = self.lower_s = self.compile_s = self.load_s = 0.0
+        self.traces = self.lowerings = self.compiles = self.loads = self.reused = 0
+        self.trace_s = self.lower_s = self.compile_s = self.load_s = self.reuse_s = self.saved_s = 0.0
 
     def add(self, other: Stages | Tally) -> None:
         """Add counts and seconds of `other`."""
@@ -30,17 +30,18 @@ class Tally:
         """The sums so far."""
         if not self:
             return NO_STAGES
-        return Stages(
-            self.traces, self.lowerings, self.compiles, self.loads,
-            self.trace_s, self.lower_s, self.compile_s, self.load_s,
-        )  # fmt: skip
+        return Stages(*(getattr(self, name) for name in Stages.__struct_fields__))
 
     def __bool__(self) -> bool:
-        return bool(self.traces or self.lowerings or self.compiles or self.loads or self.trace_s)
+        return bool(self.activity() or self.trace_s)
 
     def activity(self) -> int:
         """A number that grows with each stage."""
-        return int(self.traces + self.lowerings + self.compiles + self.loads)
+        return int(self.traces + self.lowerings + self.programs())
+
+    def programs(self) -> int:
+        """How many programs were made, loaded or reused."""
+        return int(self.compiles + self.loads + self.reused)
 
 
 class HitCounter:

@@ -14,7 +14,7 @@ import msgspec
 from jitwatch._model import CacheKey, CallSite, Finding, FunctionStats, KeyStats, Miss, Snapshot, Stages
 from jitwatch._policy.verdict import verdict
 from jitwatch._record.kinds import recompiles
-from jitwatch._record.sums import any_ran, lost_s, sum_counts
+from jitwatch._record.sums import any_ran, lost_s, program_count, sum_counts
 
 T = TypeVar("T")
 
@@ -272,7 +272,7 @@ def line_rows(others: Sequence[FunctionStats]) -> list[LineRow]:
     """Turn programs with their lines into lines with their programs, the most costly first."""
     lines: dict[str, dict[str, tuple[int, float]]] = {}
     for other in others:
-        nowhere = CallSite("", other.stages.compiles + other.stages.loads, lost_s(other.stages))
+        nowhere = CallSite("", program_count(other.stages), lost_s(other.stages))
         for site in other.call_sites or (nowhere,):
             programs = lines.setdefault(site.place, {})
             name = _program_name(other)

@@ -17,6 +17,7 @@ from jitwatch import _config, _faults, _hub, _state
 from jitwatch._api import install
 from jitwatch._errors import JitwatchError
 from jitwatch._model import Miss, Process, Snapshot
+from jitwatch._record.sums import program_count
 from jitwatch._run import output_files, script
 from jitwatch._words.safe_text import short_place
 
@@ -57,7 +58,7 @@ class _Devices:
         return self._known
 
     def _on_event(self, event: Any) -> None:
-        if isinstance(event, Miss) and event.stages.compiles + event.stages.loads:
+        if isinstance(event, Miss) and program_count(event.stages):
             from jitwatch._capture.jax_internals import devices_if_set_up
 
             self._known = devices_if_set_up()
@@ -205,19 +206,22 @@ def make_room(named: str | None, *, force: bool, append: bool) -> None:
         )
 
 
-def begin(data_file: str | None, *, count_hits: bool, reports: Reports) -> None:
+def begin(data_file: str | None, *, count_hits: bool, reports: Reports, reuse: bool = False) -> None:
     """Watch this process from here to its end, and those that it starts.
 
     Args:
         data_file: Where to; see `data_path`.
         count_hits: Whether to count hits too.
         reports: What to write at the end.
+        reuse: Whether to reuse compiled programs, here and there; else the settings say.
 
     Raises:
         JitwatchError: There is no such folder.
     """
     path = data_path(data_file)
     output_files.check_named(path)
+    if reuse and _config.option("reuse") == _config.REUSE_OFF:
+        os.environ["JITWATCH_REUSE"] = "on"
     watching = Watching(path, secrets.token_hex(8), count_hits)
     _begin(watching, reports)
     os.environ[CHILD] = msgspec.json.encode(watching).decode()

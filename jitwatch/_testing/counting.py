@@ -26,8 +26,8 @@ class Counting:
     ) -> None:
         self.what = what
         """`compiled`, `recompiled` or `traced`."""
-        self.count = self.loads = self.elsewhere = 0
-        """Counted; of those, loads from the persistent cache; and on other threads, where only one counts."""
+        self.count = self.loads = self.reused = self.elsewhere = 0
+        """Counted; of those, loaded from the persistent cache, and reused; and on other threads, where one counts."""
         self.events: list[Event] = []
         self.untold: list[FunctionRecord] = []
         """Functions whose traces cannot be counted, and that may have been traced."""
@@ -83,7 +83,9 @@ class Counting:
             self.elsewhere += number
             return
         self.count += number
-        self.loads += miss.stages.loads if self.what != "traced" else 0
+        if self.what != "traced":
+            self.loads += miss.stages.loads
+            self.reused += miss.stages.reused
         if len(self.events) < MAX_LISTED:
             self.events += [self._explained(miss, record, key)] * number
 

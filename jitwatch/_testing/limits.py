@@ -12,10 +12,11 @@ from typing import Any
 import msgspec
 
 from jitwatch._errors import JitwatchError, repr_of
-from jitwatch._judge.compiled import BACKWARD, FIRST, REPEAT, UNKNOWN, Program, program_count, programs_made
+from jitwatch._judge.compiled import BACKWARD, FIRST, REPEAT, UNKNOWN, Program, programs_made
 from jitwatch._judge.judge import CODES, explanations
 from jitwatch._judge.remedies import advice_for
 from jitwatch._model import Change, Explanation, FunctionStats, Miss, Snapshot
+from jitwatch._record.sums import program_count
 
 USES = "write @pytest.mark.max_compiles(3), or max_compiles(1, fn=train_step) with the function or its name"
 

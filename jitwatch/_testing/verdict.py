@@ -58,6 +58,8 @@ class Failure(msgspec.Struct, frozen=True):
     count: int
     loads: int
     """Of the count, programs from the persistent compilation cache."""
+    reused: int
+    """Of the count, programs that `jitwatch.reuse()` handed out."""
     events: tuple[Event, ...]
     """The first of them."""
     notes: tuple[str, ...]

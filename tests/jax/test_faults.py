@@ -30,12 +30,12 @@ pytestmark = pytest.mark.faults
 MODULES = ("_api", "_capture", "_explain", "_hub", "_judge", "_policy", "_record", "_words")
 ASKED_FOR = {
     "watched_jit", "freeze", "unfreeze", "no_compiles", "call_log", "snapshot", "reset", "report", "recording",
-    "subscribe", "context", "spec", "watch", "install", "uninstall", "watching",
+    "subscribe", "context", "spec", "reuse", "reusing", "_reusing", "watch", "install", "uninstall", "watching",
     "_watching", "_recording",
 }  # fmt: skip
 """Functions that the program calls itself, and so can fail in."""
 THE_PROGRAM_ITSELF = {
-    "Body.__call__", "Body.function", "plain_jit", "_jit", "call_as", "Watch.ahead", "Watch.compile_lowered",
+    "Body.__call__", "Body.function", "plain_jit", "_jit", "call_as", "Watch.ahead", "Watch.compile_lowered", "Reuse.executable", "_around_xla",
     "_OwnAttributes.keys", "_Installation.begin", "_Installation.end", "_Installation.apply",
 }  # fmt: skip
 """What stands for the user's function, for one of JAX's or for what the program called, and does nothing besides."""

@@ -20,6 +20,7 @@ import pytest
 import jitwatch
 from jitwatch import _state, watched_jit
 from jitwatch._capture.events.frames import thread_state
+from jitwatch._capture.events.reuse import reuse
 from jitwatch._capture.hook.registry import log_switch
 from jitwatch._errors import is_interrupt
 from jitwatch._policy.bans import bans
@@ -99,7 +100,13 @@ def watched(f: Any, x: Any) -> None:
         jax.jit(lambda y: y + 1)(x)
 
 
-@pytest.mark.parametrize("work", [miss, ahead, with_blocks, forbidden, watched])
+def reused(f: Any, x: Any) -> None:
+    with jitwatch.reusing():
+        jitwatch.watched_jit(lambda y: y + 2)(x)
+        jitwatch.watched_jit(lambda y: y + 2)(x)
+
+
+@pytest.mark.parametrize("work", [miss, ahead, with_blocks, forbidden, watched, reused])
 def test_interrupt_before_any_line_leaves_nothing_behind(work: Any, state: State) -> None:
     plain = jax.jit
     f = watched_jit(lambda x: x + 1, warn_compiles=10**9)
@@ -115,6 +122,7 @@ def test_interrupt_before_any_line_leaves_nothing_behind(work: Any, state: State
         assert not log_switch().open and not bans().known and jax.jit is plain, one.place
         assert user_context.current() == (), one.place
         assert others_may_lock(), one.place
+        assert not reuse().wanted and not reuse()._under_way, one.place
 
     assert counts_one_miss_and_one_hit(f)
 

@@ -295,17 +295,18 @@ def test_array_parts_of_a_deleted_array_have_no_layout() -> None:
     assert jax_internals.array_parts(x)[-1] is None
 
 
-def test_xla_is_called_after_the_callback_which_can_stop_it(backend_compiles: list[str]) -> None:
-    assert jax_internals.can_call_before_xla()
+def test_xla_is_called_by_the_function_around_it_which_can_stop_it(backend_compiles: list[str]) -> None:
+    assert jax_internals.can_call_around_xla()
     calls: list[str] = []
     armed = [True]
 
-    def callback() -> None:
+    def around(_: Any, compile: Any) -> Any:
         if armed:
             calls.append("before")
             raise ValueError("no compilation")
+        return compile()
 
-    jax_internals.call_before_xla(callback)
+    jax_internals.call_around_xla(around)
     f = jax.jit(lambda x: x * 3)
     with pytest.raises(ValueError, match="no compilation"):
         f(np.ones(7))

@@ -65,23 +65,70 @@ def test_has_listener_where_jax_does_not_tell(monkeypatch: pytest.MonkeyPatch) -
     assert [jax_internals.has_listener("event", print) for _ in range(3)] == [False, True, True]
 
 
-def test_call_before_xla_is_done_once_for_a_callback() -> None:
-    calls: list[int] = []
+def test_call_around_xla_is_done_once_for_a_function_that_sees_the_call() -> None:
+    calls: list[Any] = []
     active = [True]
 
-    def callback() -> None:
+    def around(call: Any, compile: Any) -> Any:
         if active:
-            calls.append(1)
+            devices = [device.id for device in call.executable_devices]
+            named = str(call.module.operation.attributes["sym_name"])
+            calls.append((call.backend.platform, named, devices, list(call.host_callbacks)))
+            assert isinstance(call.options.SerializeAsString(), bytes)
+        return compile()
 
-    assert not jax_internals.is_called_before_xla(callback)
-    jax_internals.call_before_xla(callback)
-    assert jax_internals.is_called_before_xla(callback)
-    jax_internals.call_before_xla(callback)
+    assert not jax_internals.is_called_around_xla(around)
+    jax_internals.call_around_xla(around)
+    assert jax_internals.is_called_around_xla(around)
+    jax_internals.call_around_xla(around)
     jax.jit(lambda x: x * 5)(np.ones(11))
     active.clear()
     stages.listen()  # jitwatch's own comes first again
 
-    assert calls == [1]
+    assert calls == [(jax.devices()[0].platform, '"jit__lambda"', [0], [])] or calls[0][1] == '"jit__lambda_"'
+    assert len(calls) == 1
+
+
+def test_what_is_given_around_xla_is_what_jax_runs() -> None:
+    kept: list[Any] = []
+    active = [True]
+
+    def around(call: Any, compile: Any) -> Any:
+        if not active:
+            return compile()
+        kept.append(compile() if not kept else kept[0])
+        return kept[0]
+
+    jax_internals.call_around_xla(around)
+    results = [jax.jit(lambda x: x * 6)(np.ones(12)) for _ in range(2)]
+    active.clear()
+    stages.listen()
+
+    assert len(kept) == 2 and np.array_equal(*results)
+
+
+def test_generated_code_bytes_are_a_number_for_any_executable() -> None:
+    compiled = jax.jit(lambda x: x * 7).lower(1.0).compile()
+
+    assert jax_internals.generated_code_bytes(compiled.runtime_executable()) >= 0
+    assert jax_internals.generated_code_bytes(None) == 0
+
+
+def test_one_process_alone_is_none_of_several() -> None:
+    backend = jax.devices()[0].client
+    assert not jax_internals.is_one_of_several_processes(backend)
+
+    class Other:
+        process_index = 1
+
+    class Backend:
+        def process_index(self) -> int:
+            return 0
+
+        def devices(self) -> list[Any]:
+            return [Other()]
+
+    assert jax_internals.is_one_of_several_processes(Backend())
 
 
 def test_hook_of_is_what_c_calls_on_a_miss_and_nothing_for_others() -> None:

@@ -251,7 +251,7 @@ def test_disabled_jit_counts_nothing() -> None:
     with jax.disable_jit():
         f(1.0)
 
-    assert f.cache_info() == (0,) * 10
+    assert f.cache_info() == (0,) * 11
 
 
 def test_failure_has_its_line_and_the_argument_that_jax_names() -> None:

@@ -25,7 +25,7 @@ def event(*changes: Change, **fields: Any) -> Event:
 def failure(*events: Event, **fields: Any) -> Failure:
     known: dict[str, Any] = {
         "verb": "compiled", "function": "train_step", "defined_at": "train.py:41", "expected": "exactly 1",
-        "count": len(events), "loads": 0, "notes": (),
+        "count": len(events), "loads": 0, "reused": 0, "notes": (),
     }  # fmt: skip
     return Failure(events=events, **known | fields)
 

@@ -260,7 +260,7 @@ def nearest_of_all(of: CacheKey, earlier: Sequence[CacheKey]) -> int | None:
     """The nearest key by looking at every one, counted from 0."""
     same = [number for number, one in enumerate(earlier) if one == of]
     comparable = [(differing_parts(of, one), -number) for number, one in enumerate(earlier)
-                  if one.transform == of.transform]  # fmt: skip
+                  if [name.split("[")[0] for name in one.transform] == [name.split("[")[0] for name in of.transform]]  # fmt: skip
     return same[-1] if same else -min(comparable)[1] if comparable else None
 
 

@@ -30,7 +30,8 @@ MAX_TARGETS = 256
 _PAYLOADS = (b"tpu_custom_call", b"mosaic_gpu", b"triton", b"CustomSPMDPartitioning")
 """Operations that carry a program of their own, or a pointer, that text cannot be compared in."""
 _CUSTOM_CALL = b"custom_call"
-_POINTER = b"CustomSPMDPartitioning"
+_POINTERS = (b"CustomSPMDPartitioning", b"InspectSharding")
+"""Operations that carry the address of a Python function: that may be another one's later."""
 
 
 class Taken(NamedTuple):
@@ -38,6 +39,9 @@ class Taken(NamedTuple):
 
     program: str = ""
     seconds: float = 0.0
+    size_bytes: int = 0
+    module: Callable[[], Any] = lambda: None
+    """Gives the module while it exists."""
 
 
 class _ThreadState(threading.local):
@@ -90,12 +94,18 @@ def collect() -> Taken:
 
 def _before(compilation: Compilation) -> None:
     begun_s = time.perf_counter()
-    program = _faults.contain("a program's fingerprint", _add, compilation, default="")
-    _state.part(_ThreadState).taken = Taken(program, time.perf_counter() - begun_s)
+    taken = _faults.contain("a program's fingerprint", _add, compilation, default=Taken())
+    _state.part(_ThreadState).taken = taken._replace(seconds=time.perf_counter() - begun_s)
 
 
-def _add(compilation: Compilation) -> str:
-    """The id of a program, which is kept with its text from now on."""
+def of_module(module: Any) -> Taken:
+    """What is known of the module that this thread is about to compile; nothing of one that it did not announce."""
+    taken = _state.part(_ThreadState).taken
+    return taken if taken.module() is module else Taken()
+
+
+def _add(compilation: Compilation) -> Taken:
+    """Take a fingerprint; the program is kept with its text from now on."""
     module = jax_internals.canonical_module(compilation.computation)
     target, free = _target(compilation)
     data = searched = module
@@ -111,7 +121,7 @@ def _add(compilation: Compilation) -> str:
     known = digest.hexdigest()[:32] + (LOCAL if tokens else "")
     comparable = not tokens and not any(name in searched for name in _PAYLOADS)
     recorder().programs.add(Program(known, target, (), len(module), comparable), data, read)
-    return known
+    return Taken(known, size_bytes=len(module), module=weakref.ref(compilation.computation))
 
 
 def _decompressed(data: bytes) -> str:
@@ -145,9 +155,14 @@ def _generation(platform: str, backend: int) -> int:
     return seen.index(backend)
 
 
+def token(thing: Any) -> int:
+    """A number that stays an object's as long as it exists, and is never another's."""
+    return _seen().token(thing)
+
+
 def _callbacks(compilation: Compilation, searched: bytes) -> str:
     """What tells the Python functions that a program calls from others, in this process; empty for none."""
     tokens = [_seen().token(callback) for callback in compilation.host_callbacks or ()]
-    if _POINTER in searched:  # its address may be that of another one later
+    if any(name in searched for name in _POINTERS):
         tokens.append(_seen().number())
     return " ".join(map(str, tokens))

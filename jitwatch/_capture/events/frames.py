@@ -60,7 +60,7 @@ class Frame:
     def running_stage(self) -> str | None:
         """What JAX is at for a call; None where it may be executing the program, or is not known to be in a stage."""
         own = self.own
-        if own.compiles or own.loads:
+        if own.programs():
             return None
         if any(other.kind == "body" and other.body is self.body for other in tuple(self.stack)):
             return "tracing"
@@ -89,6 +89,8 @@ class ThreadState(threading.local):
         self.declaring = False
         self.compiling: Compiling | None = None
         self.stopped_at_xla = False
+        self.saved_s: float | None = None
+        """Of a program that need not be compiled, the seconds that XLA took when it was."""
 
 
 def thread_state() -> ThreadState:

@@ -1,7 +1,7 @@
 """Asks policy before a stage runs; what that raises reaches the user's call, and the stage does not run.
 
-JAX tells when a stage begins (`jax.monitoring`, scalar events). Where the persistent cache could still answer, JAX's
-call of XLA itself is waited for.
+JAX tells when a stage begins (`jax.monitoring`, scalar events). Where the persistent cache or reuse could still
+answer, JAX's call of XLA itself is waited for.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from types import FrameType
 
 from jitwatch import _faults
 from jitwatch._capture import jax_internals
-from jitwatch._capture.events import persistent, unwatched
+from jitwatch._capture.events import persistent, reuse, unwatched
 from jitwatch._capture.events.frames import Compiling, thread_state
 from jitwatch._capture.functions.call_site import call_site, user_frame
 from jitwatch._capture.observer import Begun, observer
@@ -33,7 +33,7 @@ def ask(stage: str, compiling: Compiling) -> None:
 
 
 def _may_load() -> bool:
-    return persistent.is_on() and jax_internals.can_call_before_xla()
+    return (persistent.is_on() or reuse.is_on()) and jax_internals.can_call_around_xla()
 
 
 def _user_frame() -> FrameType | None:

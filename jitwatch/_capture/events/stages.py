@@ -8,13 +8,14 @@ cache too. That the Python body ran is the only sure sign.
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import jax
 
 from jitwatch import _faults, _state
 from jitwatch._capture import jax_internals
-from jitwatch._capture.events import fingerprints, guard, unwatched
+from jitwatch._capture.events import fingerprints, guard, reuse, unwatched
 from jitwatch._capture.events.frames import Compiling, TracedBody, thread_state
 from jitwatch._capture.events.misses import new_miss
 from jitwatch._capture.functions.origin import origin
@@ -28,6 +29,8 @@ _KINDS = {
     "/jax/core/compile/jaxpr_to_mlir_module_duration": "lower",
     "/jax/core/compile/backend_compile_duration": "compile",
 }
+_ANSWERS = ("compile", "load", "reuse")
+"""The ways in which JAX gets a program."""
 _PERSISTENT_HIT = "/jax/compilation_cache/cache_hits"
 
 
@@ -55,7 +58,7 @@ class _Listening:
                 jax.monitoring.register_event_listener(_on_event)
             if not jax_internals.has_listener("scalar", _on_begin):
                 jax.monitoring.register_scalar_listener(_on_begin)
-            jax_internals.call_before_xla(_before_xla)
+            jax_internals.call_around_xla(_around_xla)
             fingerprints.listen()
 
     @staticmethod
@@ -64,7 +67,7 @@ class _Listening:
             jax_internals.has_listener("duration", _on_duration)
             and jax_internals.has_listener("event", _on_event)
             and jax_internals.has_listener("scalar", _on_begin)
-            and jax_internals.is_called_before_xla(_before_xla)
+            and jax_internals.is_called_around_xla(_around_xla)
         )
 
 
@@ -145,9 +148,24 @@ def _begun(kind: str, program: str) -> Compiling | None:
     if kind == "compile":
         thread_state().compiling = begun
         thread_state().persistent_hit = thread_state().stopped_at_xla = False  # of one that an interrupt ended
+        thread_state().saved_s = None
     elif frame is None or frame.kind != "call" or begun is None or begun.function is None:
         return None  # it may be lowered and never compiled
     return begun
+
+
+def _around_xla(call: jax_internals.XlaCall | None, compile: Callable[[], Any]) -> Any:
+    """Hand out what exists, where that is asked for, or let XLA compile, where nothing forbids it."""
+
+    def ask_and_compile() -> Any:
+        _before_xla()
+        return compile()
+
+    asked = _faults.contain("reuse", reuse.asked, call, default=None)
+    if asked is None:
+        return ask_and_compile()
+    executable, thread_state().saved_s = reuse.reuse().executable(asked, ask_and_compile)
+    return executable
 
 
 def _before_xla() -> None:
@@ -166,37 +184,37 @@ def _without_jit(program: str) -> str:
 
 def _attribute(kind: str, duration_s: float, program: str) -> None:
     made = ""
+    thread = thread_state()
     if kind == "compile":
-        made, taken_s = fingerprints.collect()
+        made, taken_s, *_ = fingerprints.collect()
         duration_s = max(0.0, duration_s - taken_s)
-    if kind == "compile" and thread_state().stopped_at_xla:
-        thread_state().stopped_at_xla = False
-        return  # JAX sends the event though XLA did not run
-    if kind == "compile" and thread_state().persistent_hit:
-        thread_state().persistent_hit, kind = False, "load"
+        if thread.stopped_at_xla:
+            thread.stopped_at_xla = False
+            return  # JAX sends the event though XLA did not run
+        kind = "load" if thread.persistent_hit else "compile" if thread.saved_s is None else "reuse"
+    ran = _stage(kind, duration_s)
+    if kind in _ANSWERS:
+        thread.persistent_hit, thread.saved_s = False, None
     name = _without_jit(program)
-    frame = thread_state().stack[-1] if thread_state().stack else None
+    frame = thread.stack[-1] if thread.stack else None
     if frame is None:
-        _attribute_outside(kind, duration_s, name, made)
+        _attribute_outside(kind, ran, name, made)
     elif frame.kind == "inspect":
         return
     elif frame.kind != "body" and frame.function is not None and name in (frame.function.program, ""):
-        if kind == "trace":
-            frame.own.trace_s += duration_s
-        else:
-            frame.own.add(_stage(kind, duration_s))
+        frame.own.add(ran)
+        if kind in _ANSWERS:
             frame.program = made or frame.program
-            if kind != "lower":
-                observer().compiled(frame)
+            observer().compiled(frame)
     elif kind != "trace":
-        cause = next((other for other in reversed(thread_state().stack) if other.kind != "body"), None)
+        cause = next((other for other in reversed(thread.stack) if other.kind != "body"), None)
         if cause is None or (cause.kind != "inspect" and unwatched.running_function(name) is not None):
-            _add_other(name, _stage(kind, duration_s), made)
+            _add_other(name, ran, made)
         elif cause.kind != "inspect":
-            cause.helpers.add(_stage(kind, duration_s))
+            cause.helpers.add(ran)
 
 
-def _attribute_outside(kind: str, duration_s: float, name: str, program: str) -> None:
+def _attribute_outside(kind: str, ran: Stages, name: str, program: str) -> None:
     """A stage with nothing watched under way: an eager operation, another program, or work for a watched function.
 
     Of the programs that share a watched function's name, one that is traced here first is somebody else's, such as a
@@ -204,19 +222,19 @@ def _attribute_outside(kind: str, duration_s: float, name: str, program: str) ->
     compiled after a use of `lower` was lowered by it.
     """
     if kind == "trace":
-        thread_state().traced[name] = duration_s
+        thread_state().traced[name] = ran.trace_s
         return
     stages = Tally()
     if kind == "lower":
         if name in thread_state().traced:
             stages.add(Stages(traces=1, trace_s=thread_state().traced[name]))
         thread_state().traced.clear()
-        stages.add(_stage(kind, duration_s))
+        stages.add(ran)
         thread_state().lowered[name] = stages
         unwatched.lowered(name)
         return
     lowered = thread_state().lowered.pop(name, None)
-    stages.add(_stage(kind, duration_s))
+    stages.add(ran)
     if lowered is not None:
         stages.add(lowered)
     record = _owner(name, lowered)
@@ -254,8 +272,13 @@ def _add_other(name: str, stages: Stages, program: str) -> None:
 
 
 def _stage(kind: str, duration_s: float) -> Stages:
+    if kind == "trace":  # an event is no trace by itself; that the body ran is counted on its own
+        return Stages(trace_s=duration_s)
     if kind == "lower":
         return Stages(lowerings=1, lower_s=duration_s)
     if kind == "load":
         return Stages(loads=1, load_s=duration_s)
+    if kind == "reuse":
+        saved_s = max(0.0, (thread_state().saved_s or 0.0) - duration_s)
+        return Stages(reused=1, reuse_s=duration_s, saved_s=saved_s)
     return Stages(compiles=1, compile_s=duration_s)

@@ -27,7 +27,7 @@ from jitwatch._errors import pass_interrupt
 from jitwatch._model import CacheKey, Change, LoggedCall, Miss, Stages
 from jitwatch._record.function_record import FunctionRecord, KeyRecord
 from jitwatch._record.recorder import recorder
-from jitwatch._record.sums import lost_s
+from jitwatch._record.sums import lost_s, program_count
 
 _ARGUMENT_IN_ERROR = re.compile(r"depends on the values? of the arguments? (.+?)[.\n]")
 
@@ -191,7 +191,7 @@ class Watch:
             if own.traces:
                 key.captured = captured.values_of(self.fun)
             self._count(frame, key, own, slow_path=self._exact and fastpath is None and frame.kind == "call")
-            programs = own.compiles + own.loads
+            programs = program_count(own)
             if programs and call is not None:
                 key.state = returned_arguments(call.key, result[0])
             key.declared = (
@@ -254,7 +254,7 @@ class Watch:
 
     def _number_executable(self, key: KeyRecord, own: Stages, fastpath: Any) -> None:
         with recorder().lock:
-            if own.compiles or own.loads:
+            if program_count(own):  # what was reused too: its use is no use of the key that it was compiled for
                 self.record.executables += 1
                 key.executable = self.record.executables
             elif key.executable is None and fastpath is not None:

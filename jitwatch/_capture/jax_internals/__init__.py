@@ -33,10 +33,13 @@ from jax._src.interpreters import pxla
 from jax._src.lib import jax_jit
 
 from jitwatch._capture.jax_internals.counted_output import CountedOutput
-from jitwatch._capture.jax_internals.listening import call_before_xla as call_before_xla
-from jitwatch._capture.jax_internals.listening import can_call_before_xla as can_call_before_xla
+from jitwatch._capture.jax_internals.listening import XlaCall as XlaCall
+from jitwatch._capture.jax_internals.listening import call_around_xla as call_around_xla
+from jitwatch._capture.jax_internals.listening import can_call_around_xla as can_call_around_xla
+from jitwatch._capture.jax_internals.listening import generated_code_bytes as generated_code_bytes
 from jitwatch._capture.jax_internals.listening import has_listener as has_listener
-from jitwatch._capture.jax_internals.listening import is_called_before_xla as is_called_before_xla
+from jitwatch._capture.jax_internals.listening import is_called_around_xla as is_called_around_xla
+from jitwatch._capture.jax_internals.listening import is_one_of_several_processes as is_one_of_several_processes
 from jitwatch._capture.jax_internals.xla import Compilation as Compilation
 from jitwatch._capture.jax_internals.xla import call_before_compile_or_load as call_before_compile_or_load
 from jitwatch._capture.jax_internals.xla import canonical_module as canonical_module

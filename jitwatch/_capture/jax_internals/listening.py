@@ -7,42 +7,80 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
-from jax._src import compiler, monitoring
+from jax._src import compiler, distributed, monitoring
 
 _XLA_FUNCTIONS = ("backend_compile_and_load", "backend_compile")  # the second before JAX 0.7
 
 
-def call_before_xla(callback: Callable[[], None]) -> None:
-    """Call `callback` each time before JAX has XLA compile, when the persistent cache had no answer; it may raise.
+class XlaCall(NamedTuple):
+    """What JAX hands to XLA, when the persistent cache had no answer. Nothing of it may be changed.
 
-    A second time for the same callback without effect.
+    The fields are JAX's own parameters in their order (JAX 0.6.1 to 0.12).
     """
 
-    def compile_after(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        callback()
-        return original(*args, **kwargs)
+    backend: Any
+    module: Any
+    executable_devices: Any
+    options: Any
+    """Final: JAX may have changed those that it looked in the persistent cache with."""
+    host_callbacks: Any
+
+
+Around = Callable[[XlaCall | None, Callable[[], Any]], Any]
+"""Gives the executable of a call of XLA, which it may do itself; None for a call that is not what jitwatch knows."""
+
+
+def call_around_xla(around: Around) -> None:
+    """Call `around` each time in place of JAX's call of XLA, with that call; it may raise.
+
+    A second time for the same function without effect.
+    """
+
+    def compile_within(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        try:
+            call = XlaCall(*args, **kwargs)
+        except TypeError:
+            call = None
+        return around(call, lambda: original(*args, **kwargs))
 
     for name in _XLA_FUNCTIONS:
         original = getattr(compiler, name, None)
-        if original is not None and not _calls(original, callback):
-            wrapped = functools.partial(compile_after, original)
-            wrapped.jitwatch_callback = callback  # type: ignore[attr-defined]
+        if original is not None and not _calls(original, around):
+            wrapped = functools.wraps(original)(functools.partial(compile_within, original))
+            wrapped.jitwatch_callback = around  # type: ignore[attr-defined]
             setattr(compiler, name, wrapped)
 
 
-def is_called_before_xla(callback: Callable[[], None]) -> bool:
-    """Whether `call_before_xla` of this callback holds; a program may put other functions in place of JAX's."""
+def is_called_around_xla(around: Around) -> bool:
+    """Whether `call_around_xla` of this function holds; a program may put other functions in place of JAX's."""
     for name in _XLA_FUNCTIONS:  # at each miss, so in the plainest way
         original = getattr(compiler, name, None)
-        if original is not None and not _calls(original, callback):
+        if original is not None and not _calls(original, around):
             return False
     return True
 
 
-def _calls(function: Any, callback: Callable[[], None]) -> bool:
-    return getattr(function, "jitwatch_callback", None) is callback
+def _calls(function: Any, around: Around) -> bool:
+    return getattr(function, "jitwatch_callback", None) is around
+
+
+def generated_code_bytes(executable: Any) -> int:
+    """The size of an executable's code; 0 where its backend does not say, as on CPUs (JAX 0.6.1 to 0.12)."""
+    try:
+        return max(int(executable.size_of_generated_code_in_bytes()), 0)
+    except Exception:
+        return 0
+
+
+def is_one_of_several_processes(backend: Any) -> bool:
+    """Whether this process runs a program together with others: then a compilation can need all of them."""
+    own = backend.process_index()
+    return bool(
+        (distributed.global_state.num_processes or 1) > 1
+        or any(device.process_index != own for device in backend.devices())
+    )
 
 
 _LISTENERS = {
@@ -67,6 +105,6 @@ def has_listener(kind: str, listener: Callable[..., Any]) -> bool:
 _given: dict[str, list[Callable[..., Any]]] = {kind: [] for kind in _LISTENERS}
 
 
-def can_call_before_xla() -> bool:
-    """Whether this JAX has a function of those that `call_before_xla` looks for."""
+def can_call_around_xla() -> bool:
+    """Whether this JAX has a function of those that `call_around_xla` looks for."""
     return any(hasattr(compiler, name) for name in _XLA_FUNCTIONS)

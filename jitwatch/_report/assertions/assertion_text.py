@@ -27,7 +27,7 @@ def failure_text(failure: Failure) -> str:
     lines += [f"  {number}. {_event_text(event, first, several)}" for number, event in enumerate(shown, 1)]
     if failure.count > len(shown):
         lines.append(f"  … and {failure.count - len(shown):,} more")
-    lines += [f"  {note}" for note in (*failure.notes, *_load_notes(failure.loads))]
+    lines += [f"  {note}" for note in (*failure.notes, *_load_notes(failure))]
     advice = {event.cause: event.advice for event in shown if event.advice}  # the last one knows of most calls
     lines += [f"  fix: {clean(each, _MAX_TEXT)}" for each in list(advice.values())[:_MAX_ADVICE]]
     return "\n".join(lines)
@@ -75,10 +75,16 @@ def _changes(changes: Sequence[Change]) -> Iterator[str]:
         yield f"and {len(changes) - _MAX_CHANGES} more"
 
 
-def _load_notes(loads: int) -> Iterator[str]:
-    if loads:
-        were = "was loaded" if loads == 1 else "were loaded"
+def _load_notes(failure: Failure) -> Iterator[str]:
+    if failure.loads:
+        were = "was loaded" if failure.loads == 1 else "were loaded"
         yield (
-            f"{loads:,} of these {were} from the persistent compilation cache; a load counts as a compilation,"
+            f"{failure.loads:,} of these {were} from the persistent compilation cache; a load counts as a compilation,"
             " so that a test does not depend on what an earlier run left on the disk."
+        )
+    if failure.reused:
+        were = "was reused" if failure.reused == 1 else "were reused"
+        yield (
+            f"{failure.reused:,} of these {were}; a reuse counts as a compilation, so that a test does not depend on"
+            " what ran before it."
         )

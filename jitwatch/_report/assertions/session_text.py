@@ -66,14 +66,13 @@ def _headlines(session: SessionData, summary: Summary) -> Iterator[str]:
     head = summary.headline
     if not head.functions:
         yield "No jitted function was called."
-    elif not head.compiles + head.loads:
+    elif not (programs := sum(map(programs_of, summary.functions.shown))):
         yield f"Nothing was compiled for {count_text(head.functions, 'jitted function')}."
     else:
-        programs = count_text(head.compiles + head.loads, "program")
         again = f"{count_text(head.recompiles, 'recompile')}" if head.recompiles else "no recompile"
         yield (
-            f"{seconds_text(head.lost_s)} spent on tracing, lowering and compiling {programs} of "
-            f"{count_text(head.functions, 'jitted function')}; {again}."
+            f"{seconds_text(head.lost_s)} spent on tracing, lowering and compiling {count_text(programs, 'program')} "
+            f"of {count_text(head.functions, 'jitted function')}; {again}."
         )
     if head.others_s:
         yield f"Eager operations and other programs: {seconds_text(head.others_s)}."

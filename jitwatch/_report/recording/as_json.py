@@ -25,7 +25,8 @@ from jitwatch._model import (
     Stages,
 )
 from jitwatch._policy.verdict import Acknowledgement, verdict
-from jitwatch._record.sums import lost_s
+from jitwatch._record.sums import lost_s, program_count
+from jitwatch._report.recording.bill_json import JsonBill, json_bill
 from jitwatch._words.key_text import key_line
 from jitwatch._words.safe_text import clean, clean_place
 
@@ -37,7 +38,11 @@ MAX_CONTEXT = 8
 
 
 class JsonStages(msgspec.Struct, frozen=True):
-    """How often each stage ran, for how long; `compiles` are real XLA compilations, `loads` persistent-cache hits."""
+    """How often each stage ran, for how long.
+
+    `compiles` are real XLA compilations, `loads` persistent-cache hits, `reused` programs that `jitwatch.reuse()`
+    handed out; `saved_s` is what XLA took for those, less `reuse_s`.
+    """
 
     traces: int
     lowerings: int
@@ -47,6 +52,9 @@ class JsonStages(msgspec.Struct, frozen=True):
     lower_s: float
     compile_s: float
     load_s: float
+    reused: int
+    reuse_s: float
+    saved_s: float
 
 
 class JsonMiss(msgspec.Struct, frozen=True):
@@ -84,6 +92,8 @@ class JsonBuild(msgspec.Struct, frozen=True):
     key: int | None
     kind: str
     count: int
+    reused: int
+    """Of the count, those that `jitwatch.reuse()` handed out."""
     lost_s: float
     """In all stages, each time together."""
     call_site: str
@@ -177,7 +187,7 @@ class JsonFunction(msgspec.Struct, frozen=True):
     options: dict[str, str]
     traces: int
     compiles: int
-    """XLA compilations asked for: real ones and loads from the persistent cache."""
+    """XLA compilations asked for: real ones, loads from the persistent cache, and programs reused."""
     lost_s: float
     """Seconds spent on tracing, lowering, compiling and loading."""
     hits: int | None
@@ -234,6 +244,7 @@ class JsonReport(msgspec.Struct, frozen=True):
     faults: int
     wall_s: float
     """Wall time of the run; of several processes, the sum."""
+    bill: JsonBill
     places: list[JsonPlace]
     """Findings on eager work, the most costly first."""
     notes: list[JsonFinding]
@@ -267,6 +278,7 @@ def report(snapshot: Snapshot, processes: Sequence[Process] = ()) -> JsonReport:
         functions=sorted(functions, key=lambda function: (-function.lost_s, function.name)),
         dropped_misses=snapshot.dropped_misses, dropped_functions=snapshot.dropped_functions,
         dropped_programs=snapshot.dropped_programs, faults=snapshot.faults, wall_s=snapshot.wall_s,
+        bill=json_bill(snapshot, tuple(judged.all_findings()), processes),
         places=[_place(place) for place in judged.places], notes=[json_finding(note) for note in judged.notes],
         acknowledged=[_acknowledged(finding, by) for finding, by in judged.acknowledged],
     )  # fmt: skip
@@ -315,7 +327,7 @@ def _function(
         name=clean(function.name), kind=kind, qualname=clean(function.qualname),
         defined_at=clean_place(function.defined_at),
         options={clean(name): clean(text) for name, text in function.options},
-        traces=ran.traces, compiles=ran.compiles + ran.loads, lost_s=lost_s(ran),
+        traces=ran.traces, compiles=program_count(ran), lost_s=lost_s(ran),
         hits=function.hits if function.hits_counted else None, miss_count=function.misses,
         dispatch_only=function.dispatch_only, nested=function.nested, failures=function.failures,
         dropped_keys=function.dropped_keys, approximate=function.approximate, stages=_stages(ran),
@@ -334,7 +346,8 @@ def _build(build: Build, function: int, closest: Closest) -> JsonBuild:
     return JsonBuild(
         first=build.first, program=clean(build.program) or None,
         equal_up_to=closest.get((function, build.first, build.program)) or None, key=build.key,
-        kind=clean(build.kind), count=build.count, lost_s=build.lost_s, call_site=clean_place(build.call_site),
+        kind=clean(build.kind), count=build.count, reused=build.reused, lost_s=build.lost_s,
+        call_site=clean_place(build.call_site),
     )  # fmt: skip
 
 

@@ -58,6 +58,7 @@ _COLUMNS = (
     _count("failed", lambda row: row.failures),
     _count("compiles", lambda row: row.stages.compiles, always=True),
     _count("loads", lambda row: row.stages.loads),
+    _count("reused", lambda row: row.stages.reused),
     _Column("spent", True, lambda row: True, lambda row: seconds_text(row.lost_s)),
 )
 
@@ -130,6 +131,7 @@ def _spent_text(stages: Stages) -> str:
             (stages.lowerings, "lowering", stages.lower_s),
             (stages.compiles, "compile", stages.compile_s),
             (stages.loads, "load", stages.load_s),
+            (stages.reused, "reuse", stages.reuse_s),
         )
         if count or seconds
     ]

@@ -9,13 +9,14 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from jitwatch._model import Finding, FunctionStats, Miss, Process, Snapshot
+from jitwatch._report.bill import Bill, bill_of, breakdown_of
 from jitwatch._report.parts.findings_text import findings_block
 from jitwatch._report.parts.printing import columns_of, printed
+from jitwatch._report.recording.bill_text import bill_block, needless_text, spent_text
 from jitwatch._report.recording.function_text import function_block
 from jitwatch._report.summary import (
     Cut,
     FunctionRow,
-    Headline,
     LineRow,
     Summary,
     cut_list,
@@ -68,7 +69,8 @@ def render(
     bounds = {"max_functions": max_functions, "max_keys": max_keys, "max_others": _MAX_OTHERS}
     summary = summarize(snapshot, **({} if show_all else bounds), with_inner=show_all)
     columns = columns_of(width)
-    return printed(_report(summary, columns, processes, recorded=recorded), color=color, columns=columns)
+    parts = _report(snapshot, summary, columns, processes, recorded=recorded)
+    return printed(parts, color=color, columns=columns)
 
 
 def render_function(
@@ -83,11 +85,14 @@ def render_function(
 
 
 def _report(
-    summary: Summary, columns: int, processes: Sequence[Process], *, recorded: bool
+    snapshot: Snapshot, summary: Summary, columns: int, processes: Sequence[Process], *, recorded: bool
 ) -> Iterable[RenderableType]:
     from rich.text import Text
 
-    yield _headline(summary.headline, summary.findings, idle=summary.idle, recorded=recorded)
+    bill = bill_of(snapshot, summary.findings, processes)
+    yield _headline(summary, bill, recorded=recorded)
+    if bill.spent_s:
+        yield from bill_block(breakdown_of(snapshot, summary.findings, processes))
     if summary.findings:
         yield Text()
         yield from findings_block(summary.findings)
@@ -130,18 +135,19 @@ def _origin(summary: Summary, processes: Sequence[Process]) -> Iterable[str]:
         yield f"{len(processes):,} processes" + (f" on {hosts:,} hosts" if hosts > 1 else "")
 
 
-def _headline(headline: Headline, findings: Sequence[Finding], *, idle: int, recorded: bool) -> Text:
+def _headline(summary: Summary, bill: Bill, *, recorded: bool) -> Text:
     from rich.text import Text
 
+    headline = summary.headline
     if not headline.functions and not headline.others_s:
-        return Text(_NOTHING_RECORDED if recorded else _NOTHING_CALLED if idle else _NOTHING_WATCHED)
+        return Text(_NOTHING_RECORDED if recorded else _NOTHING_CALLED if summary.idle else _NOTHING_WATCHED)
     functions = count_text(headline.functions, "watched function")
     costly: list[FunctionRow | LineRow] = [row for row in (headline.worst, headline.worst_line) if row is not None]
     worst = max(costly, key=lambda row: row.lost_s, default=None)
     if worst is None:
         return Text(f"No time was spent on tracing, lowering or compiling {functions}.", style="bold")
     text = Text(style="bold")
-    text.append(f"{seconds_text(headline.lost_s + headline.others_s)} spent on tracing, lowering and compiling")
+    text.append(spent_text(bill))
     if not headline.functions:
         text.append(f", all of it in {_OTHERS}; ")
     elif headline.others_s:
@@ -150,16 +156,13 @@ def _headline(headline: Headline, findings: Sequence[Finding], *, idle: int, rec
         )
     else:
         text.append(f" {functions}; ")
-    text.append(_saving(findings) or _recompiles(headline.recompiles))
+    compiles = sum(one.compiles for one in summary.findings)
+    text.append(needless_text(bill, compiles) or _recompiles(headline.recompiles))
     if headline.functions > 1 or headline.others_s:
         text.append(f" The most costly is {_described(worst)}.")
+    if bill.reused:
+        text.append(f" {count_text(bill.reused, 'program')} reused, which spared {seconds_text(bill.spared_s)}.")
     return text
-
-
-def _saving(findings: Sequence[Finding]) -> str:
-    """What the findings say could be saved; empty where they say nothing of compiles."""
-    compiles, seconds = sum(one.compiles for one in findings), sum(one.lost_s for one in findings)
-    return f"{count_text(compiles, 'compile')}, {seconds_text(seconds)}, could be saved." if compiles else ""
 
 
 def _recompiles(recompiles: int) -> str:
