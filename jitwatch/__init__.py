@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jitwatch._api.freezing import freeze, no_compiles, unfreeze
     from jitwatch._api.install import install, uninstall, watching
     from jitwatch._api.reusing import reuse, reusing
-    from jitwatch._api.scopes import Recording, recording, report, reset, snapshot
+    from jitwatch._api.scopes import Recording, metrics, recording, report, reset, snapshot
     from jitwatch._api.watched import WatchedFunction, watch, watched_jit
     from jitwatch._errors import (
         CacheChurnWarning,
@@ -66,6 +66,7 @@ _HOMES = {
     "Alert": "jitwatch._model",
     "CacheInfo": "jitwatch._model",
     "Recording": "jitwatch._api.scopes",
+    "metrics": "jitwatch._api.scopes",
     "recording": "jitwatch._api.scopes",
     "report": "jitwatch._api.scopes",
     "reset": "jitwatch._api.scopes",
@@ -97,6 +98,7 @@ __all__ = [
     "context",
     "freeze",
     "install",
+    "metrics",
     "no_compiles",
     "recording",
     "report",

@@ -13,7 +13,7 @@ NAMES = {
     "Alert", "CacheChurnWarning", "CacheInfo", "ContextChurnWarning", "DtypeChurnWarning", "IdentityChurnWarning",
     "JitwatchError", "RecompilationError", "RecompilationWarning", "Recording", "ShapeChurnWarning",
     "ShardingChurnWarning", "StaticArgChurnWarning", "StructureChurnWarning", "WatchedFunction", "__version__",
-    "call_log", "context", "freeze", "install", "no_compiles", "recording", "report", "reset", "reuse", "reusing", "snapshot", "spec",
+    "call_log", "context", "freeze", "install", "metrics", "no_compiles", "recording", "report", "reset", "reuse", "reusing", "snapshot", "spec",
     "subscribe", "testing", "unfreeze", "uninstall", "watch", "watched_jit", "watching",
 }  # fmt: skip
 WITHOUT_JAX = "import sys; sys.modules['jax'] = None; {}"

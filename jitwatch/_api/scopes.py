@@ -30,6 +30,16 @@ def reset() -> None:
     _state.current().reset()
 
 
+def metrics() -> dict[str, int | float]:
+    """Counts and seconds since the start or the last `reset()` as numbers by name, to log beside a loss.
+
+    The names begin with `jitwatch/`, and are always the same ones (docs/metrics.md). It takes as long as `snapshot()`.
+    """
+    from jitwatch._export.metrics import metrics_of
+
+    return metrics_of(snapshot())
+
+
 def report(data: Snapshot | None = None, *, color: bool | None = None, width: int | None = None) -> str:
     """All watched functions as text, the one that lost most seconds to compilation first.
 
