@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from jitwatch._judge.judge import definitions
-from jitwatch._model import FunctionStats, Snapshot
+from jitwatch._model import Snapshot
 from jitwatch._record.kinds import recompiles
-from jitwatch._record.sums import COUNTS, add_stages, lost_s, sum_counts
+from jitwatch._record.sums import add_stages, lost_s, sum_counts, was_used
 
 PREFIX = "jitwatch/"
 
@@ -20,7 +20,7 @@ def metrics_of(snapshot: Snapshot) -> dict[str, int | float]:
     stages = add_stages(one.stages for one in snapshot.functions)
     others = add_stages(one.stages for one in snapshot.others)
     numbers: Mapping[str, int | float] = {
-        "functions": sum(map(_was_used, snapshot.functions)),
+        "functions": sum(map(was_used, snapshot.functions)),
         "keys": sum(len(one.keys) for one in snapshot.functions),
         **sum_counts(snapshot.functions),
         "recompiles": sum(recompiles(group) for group in definitions(snapshot.functions)),
@@ -33,7 +33,3 @@ def metrics_of(snapshot: Snapshot) -> dict[str, int | float]:
         "wall_s": snapshot.wall_s,
     }
     return {f"{PREFIX}{name}": value for name, value in numbers.items()}
-
-
-def _was_used(function: FunctionStats) -> bool:
-    return any(getattr(function, name) for name in COUNTS) or lost_s(function.stages) > 0

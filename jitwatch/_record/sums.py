@@ -30,6 +30,11 @@ def lost_s(stages: Stages) -> float:
     return stages.trace_s + stages.lower_s + stages.compile_s + stages.load_s + stages.reuse_s
 
 
+def was_used(function: FunctionStats) -> bool:
+    """Whether a function was called, or a stage ran for it."""
+    return bool(function.hits or function.misses or function.nested) or function.stages != Stages()
+
+
 def any_ran(stages: Stages) -> bool:
     """Whether at least one stage ran."""
     return bool(stages.traces or stages.lowerings or program_count(stages))
