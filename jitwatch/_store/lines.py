@@ -189,6 +189,8 @@ class TotalsLine(Line, frozen=True, tag="totals"):
     dropped_functions: Count = 0
     dropped_programs: Count = 0
     final: bool = False
+    wall_s: Seconds = 0.0
+    """Since watching began; of several processes, the sum."""
 
 
 AnyLine = (
@@ -294,6 +296,7 @@ def totals_line(snapshot: Snapshot) -> TotalsLine:
     return TotalsLine(
         snapshot.unix_s, snapshot.jax_version, snapshot.python_version, snapshot.faults, snapshot.dropped_misses,
         snapshot.dropped_functions, snapshot.dropped_programs, final=True,
+        wall_s=snapshot.wall_s,
     )  # fmt: skip
 
 
