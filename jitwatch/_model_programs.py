@@ -68,3 +68,5 @@ class Build(msgspec.Struct, frozen=True, omit_defaults=True):
     """Tells the processes of a recording apart; empty where there is one."""
     origin: Origin = Origin()
     """Of a program of no watched function."""
+    name: str = ""
+    """Of the function, as JAX has it."""

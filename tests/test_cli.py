@@ -22,7 +22,7 @@ from jitwatch._model import Process, Recording
 PACKAGE = Path(__file__).parents[1]
 COMMANDS = (
     "run", "report", "html", "json", "trace", "combine", "diff", "check", "warm-up", "autostart", "explain", "erase",
-    "debug",
+    "tail", "debug",
 )  # fmt: skip
 SPELLINGS = {
     "jitwatch": ["-c", "import sys; from jitwatch._cli.main import main; sys.argv[0] = 'jitwatch'; sys.exit(main())"],

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from jitwatch._api.declared_calls import DeclaredFunction
-from jitwatch._api.key_views import KeyView, diff_keys, key_views
+from jitwatch._api.key_views import KeyLike, KeyView, diff_keys, key_views
 from jitwatch._api.pickling import Recipe, methods_of
-from jitwatch._api.scopes import check_layout
+from jitwatch._api.scopes import Report, check_layout
 from jitwatch._capture import jax_internals
 from jitwatch._capture.hook.watch import Watch
 from jitwatch._errors import JitwatchError
@@ -67,13 +67,13 @@ class Methods:
         """Everything recorded of this function, as plain data."""
         return self.watch.record.stats()
 
-    def cache_report(self, *, color: bool | None = None, width: int | None = None) -> str:
+    def cache_report(self, *, color: bool | None = None, width: int | None = None) -> Report:
         """This function's cache as text."""
         from jitwatch._report.recording.text import render_function
 
         check_layout(color, width)
         misses = recorder().misses_of(self.watch.record.id)
-        return render_function(self.cache_stats(), misses, self.check(), color=bool(color), width=width)
+        return Report(render_function(self.cache_stats(), misses, self.check(), color=bool(color), width=width))
 
     def _repr_html_(self) -> str:
         """The same for notebooks."""
@@ -90,8 +90,8 @@ class Methods:
         DeclaredFunction(self.watch).check(args, kwargs)
         return self.watch.key_maker.call(args, kwargs).key
 
-    def diff_keys(self, first: int, second: int) -> str:
-        """Two keys by number, side by side, and the difference of their programs."""
+    def diff_keys(self, first: KeyLike, second: KeyLike) -> str:
+        """Two keys, by number or as they came from `cache_keys()`, side by side, and how their programs differ."""
         return diff_keys(self.cache_keys(), first, second)
 
     def check(self) -> list[Finding]:

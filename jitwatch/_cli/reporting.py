@@ -12,12 +12,12 @@ from jitwatch._cli import thresholds
 from jitwatch._cli.loading import (
     end,
     files_argument,
+    layout,
     load,
     options,
     plural,
     select,
     selection,
-    show_all,
     unmatched_text,
 )
 from jitwatch._cli.thresholds import Seconds
@@ -32,10 +32,11 @@ from jitwatch._report.recording.terminal import text_for
 )  # fmt: skip
 @click.option("--fail-over", type=Seconds(), metavar="TIME", help="Exit 2 if more was needless: 10s, 500ms, 2min.")
 @click.option("--fail-proved", is_flag=True, help="Exit 2 if a finding is proved by the compiled programs.")
-@options([*selection, show_all])
+@options([*selection, *layout])
 @files_argument
 def report(
-    files: tuple[str, ...], format_name: str, include: tuple[str, ...], omit: tuple[str, ...], show_all: bool,
+    files: tuple[str, ...], format_name: str, include: tuple[str, ...], omit: tuple[str, ...], sort: str, top: int,
+    show_all: bool,
     fail_over: float | None, fail_proved: bool,
 ) -> None:  # fmt: skip
     """Print the report of data files, added up.
@@ -53,9 +54,11 @@ def report(
     if format_name == "markdown":
         from jitwatch._report.recording import as_markdown
 
-        click.echo(as_markdown.render(data, loaded.recording.processes, show_all=show_all))
+        text = as_markdown.render(data, loaded.recording.processes, top=top, sort=sort, show_all=show_all)
+        click.echo(text)
     else:
-        click.echo(text_for(sys.stdout, show_all=show_all)(data, loaded.recording.processes))
+        render = text_for(sys.stdout, top=top, sort=sort, show_all=show_all)
+        click.echo(render(data, loaded.recording.processes))
     for note in notes:
         click.echo(note, err=format_name == "markdown")
     end(loaded)

@@ -72,6 +72,7 @@ class FunctionLine(Line, frozen=True, tag="function"):
     """Whether it stands for programs of no watched function."""
     captured: tuple[Captured, ...] = ()
     code: str = ""
+    jitted_at: str = ""
 
 
 class TreeLine(Line, frozen=True, tag="tree"):
@@ -190,6 +191,7 @@ class TotalsLine(Line, frozen=True, tag="totals"):
     dropped_programs: Count = 0
     final: bool = False
     wall_s: Seconds = 0.0
+    """Since watching began; of several processes, the sum."""
     held_programs: Count = 0
     held_code_bytes: Count = 0
 
@@ -228,7 +230,7 @@ def function_stats(
     return FunctionStats(
         id=line.id, name=line.name, qualname=line.qualname, defined_at=line.defined_at, options=line.options,
         hits_counted=line.hits_counted, approximate=line.approximate, bound=line.bound, processes=line.processes,
-        captured=line.captured, code=line.code, hits=hits, keys=keys, builds=builds, **fields,
+        captured=line.captured, code=line.code, jitted_at=line.jitted_at, hits=hits, keys=keys, builds=builds, **fields,
     )  # fmt: skip
 
 
@@ -251,6 +253,7 @@ class Lines:
             FunctionLine(
                 stats.id, stats.name, stats.qualname, stats.defined_at, stats.options, stats.hits_counted,
                 stats.approximate, stats.bound, stats.processes, other, stats.captured, stats.code,
+                stats.jitted_at,
             )
         )  # fmt: skip
 

@@ -151,12 +151,18 @@ class _Described(NamedTuple):
     program: Program
     data: bytes
     read: Callable[[bytes], str]
+    free: str
+    """What of the options depends on committed arguments."""
 
 
 def _add(compilation: Compilation) -> Taken:
     """Take a fingerprint; the program is kept with its text from now on."""
-    taken, program, data, read = _described(compilation)
+    taken, program, data, read, free = _described(compilation)
     recorder().programs.add(program, data, read)
+    keep = recorder().programs.keep
+    if keep is not None:
+        text = functools.partial(jax_internals.located_text_of, compilation.computation)
+        _faults.contain("keeping a program", keep, program, jax_internals.text_suffix(free), text, default=None)
     return taken
 
 
@@ -176,7 +182,7 @@ def _described(compilation: Compilation) -> _Described:
     known = digest.hexdigest()[:32] + (LOCAL if tokens else "")
     comparable = not tokens and not any(name in searched for name in _PAYLOADS)
     taken = Taken(known, size_bytes=len(module), module=weakref.ref(compilation.computation))
-    return _Described(taken, Program(known, target, (), len(module), comparable), data, read)
+    return _Described(taken, Program(known, target, (), len(module), comparable), data, read, free)
 
 
 def _decompressed(data: bytes) -> str:

@@ -25,6 +25,6 @@ def new_miss(record: FunctionRecord, kind: str, stages: Stages, **details: Any) 
     return Miss(
         number=recorder().next_number(), function=record.id, kind=kind, stages=stages, call_site=place,
         unix_s=time.time(), thread=threading.get_ident(), library=library,
-        persistent=why, context=user_context.current(),
+        persistent=why, context=user_context.current(), name=record.name,
         **known | details,
     )  # fmt: skip

@@ -20,16 +20,21 @@ _MAX_LINES = 12
 _MAX_PROGRAMS = 6
 
 
-def render(snapshot: Snapshot, processes: Sequence[Process] = (), *, show_all: bool = False) -> str:
+def render(
+    snapshot: Snapshot, processes: Sequence[Process] = (), *,
+    top: int = _MAX_FUNCTIONS, sort: str = "spent", show_all: bool = False,
+) -> str:  # fmt: skip
     """Write the report of a snapshot, recorded in these processes.
 
     Args:
         snapshot: What to report.
         processes: Where it was recorded.
+        top: Functions to show.
+        sort: The order of functions, as in the option of this name.
         show_all: Whether to show all functions and lines.
     """
-    bounds = {} if show_all else {"max_functions": _MAX_FUNCTIONS, "max_others": _MAX_LINES}
-    summary = summarize(snapshot, max_keys=0, with_inner=show_all, **bounds)
+    functions, lines = (None, None) if show_all else (top, _MAX_LINES)
+    summary = summarize(snapshot, max_functions=functions, max_keys=0, max_others=lines, with_inner=show_all, sort=sort)
     bill = bill_of(snapshot, summary.findings, processes)
     return "\n\n".join([HEADING.strip(), *_blocks(summary, bill, processes)])
 
