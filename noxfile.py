@@ -1,4 +1,4 @@
-"""The project's checks, one session each; `nox -l` lists them. No session changes a file of the working tree."""
+"""The project's checks, one session each; `nox -l` lists them. Only `screenshots` changes files of the working tree."""
 
 import os
 import re
@@ -14,7 +14,7 @@ OLDEST_PYTHON = "3.11"
 OLDEST_JAX = next(d for d in PYPROJECT["project"]["dependencies"] if d.startswith("jax>=")).replace(">=", "==")
 LINT = nox.project.dependency_groups(PYPROJECT, "lint")
 
-nox.options.sessions = ["lint", "types", "docs", "tests", "wheel"]
+nox.options.sessions = ["lint", "types", "docs", "tests", "wheel", "browser"]
 nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = False  # also under CI: a session without its Python is skipped and says so
 
@@ -34,9 +34,9 @@ def newest_python() -> str:
     return "3.13"  # nox then skips the session and names the interpreter that it misses
 
 
-def run_tests(session: nox.Session) -> None:
+def run_tests(session: nox.Session, *which: str) -> None:
     session.run("python", "-c", "import sys, jax; print(f'Python {sys.version.split()[0]}, JAX {jax.__version__}')")
-    session.run("python", "-m", "pytest", "-n", "2", *session.posargs)
+    session.run("python", "-m", "pytest", "-n", "2", *which, *session.posargs)
 
 
 @nox.session(python=OLDEST_PYTHON)
@@ -62,14 +62,14 @@ def types(session: nox.Session) -> None:
     ],
 )
 def tests(session: nox.Session, jax: str) -> None:
-    """The whole suite on one JAX; arguments after `--` go to pytest."""
+    """The tests on one JAX; arguments after `--` go to pytest, such as `-m slow` for the long files."""
     session.install("-e", ".[test]", jax)
     run_tests(session)
 
 
 @nox.session(python=OLDEST_PYTHON)
 def wheel(session: nox.Session) -> None:
-    """The whole suite against the built wheel, in a copy of the project without the package's sources."""
+    """Tests against the built wheel, in a copy of the project without the package's sources: is everything in it?"""
     folder = Path(session.create_tmp()).resolve()
     shutil.rmtree(folder)
     copy = folder / "project"
@@ -79,7 +79,21 @@ def wheel(session: nox.Session) -> None:
     session.install(f"{built}[test]")
     session.chdir(copy)
     session.run("python", "-c", "import jitwatch; assert 'site-packages' in jitwatch.__file__, jitwatch.__file__")
-    run_tests(session)
+    run_tests(session, "tests/unit", "tests/test_public_api.py", "tests/test_cli.py")
+
+
+@nox.session(python=OLDEST_PYTHON)
+def browser(session: nox.Session) -> None:
+    """The page in Chromium; the tests are skipped, and say so, where there is none."""
+    session.install("-e", ".[test,browser]")
+    session.run("python", "-m", "pytest", "-m", "slow", "-rs", "tests/test_page_browser.py", *session.posargs)
+
+
+@nox.session(python=OLDEST_PYTHON)
+def screenshots(session: nox.Session) -> None:
+    """Make the pictures of the page in docs/pictures anew. Changes the working tree, so it is not run by default."""
+    session.install("-e", ".[browser,examples]")
+    session.run("python", "docs/pictures/make.py")
 
 
 @nox.session(python=False)

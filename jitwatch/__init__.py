@@ -10,12 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jitwatch import testing
+    from jitwatch import testing, typing
     from jitwatch._api.call_log import call_log
     from jitwatch._api.freezing import freeze, no_compiles, unfreeze
     from jitwatch._api.install import install, uninstall, watching
     from jitwatch._api.reusing import reuse, reusing
-    from jitwatch._api.scopes import Recording, recording, report, reset, snapshot
+    from jitwatch._api.scopes import Recording, Report, metrics, recording, report, report_json, reset, snapshot
     from jitwatch._api.watched import WatchedFunction, watch, watched_jit
     from jitwatch._errors import (
         CacheChurnWarning,
@@ -45,6 +45,8 @@ _HOMES = {
     "freeze": "jitwatch._api.freezing",
     "no_compiles": "jitwatch._api.freezing",
     "unfreeze": "jitwatch._api.freezing",
+    "load_ipython_extension": "jitwatch._api.notebook",
+    "unload_ipython_extension": "jitwatch._api.notebook",
     "CacheChurnWarning": "jitwatch._errors",
     "ContextChurnWarning": "jitwatch._errors",
     "DtypeChurnWarning": "jitwatch._errors",
@@ -64,14 +66,18 @@ _HOMES = {
     "Alert": "jitwatch._model",
     "CacheInfo": "jitwatch._model",
     "Recording": "jitwatch._api.scopes",
+    "metrics": "jitwatch._api.scopes",
     "recording": "jitwatch._api.scopes",
+    "Report": "jitwatch._api.scopes",
     "report": "jitwatch._api.scopes",
+    "report_json": "jitwatch._api.scopes",
     "reset": "jitwatch._api.scopes",
     "reuse": "jitwatch._api.reusing",
     "reusing": "jitwatch._api.reusing",
     "snapshot": "jitwatch._api.scopes",
     "spec": "jitwatch._policy.declared",
     "testing": "jitwatch.testing",
+    "typing": "jitwatch.typing",
 }
 
 __all__ = [
@@ -85,6 +91,7 @@ __all__ = [
     "RecompilationError",
     "RecompilationWarning",
     "Recording",
+    "Report",
     "ShapeChurnWarning",
     "ShardingChurnWarning",
     "StaticArgChurnWarning",
@@ -95,9 +102,11 @@ __all__ = [
     "context",
     "freeze",
     "install",
+    "metrics",
     "no_compiles",
     "recording",
     "report",
+    "report_json",
     "reset",
     "reuse",
     "reusing",
@@ -105,6 +114,7 @@ __all__ = [
     "spec",
     "subscribe",
     "testing",
+    "typing",
     "unfreeze",
     "uninstall",
     "watch",
@@ -125,4 +135,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return sorted(__all__)

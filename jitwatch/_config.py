@@ -18,6 +18,7 @@ _PREFIX = "JITWATCH_"
 _VARIABLES = ("FILE", "CHILD")
 """Names of environment variables that are no options."""
 _NEAR = 0.75
+SORTS = ("spent", "recompiles", "misses", "name")
 MODES = ("warn", "error", "off")
 
 
@@ -31,6 +32,8 @@ class Option(NamedTuple):
     """What makes it from a value of TOML or an argument."""
     of_text: Callable[[str], Any] = str
     """What makes such a value of the text of an environment variable."""
+    also: str = ""
+    """Where else it can be given, as the docs say it."""
 
 
 def _mode(value: Any) -> str:
@@ -49,6 +52,22 @@ def _seconds(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= float(value) < math.inf:
         raise ValueError
     return float(value)
+
+
+def _sort(value: Any) -> str:
+    if value not in SORTS:
+        raise ValueError
+    return str(value)
+
+
+def _globs(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, (list, tuple)) or not all(isinstance(one, str) and one for one in value):
+        raise ValueError
+    return tuple(value)
+
+
+def _commas(text: str) -> list[str]:
+    return [one.strip() for one in text.split(",")]
 
 
 _CODE = re.compile(r"JW\d{3}")
@@ -82,23 +101,39 @@ def _reuse(value: Any) -> str:
 
 
 OPTIONS: dict[str, Option] = {
-    "mode": Option("warn", "one of " + ", ".join(repr(mode) for mode in MODES), _mode),
-    "max_keys": Option(10_000, "a whole number of at least 1: keys kept for each function", _positive, int),
-    "max_compiles": Option(None, "a whole number of at least 1: compilations of each function", _positive, int),
-    "warn_compiles": Option(4, "a whole number of at least 1: needless compilations worth a warning", _positive, int),
+    "mode": Option("warn", "one of " + ", ".join(repr(mode) for mode in MODES), _mode, also="`jitwatch run --mode`"),
+    "max_keys": Option(
+        10_000, "a whole number of at least 1: keys kept for each function", _positive, int, "`watched_jit(max_keys=)`"
+    ),
+    "max_compiles": Option(
+        None, "a whole number of at least 1: compilations of each function", _positive, int,
+        "`watched_jit(max_compiles=)`",
+    ),
+    "warn_compiles": Option(
+        4, "a whole number of at least 1: needless compilations worth a warning", _positive, int,
+        "`watched_jit(warn_compiles=)`",
+    ),
     "warn_s": Option(10.0, "a number of at least 0: seconds in needless compilations worth a warning", _seconds, float),
-    "reuse": Option(REUSE_OFF, "one of 'off', 'on', 'several-processes'", _reuse),
+    "progress_s": Option(
+        None, "seconds until a long compile is announced: a number of at least 0, where 0 is never", _seconds, float
+    ),
+    "reuse": Option(REUSE_OFF, "one of 'off', 'on', 'several-processes'", _reuse, also="`jitwatch run --reuse`"),
     "reuse_programs": Option(2_000, "a whole number of at least 1: programs kept for reuse", _positive, int),
     "reuse_bytes": Option(1 << 30, "a whole number of at least 1: bytes of code kept for reuse", _positive, int),
+    "include": Option(
+        (), "a list of globs: only functions of which name or file matches are reported", _globs, _commas, "`--include`"
+    ),
+    "omit": Option(
+        (), "a list of globs: functions of which name or file matches are not reported", _globs, _commas, "`--omit`"
+    ),
+    "top": Option(20, "a whole number of at least 1: functions and findings in a report", _positive, int, "`--top`"),
+    "sort": Option("spent", f"one of {', '.join(map(repr, SORTS))}: the order of functions", _sort, also="`--sort`"),
     "acknowledged": Option(
         None,
         "a list of tables in pyproject.toml, each with code, such as 'JW301', function, reason, and maybe limit",
         _acknowledged,
     ),
-    "progress_s": Option(
-        None, "seconds until a long compile is announced: a number of at least 0, where 0 is never", _seconds, float
-    ),
-}
+}  # fmt: skip
 
 
 def option(name: str, argument: Any = None) -> Any:

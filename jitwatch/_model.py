@@ -71,6 +71,9 @@ class Finding(msgspec.Struct, frozen=True):
     share_of_run: float = 0.0
     """Of the wall time of the run that the fix saves; 0 where that is not known."""
 
+    def __repr__(self) -> str:
+        return f"<{self.code} {self.function}: {self.compiles} compiles, {self.lost_s:.3g} s, {self.evidence}>"
+
 
 class Place(msgspec.Struct, frozen=True):
     """Eager work that one place of the user's compiles too often: a function, or a loop at module level."""
@@ -180,6 +183,8 @@ class Build(msgspec.Struct, frozen=True, omit_defaults=True):
     """Tells the processes of a recording apart; empty where there is one."""
     origin: Origin = Origin()
     """Of a program of no watched function."""
+    name: str = ""
+    """Of the function, as JAX has it."""
 
 
 class Miss(msgspec.Struct, frozen=True, gc=False):
@@ -217,6 +222,8 @@ class Miss(msgspec.Struct, frozen=True, gc=False):
     """`Program.id` of what was compiled or loaded for the function itself; empty if nothing was, or it is not known."""
     origin: Origin = Origin()
     """Of a program of no watched function."""
+    name: str = ""
+    """Of the function, as JAX has it."""
 
 
 class LoggedCall(msgspec.Struct, frozen=True, gc=False):
@@ -317,10 +324,11 @@ class FunctionStats(msgspec.Struct, frozen=True):
     """Whether the function object is gone, or was not used again once its definition had made a later one."""
     captured: tuple[Captured, ...] = ()
     """What the function object brings along, value by value, those of nested functions last; empty before a trace."""
-
     code: str = ""
     """Tells functions of one name and line apart, such as two lambdas: column (0 where it says nothing) and a checksum
     of the code of the innermost Python function, as `12:9f86d081`."""
+    jitted_at: str = ""
+    """The author's line that jitted it; empty where that is not known."""
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -344,6 +352,10 @@ class Snapshot(msgspec.Struct, frozen=True):
     """Programs that had to make room: of them no more is known than their ids."""
     wall_s: Seconds = 0.0
     """Wall time since watching began, or since the last reset; of several processes, the sum."""
+
+    def __repr__(self) -> str:
+        compiles = sum(function.stages.compiles for function in self.functions)
+        return f"<snapshot: {len(self.functions)} functions, {compiles} compiles, {len(self.misses)} misses>"
 
 
 class Process(msgspec.Struct, frozen=True):

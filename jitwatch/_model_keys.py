@@ -5,6 +5,7 @@ Part of the model, and to be imported from `_model`, as all of it.
 
 from __future__ import annotations
 
+import itertools
 from typing import Annotated
 
 import msgspec
@@ -82,3 +83,20 @@ class CacheKey(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     """JAX's trace context by name: config values and context managers that changed since watching began."""
     transform: tuple[str, ...] = ()
     """Outermost last, of a call under `grad`, `vmap` or an outer trace: `vmap[8]` maps 8 at a time."""
+
+    def __str__(self) -> str:
+        leaves = itertools.chain.from_iterable(self.leaf_chunks)
+        told = [f"{one.name} {_told(tuple(itertools.islice(leaves, len(one.paths))))}" for one in self.arguments]
+        told += [f"{one.name}={one.value.text}" for one in self.statics]
+        text = " ".join((*(f"{each}:" for each in self.transform), ", ".join(told) or "no arguments"))
+        return "".join(character if character.isprintable() else "?" for character in text)
+
+    def __repr__(self) -> str:
+        return f"<key: {self}>"
+
+
+def _told(leaves: tuple[Leaf, ...]) -> str:
+    """The arrays of one argument in short."""
+    if len(leaves) != 1:
+        return f"{{{len(leaves)} leaves}}"
+    return f"{leaves[0].dtype}[{','.join(map(str, leaves[0].shape))}]"

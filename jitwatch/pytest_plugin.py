@@ -29,7 +29,11 @@ _FLAGS = (
 )
 _VALUES = (
     ("jitwatch_top", "N", "Functions, tests and findings in the report, of each so many; 10 if left out."),
-    ("jitwatch_report", "PATH", "Write a report of the session to a file; .json is the form of docs/json.md."),
+    (
+        "jitwatch_report",
+        "PATH",
+        "Write a report of the session to a file: a page (.html), or the form of docs/json.md (.json).",
+    ),
     ("jitwatch_baseline", "PATH", "Hold the session against a budget file, as `jitwatch check --budget PATH` does."),
 )
 PLUGIN = pytest.StashKey["Plugin"]()

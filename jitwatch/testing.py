@@ -26,7 +26,7 @@ __all__ = ["assert_compiles", "assert_no_recompiles", "assert_traces"]
 
 
 def assert_compiles(
-    fn_or_name: Any = None, *, exactly: int | None = None, at_most: int | None = None, at_least: int | None = None,
+    fn: Any = None, *, exactly: int | None = None, at_most: int | None = None, at_least: int | None = None,
     eager: bool = False, this_thread: bool = False,
 ) -> Assertion:  # fmt: skip
     """Assert how often XLA compiles in a block, or while a decorated function runs.
@@ -36,7 +36,7 @@ def assert_compiles(
     `jax.clear_caches()` before it, or a new function, makes it compile again.
 
     Args:
-        fn_or_name: What to count for: a jitted function; any Python function, wherever it is jitted; or a name, as JAX
+        fn: What to count for: a jitted function; any Python function, wherever it is jitted; or a name, as JAX
             or Python has it, of a function or of an eager operation. If left out, all jitted functions.
         exactly: Compilations that are expected.
         at_most: The most that are allowed; with `at_least`, or alone.
@@ -50,10 +50,10 @@ def assert_compiles(
         JitwatchError: The arguments make no sense, or nothing can be counted.
         AssertionError: At the end of the block, with what compiled and why.
     """
-    return Assertion("compiled", fn_or_name, _bounds(exactly, at_most, at_least), eager, this_thread)
+    return Assertion("compiled", fn, _bounds(exactly, at_most, at_least), eager, this_thread)
 
 
-def assert_no_recompiles(fn_or_name: Any = None, *, eager: bool = False, this_thread: bool = False) -> Assertion:
+def assert_no_recompiles(fn: Any = None, *, eager: bool = False, this_thread: bool = False) -> Assertion:
     """Assert that nothing compiles again in a block, or while a decorated function runs.
 
     `@assert_no_recompiles` without parentheses decorates too.
@@ -64,7 +64,7 @@ def assert_no_recompiles(fn_or_name: Any = None, *, eager: bool = False, this_th
     along with the calls that they belong to, and `lower().compile()` does what it is asked to: neither is judged.
 
     Args:
-        fn_or_name: As for `assert_compiles`.
+        fn: As for `assert_compiles`.
         eager: As for `assert_compiles`.
         this_thread: As for `assert_compiles`.
 
@@ -72,13 +72,13 @@ def assert_no_recompiles(fn_or_name: Any = None, *, eager: bool = False, this_th
         JitwatchError: The arguments make no sense, or nothing can be counted.
         AssertionError: At the end of the block, with what compiled again and why.
     """
-    if is_being_defined(fn_or_name, sys._getframe(1)):
-        return Assertion("recompiled", None, Bounds(0, 0), eager, this_thread)(fn_or_name)  # type: ignore[no-any-return]
-    return Assertion("recompiled", fn_or_name, Bounds(0, 0), eager, this_thread)
+    if is_being_defined(fn, sys._getframe(1)):
+        return Assertion("recompiled", None, Bounds(0, 0), eager, this_thread)(fn)  # type: ignore[no-any-return]
+    return Assertion("recompiled", fn, Bounds(0, 0), eager, this_thread)
 
 
 def assert_traces(
-    fn_or_name: Any = None, *, exactly: int | None = None, at_most: int | None = None, at_least: int | None = None,
+    fn: Any = None, *, exactly: int | None = None, at_most: int | None = None, at_least: int | None = None,
     this_thread: bool = False,
 ) -> Assertion:  # fmt: skip
     """Assert how often JAX traces in a block, or while a decorated function runs: runs its Python body.
@@ -87,7 +87,7 @@ def assert_traces(
     `jitwatch.install()`, or by `watched_jit`. With others that were traced, or may have been, it is an error.
 
     Args:
-        fn_or_name: As for `assert_compiles`; eager operations have no traces.
+        fn: As for `assert_compiles`; eager operations have no traces.
         exactly: Traces that are expected.
         at_most: The most that are allowed; with `at_least`, or alone.
         at_least: The fewest that are allowed.
@@ -97,7 +97,7 @@ def assert_traces(
         JitwatchError: The arguments make no sense, or nothing can be counted.
         AssertionError: At the end of the block, with what was traced and why.
     """
-    return Assertion("traced", fn_or_name, _bounds(exactly, at_most, at_least), False, this_thread)
+    return Assertion("traced", fn, _bounds(exactly, at_most, at_least), False, this_thread)
 
 
 def _bounds(exactly: int | None, at_most: int | None, at_least: int | None) -> Bounds:
@@ -119,13 +119,11 @@ class Assertion(Block[None]):
     Each call of a decorated function is a block of its own; that of a generator goes on until it ends.
     """
 
-    def __init__(self, verb: str, fn_or_name: Any, bounds: Bounds, eager: bool, this_thread: bool) -> None:
-        if not (fn_or_name is None or callable(fn_or_name) or (isinstance(fn_or_name, str) and fn_or_name)):
-            raise JitwatchError(
-                f"Give a function or its name, not {repr_of(fn_or_name)}; nothing stands for all functions."
-            )
+    def __init__(self, verb: str, fn: Any, bounds: Bounds, eager: bool, this_thread: bool) -> None:
+        if not (fn is None or callable(fn) or (isinstance(fn, str) and fn)):
+            raise JitwatchError(f"Give a function or its name, not {repr_of(fn)}; nothing stands for all functions.")
         check_flags(eager=eager, this_thread=this_thread)
-        super().__init__(lambda: _Block(verb, fn_or_name, bounds, eager, this_thread), whole=True)
+        super().__init__(lambda: _Block(verb, fn, bounds, eager, this_thread), whole=True)
 
 
 class _Block(AbstractContextManager[None]):

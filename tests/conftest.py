@@ -36,6 +36,7 @@ SLOW = [
     "keys_as_jax",
     "leaks",
     "nothing_kept",
+    "page_browser",
     "progress_option",
     "pytest_plugin",
     "real_programs",

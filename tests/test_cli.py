@@ -21,7 +21,8 @@ from jitwatch._model import Process, Recording
 
 PACKAGE = Path(__file__).parents[1]
 COMMANDS = (
-    "run", "report", "json", "combine", "diff", "check", "warm-up", "autostart", "explain", "erase", "debug",
+    "run", "report", "html", "json", "trace", "combine", "diff", "check", "warm-up", "autostart", "explain", "erase",
+    "tail", "debug",
 )  # fmt: skip
 SPELLINGS = {
     "jitwatch": ["-c", "import sys; from jitwatch._cli.main import main; sys.argv[0] = 'jitwatch'; sys.exit(main())"],
@@ -133,6 +134,36 @@ def test_report_chooses_functions(folder: Path) -> None:
 
     assert "old_step" in result.output
     assert "evaluate" not in result.output
+
+
+def test_html_writes_a_page_and_nothing_over_what_is_none(folder: Path) -> None:
+    (folder / "notes.html").write_text("<p>mine")
+
+    made, again = invoke("html"), invoke("html", "--omit", "ev*")
+    refused = invoke("html", "-o", "notes.html")
+
+    page = (folder / "jitwatch.html").read_text(encoding="utf-8")
+    assert [made.exit_code, again.exit_code, refused.exit_code] == [0, 0, 1]
+    assert made.output.startswith("Written to jitwatch.html.")
+    assert "train.py:4" in page and "evaluate" not in page
+    assert "notes.html exists and is no jitwatch report" in refused.stderr
+    assert (folder / "notes.html").read_text() == "<p>mine"
+
+
+def test_trace_is_written_and_recognised(folder: Path) -> None:
+    made, again = invoke("trace"), invoke("trace", "-o", "jitwatch-trace.json")
+
+    assert [made.exit_code, again.exit_code] == [0, 0]
+    assert json.loads((folder / "jitwatch-trace.json").read_text())["otherData"]["schema"] == "jitwatch-trace/1"
+
+
+def test_report_as_markdown(folder: Path) -> None:
+    result = invoke("report", "--format", "markdown")
+
+    assert result.exit_code == 0
+    assert result.stdout.startswith("## jitwatch report\n")
+    assert "| `step` | `train.py:4` |" in result.stdout
+    assert "data files of earlier runs left out: 1" in result.stderr
 
 
 def test_unreadable_file_among_others_is_named_and_the_rest_is_shown(folder: Path) -> None:

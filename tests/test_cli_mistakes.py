@@ -79,6 +79,15 @@ def test_filter_that_leaves_nothing_says_so_with_what_there_is(folder: Path) -> 
     assert json.loads(as_json.stdout)["functions"] == []
 
 
+def test_reports_are_sorted_and_cut_as_asked_or_as_the_project_says(folder: Path) -> None:
+    asked = invoke("report", "--sort", "name", "--top", "1")
+    (folder / "pyproject.toml").write_text('[tool.jitwatch]\nsort = "name"\ntop = 1\nomit = ["gr*"]\n')
+    said = invoke("report")
+
+    assert "größe  /home/ann/src/train.py:4" in asked.stdout and "… 1 more function\n" in asked.stdout
+    assert "loss" in said.stdout and "more function" not in said.stdout
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp1251"])
 def test_an_encoding_that_lacks_a_character_ends_no_report(encoding: str, folder: Path) -> None:
     def run(*arguments: str) -> subprocess.CompletedProcess[bytes]:

@@ -23,7 +23,7 @@ _FROZEN = "after jitwatch.freeze()"
 
 
 def freeze(
-    *functions: Any, action: say.Action = "raise", allow_loads: bool = True, eager: bool = True,
+    *functions: Any, on_excess: say.Action = "raise", allow_loads: bool = True, eager: bool = True,
     this_thread: bool = False,
 ) -> None:  # fmt: skip
     """Forbid compilation from now on: after warm-up, a program should only hit JAX's caches.
@@ -36,19 +36,19 @@ def freeze(
     Args:
         *functions: Watched functions, or names of what was called or compiled so far; everything in the process if left
             out.
-        action: `raise`; `warn`, which lets it compile; or a function that is called with an `Alert` before XLA runs,
+        on_excess: `raise`; `warn`, which lets it compile; or a function that is called with an `Alert` before XLA runs,
             and may raise.
         allow_loads: Whether a program may come from the persistent compilation cache, or from `reuse`.
         eager: Whether eager operations, and functions that are not watched, are forbidden to compile too.
         this_thread: Whether to forbid it on the calling thread only.
 
     Raises:
-        JitwatchError: A function is not watched, nothing has the name, or the action is none of these.
+        JitwatchError: A function is not watched, nothing has the name, or `on_excess` is none of these.
     """
-    say.check_action(action, "action")
+    say.check_action(on_excess, "on_excess")
     check_flags(allow_loads=allow_loads, eager=eager, this_thread=this_thread)
     if not _config.is_off():
-        bans().add(_ban(_FROZEN, functions, action, allow_loads, eager, this_thread))
+        bans().add(_ban(_FROZEN, functions, on_excess, allow_loads, eager, this_thread))
 
 
 def unfreeze() -> None:
@@ -57,7 +57,7 @@ def unfreeze() -> None:
 
 
 def no_compiles(
-    *functions: Any, action: say.Action = "raise", allow_loads: bool = True, eager: bool = True,
+    *functions: Any, on_excess: say.Action = "raise", allow_loads: bool = True, eager: bool = True,
     this_thread: bool = False,
 ) -> Block[None]:  # fmt: skip
     """Forbid compilation while a block, or a decorated function, runs, as `freeze` does; the arguments are the same.
@@ -65,9 +65,9 @@ def no_compiles(
     `@no_compiles` without parentheses decorates too. The block of a decorated coroutine holds until that ends, also for
     what other tasks compile meanwhile; that of a generator while its own code runs.
     """
-    say.check_action(action, "action")
+    say.check_action(on_excess, "on_excess")
     check_flags(allow_loads=allow_loads, eager=eager, this_thread=this_thread)
-    how = action, allow_loads, eager, this_thread
+    how = on_excess, allow_loads, eager, this_thread
     if len(functions) == 1 and is_being_defined(functions[0], sys._getframe(1)):
         return Block(lambda: _forbidden((), *how))(functions[0])
     return Block(lambda: _forbidden(functions, *how))

@@ -6,11 +6,14 @@ import difflib
 from collections.abc import Callable
 from typing import Any
 
+from jitwatch._capture import jax_internals
 from jitwatch._capture.events.frames import Frame, push, thread_state
 from jitwatch._capture.hook.watch import Entry, Watch
 from jitwatch._capture.keys import trace_context
-from jitwatch._errors import JitwatchError
-from jitwatch._model import CacheKey, KeyStats, Stages
+from jitwatch._errors import JitwatchError, repr_of
+from jitwatch._explain.located_text import LocatedText
+from jitwatch._explain.program_difference import Described
+from jitwatch._model import CacheKey, KeyStats, Program, Stages
 from jitwatch._words.safe_text import clean
 
 
@@ -24,6 +27,12 @@ class KeyView:
         from jitwatch._words.key_text import key_line
 
         return f"<key {self.number}: {key_line(self.key, 100)}; {self.hits} hits, {self.compiles} compiles>"
+
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        from jitwatch._report.page.render import key_part
+
+        return key_part(self.stats)
 
     @property
     def number(self) -> int:
@@ -62,6 +71,12 @@ class KeyView:
     def stablehlo(self) -> str:
         """The lowered program as text; lowers again, uncounted."""
         return self._quietly(lambda: self._traced().lower().as_text())
+
+    def described(self) -> Described:
+        """The lowered program, with what comparing it with another takes."""
+        text = self._quietly(lambda: jax_internals.located_text_of(self._traced().lower().compiler_ir()))
+        tells_all = not jax_internals.calls_what_text_does_not_tell(text)
+        return Described(Program(str(self.number), comparable=tells_all), LocatedText(text))
 
     def hlo(self) -> str:
         """The compiled program as text, of the very executable that serves the key."""
@@ -113,24 +128,39 @@ def key_views(watch: Watch) -> list[KeyView]:
     return [KeyView(stats, watch) for stats in watch.record.stats().keys]
 
 
-def diff_keys(views: list[KeyView], first: int, second: int) -> str:
-    """Two keys by number: what differs, side by side, and the unified difference of their jaxprs."""
+KeyLike = int | KeyView | CacheKey
+"""What names a key of a function: its number, its view, or its description."""
+
+
+def diff_keys(views: list[KeyView], first: KeyLike, second: KeyLike) -> str:
+    """Two keys: what differs, how far their programs are the same, and the difference of their jaxprs."""
+    from jitwatch._explain.program_difference import difference
+    from jitwatch._report.program_text import difference_lines
     from jitwatch._words.key_text import differing_lines
 
-    by_number = {view.number: view for view in views}
-    missing = [number for number in (first, second) if number not in by_number]
-    if missing:
-        known = ", ".join(map(str, by_number)) or "none"
-        raise JitwatchError(f"There is no key {missing[0]}; known keys are: {known}.")
-    one, other = by_number[first], by_number[second]
+    one, other = _view_of(first, views), _view_of(second, views)
+    first, second = one.number, other.number
     lines = differing_lines(one.key, other.key)
     width = max((len(where) for where, _, _ in lines), default=0)
     text = [f"key {first} and key {second}:"]
     text += [f"  {where:{width}}  {before}  ->  {after}" for where, before, after in lines] or ["  equal"]
     try:
         program, other_program = one.jaxpr().splitlines(), other.jaxpr().splitlines()
+        said = difference_lines(difference(one.described(), other.described()))
     except JitwatchError as error:
         return "\n".join([*text, "", str(error)])
+    text += ["", f"programs: {said[0]}", *said[1:]]
     names = f"jaxpr of key {first}", f"jaxpr of key {second}"
-    difference = list(difflib.unified_diff(program, other_program, *names, lineterm="", n=1))
-    return "\n".join([*text, "", *(difference or ["The two keys have the same jaxpr."])])
+    changed = list(difflib.unified_diff(program, other_program, *names, lineterm="", n=1))
+    return "\n".join([*text, "", *(changed or ["The two keys have the same jaxpr."])])
+
+
+def _view_of(named: KeyLike, views: list[KeyView]) -> KeyView:
+    """The view of a key that is named by its number, a view or its description."""
+    number = named.number if isinstance(named, KeyView) else named
+    found = next((view for view in views if number in (view.number, view.key)), None)
+    if found is None:
+        known = ", ".join(str(view.number) for view in views) or "none"
+        what = "such key" if isinstance(number, CacheKey) else f"key {repr_of(number)}"
+        raise JitwatchError(f"There is no {what}; known keys are: {known}.")
+    return found

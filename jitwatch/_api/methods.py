@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from jitwatch._api.declared_calls import DeclaredFunction
-from jitwatch._api.key_views import KeyView, diff_keys, key_views
+from jitwatch._api.key_views import KeyLike, KeyView, diff_keys, key_views
 from jitwatch._api.pickling import Recipe, methods_of
-from jitwatch._api.scopes import check_layout
+from jitwatch._api.scopes import Report, check_layout
 from jitwatch._capture import jax_internals
 from jitwatch._capture.hook.watch import Watch
 from jitwatch._errors import JitwatchError
@@ -21,7 +21,7 @@ from jitwatch._record.recorder import recorder
 
 METHODS = (
     "cache_info", "cache_stats", "cache_report", "cache_keys", "cache_key", "diff_keys", "check", "heal",
-    "warm_up",
+    "warm_up", "_repr_html_",
 )  # fmt: skip
 
 
@@ -43,7 +43,7 @@ class _OwnAttributes(dict[str, Any]):
     among them, `lower` of the wrapper would lower the wrapped function.
     """
 
-    hidden = ("lower", "trace", "eval_shape", "_fun", "_jitwatch")
+    hidden = ("lower", "trace", "eval_shape", "_fun", "_jitwatch", "_repr_html_")
 
     def __iter__(self) -> Iterator[str]:  # without it `dict.update` copies in C
         return (name for name in super().__iter__() if name not in self.hidden)
@@ -67,13 +67,19 @@ class Methods:
         """Everything recorded of this function, as plain data."""
         return self.watch.record.stats()
 
-    def cache_report(self, *, color: bool | None = None, width: int | None = None) -> str:
+    def cache_report(self, *, color: bool | None = None, width: int | None = None) -> Report:
         """This function's cache as text."""
         from jitwatch._report.recording.text import render_function
 
         check_layout(color, width)
         misses = recorder().misses_of(self.watch.record.id)
-        return render_function(self.cache_stats(), misses, self.check(), color=bool(color), width=width)
+        return Report(render_function(self.cache_stats(), misses, self.check(), color=bool(color), width=width))
+
+    def _repr_html_(self) -> str:
+        """The same for notebooks."""
+        from jitwatch._report.page.render import function_part
+
+        return function_part(recorder().definition_snapshot(self.watch.record))
 
     def cache_keys(self) -> list[KeyView]:
         """The known keys with their counts, oldest first, and a way to look at the program of each."""
@@ -84,8 +90,8 @@ class Methods:
         DeclaredFunction(self.watch).check(args, kwargs)
         return self.watch.key_maker.call(args, kwargs).key
 
-    def diff_keys(self, first: int, second: int) -> str:
-        """Two keys by number, side by side, and the difference of their programs."""
+    def diff_keys(self, first: KeyLike, second: KeyLike) -> str:
+        """Two keys, by number or as they came from `cache_keys()`, side by side, and how their programs differ."""
         return diff_keys(self.cache_keys(), first, second)
 
     def check(self) -> list[Finding]:

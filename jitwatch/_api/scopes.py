@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,8 +32,35 @@ def reset() -> None:
     _state.current().reset()
 
 
-def report(data: Snapshot | None = None, *, color: bool | None = None, width: int | None = None) -> str:
+def metrics() -> dict[str, int | float]:
+    """Counts and seconds since the start or the last `reset()` as numbers by name, to log beside a loss.
+
+    The names begin with `jitwatch/`, and are always the same ones (docs/metrics.md). It takes as long as `snapshot()`.
+    """
+    from jitwatch._export.metrics import metrics_of
+
+    return metrics_of(snapshot())
+
+
+class Report(str):
+    """A report as text, which a Python prompt and a notebook show as it is."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(re.sub(_COLORS, '', self))}</pre>"
+
+
+_COLORS = r"\x1b\[[0-9;]*m"
+
+
+def report(data: Snapshot | None = None, *, color: bool | None = None, width: int | None = None) -> Report:
     """All watched functions as text, the one that lost most seconds to compilation first.
+
+    The result is a string; at a prompt and in a notebook it shows itself.
 
     Args:
         data: What to report; everything so far if left out.
@@ -41,14 +70,31 @@ def report(data: Snapshot | None = None, *, color: bool | None = None, width: in
     """
     from jitwatch._report.recording.text import render
 
-    if data is not None and not isinstance(data, Snapshot):
-        raise JitwatchError(f"report() was given {repr_of(data)}; give what a snapshot() returned, or nothing.")
+    if data is not None:
+        _checked(data)
     check_layout(color, width)
     if data is None and _config.is_off():
-        return f"{_config.off_text()}, so nothing is watched."
+        return Report(f"{_config.off_text()}, so nothing is watched.")
     if color is None:
         color = sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    return render(snapshot() if data is None else data, color=color, width=width)
+    return Report(render(snapshot() if data is None else data, color=color, width=width))
+
+
+def report_json(data: Snapshot | None = None) -> str:
+    """The same as JSON, in the form of docs/json.md.
+
+    Raises:
+        JitwatchError: What is given is no snapshot.
+    """
+    from jitwatch._report.recording.as_json import render
+
+    return render(snapshot() if data is None else _checked(data), ())
+
+
+def _checked(data: Any) -> Snapshot:
+    if not isinstance(data, Snapshot):
+        raise JitwatchError(f"report() was given {repr_of(data)}; give what a snapshot() returned, or nothing.")
+    return data
 
 
 def check_layout(color: Any, width: Any) -> None:
@@ -75,9 +121,25 @@ class Recording:
         after = self._after or recorder().moment()
         return recorder().between(self._before, after)
 
-    def report(self, *, color: bool | None = None, width: int | None = None) -> str:
+    def report(self, *, color: bool | None = None, width: int | None = None) -> Report:
         """The block's own counts as text."""
         return report(self.snapshot(), color=color, width=width)
+
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        from jitwatch._report.page.render import recording_part
+
+        return recording_part(self.snapshot())
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """For IPython on a terminal."""
+        printer.text(self.report(color=False))
+
+    def to_html(self) -> str:
+        """The block's own counts as one HTML page, to write to a file and open in a browser."""
+        from jitwatch._report.page.render import render
+
+        return render(self.snapshot())
 
     def compiles(self, name: str | None = None) -> int:
         """XLA compilations in the block: of all watched functions, or of those with this name.

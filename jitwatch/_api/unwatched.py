@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import functools
 import weakref
+from html import escape
 from typing import Any
 
 from jitwatch import _config
 from jitwatch._api.methods import METHODS, Methods
+from jitwatch._api.scopes import Report
 from jitwatch._capture import jax_internals
 from jitwatch._capture.keys.key_maker import KeyMaker
 from jitwatch._record.function_record import FunctionRecord
@@ -61,9 +63,13 @@ class _Unwatched:
 class _UnwatchedMethods(Methods):
     """The methods of a function that is not watched: counts are zero, and there are no keys."""
 
-    def cache_report(self, *, color: bool | None = None, width: int | None = None) -> str:
+    def cache_report(self, *, color: bool | None = None, width: int | None = None) -> Report:
         """Why there is nothing to report."""
-        return f"{clean(self.watch.record.name)}: {_config.off_text()}, so its calls are not counted."
+        return Report(f"{clean(self.watch.record.name)}: {_config.off_text()}, so its calls are not counted.")
+
+    def _repr_html_(self) -> str:
+        """The same for notebooks."""
+        return f"<p>{escape(self.cache_report())}</p>"
 
     def diff_keys(self, first: Any, second: Any) -> str:
         """Why there is nothing to compare."""

@@ -13,9 +13,10 @@ from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
 from jitwatch import _config, _faults
 from jitwatch._api.declared_calls import declared_for, without_arrays
-from jitwatch._api.key_views import KeyView
+from jitwatch._api.key_views import KeyLike, KeyView
 from jitwatch._api.methods import add_methods
 from jitwatch._api.pickling import is_watched, known_here, methods_of
+from jitwatch._api.scopes import Report
 from jitwatch._api.start import begin
 from jitwatch._api.unwatched import with_methods
 from jitwatch._capture import jax_internals
@@ -52,7 +53,7 @@ class WatchedFunction(Protocol[P, R]):
     def cache_stats(self) -> FunctionStats:
         """Everything recorded of this function, as plain data."""
 
-    def cache_report(self, *, color: bool | None = None, width: int | None = None) -> str:
+    def cache_report(self, *, color: bool | None = None, width: int | None = None) -> Report:
         """This function's cache as text."""
 
     def cache_keys(self) -> list[KeyView]:
@@ -61,8 +62,8 @@ class WatchedFunction(Protocol[P, R]):
     def cache_key(self, *args: P.args, **kwargs: P.kwargs) -> CacheKey:
         """The key of a call with these arguments, without calling."""
 
-    def diff_keys(self, first: int, second: int) -> str:
-        """Two keys by number, side by side, and the difference of their programs."""
+    def diff_keys(self, first: KeyLike, second: KeyLike) -> str:
+        """Two keys, by number or as they came from `cache_keys()`, side by side, and how their programs differ."""
 
     def check(self) -> list[Finding]:
         """What is wrong with this function's recompilations, and with outside values that its programs keep."""
@@ -100,7 +101,10 @@ class WatchedFunction(Protocol[P, R]):
 
 
 @overload
-def watched_jit(fun: Callable[P, R], /, **options: Any) -> WatchedFunction[P, R]: ...
+def watched_jit(
+    fun: Callable[P, R], /, *, max_keys: int | None = ..., max_compiles: int | None = ...,
+    on_excess: Action | None = ..., expect: Any = ..., warn_compiles: int | None = ..., **options: Any,
+) -> WatchedFunction[P, R]: ...  # fmt: skip
 @overload
 def watched_jit(
     *, max_keys: int | None = ..., max_compiles: int | None = ..., on_excess: Action | None = ..., expect: Any = ...,

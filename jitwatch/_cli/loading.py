@@ -11,20 +11,38 @@ from typing import Any
 import click
 import msgspec
 
+from jitwatch import _config
 from jitwatch._errors import JitwatchError
 
 _MAX_NAMED = 12
 
+
+def _or_setting(_: click.Context, parameter: click.Parameter, value: Any) -> Any:
+    """What was given, else what the settings say."""
+    return _config.option(str(parameter.name), value or None)
+
+
 selection = [
     click.option(
-        "--include",
-        multiple=True,
-        metavar="GLOB",
+        "--include", multiple=True, metavar="GLOB", callback=_or_setting,
         help="Report only functions whose name or file matches: 'train_*', train.py, 'src/*'.",
     ),
-    click.option("--omit", multiple=True, metavar="GLOB", help="Leave out functions whose name or file matches."),
-]
-show_all = click.option("--show-all", is_flag=True, help="Do not cut long lists.")
+    click.option(
+        "--omit", multiple=True, metavar="GLOB", callback=_or_setting,
+        help="Leave out functions whose name or file matches.",
+    ),
+]  # fmt: skip
+layout = [
+    click.option(
+        "--sort", type=click.Choice(_config.SORTS), callback=_or_setting,
+        help="The order of functions; the most costly first if left out.",
+    ),
+    click.option(
+        "--top", type=click.IntRange(1), metavar="N", callback=_or_setting,
+        help="Show so many functions and findings; 20 if left out.",
+    ),
+    click.option("--show-all", is_flag=True, help="Do not cut long lists."),
+]  # fmt: skip
 
 
 def options(options: Sequence[Callable[[Any], Any]]) -> Callable[[Any], Any]:

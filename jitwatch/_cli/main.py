@@ -11,7 +11,17 @@ from typing import Any, NoReturn
 import click
 
 from jitwatch import __version__, _config
-from jitwatch._cli import comparing, debugging, erasing, explaining, reporting, running
+from jitwatch._cli import (
+    comparing,
+    debugging,
+    erasing,
+    explaining,
+    programs,
+    reporting,
+    running,
+    tailing,
+    writing,
+)
 from jitwatch._errors import JitwatchError
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -57,9 +67,13 @@ def main() -> None:
     Start here:
       jitwatch run train.py --epochs 3     run a program and print the report at its end
       jitwatch report                      print it again, from the data file
+      jitwatch html                        the same as a page for the browser
       jitwatch json                        the same as JSON
+      jitwatch trace                       when what compiled, for Perfetto
       jitwatch explain JW301               what a finding means, with a program that has it and one that has not
+      jitwatch programs diff DIR/A DIR/B   in what two programs differ that `run --programs DIR` kept
       jitwatch combine A B                 add up the data files of several machines
+      jitwatch tail                        follow it from another shell while it runs
       jitwatch diff A B                    what compiles more than before, and why
       jitwatch check --budget FILE         does anything compile more than it may?
       PYTHONPATH="$(jitwatch autostart)" JITWATCH=1 python train.py    watch a program that something else starts
@@ -72,7 +86,9 @@ def main() -> None:
 
 
 for _command in (
-    running.run, reporting.report, reporting.json_command, reporting.combine, reporting.warm_up, running.autostart,
-    explaining.explain, erasing.erase, debugging.debug, comparing.diff, comparing.check,
+    running.run, reporting.report, reporting.json_command, writing.html, writing.trace, reporting.combine,
+    reporting.warm_up, running.autostart, explaining.explain, programs.programs, tailing.tail, erasing.erase,
+    debugging.debug,
+    comparing.diff, comparing.check,
 ):  # fmt: skip
     main.add_command(_command)

@@ -12,12 +12,12 @@ from jitwatch._cli import thresholds
 from jitwatch._cli.loading import (
     end,
     files_argument,
+    layout,
     load,
     options,
     plural,
     select,
     selection,
-    show_all,
     unmatched_text,
 )
 from jitwatch._cli.thresholds import Seconds
@@ -26,13 +26,18 @@ from jitwatch._report.recording.terminal import text_for
 
 
 @click.command()
+@click.option(
+    "--format", "format_name", type=click.Choice(("text", "markdown")), default="text", show_default=True,
+    help="markdown reads well as the summary of a job.",
+)  # fmt: skip
 @click.option("--fail-over", type=Seconds(), metavar="TIME", help="Exit 2 if more was needless: 10s, 500ms, 2min.")
 @click.option("--fail-proved", is_flag=True, help="Exit 2 if a finding is proved by the compiled programs.")
-@options([*selection, show_all])
+@options([*selection, *layout])
 @files_argument
 def report(
-    files: tuple[str, ...], include: tuple[str, ...], omit: tuple[str, ...], show_all: bool, fail_over: float | None,
-    fail_proved: bool,
+    files: tuple[str, ...], format_name: str, include: tuple[str, ...], omit: tuple[str, ...], sort: str, top: int,
+    show_all: bool,
+    fail_over: float | None, fail_proved: bool,
 ) -> None:  # fmt: skip
     """Print the report of data files, added up.
 
@@ -46,9 +51,16 @@ def report(
     if unmatched := unmatched_text(loaded.recording.snapshot, include, omit):
         raise JitwatchError(unmatched)
     data = select(loaded.recording.snapshot, include, omit)
-    click.echo(text_for(sys.stdout, show_all=show_all)(data, loaded.recording.processes))
+    if format_name == "markdown":
+        from jitwatch._report.recording import as_markdown
+
+        text = as_markdown.render(data, loaded.recording.processes, top=top, sort=sort, show_all=show_all)
+        click.echo(text)
+    else:
+        render = text_for(sys.stdout, top=top, sort=sort, show_all=show_all)
+        click.echo(render(data, loaded.recording.processes))
     for note in notes:
-        click.echo(note)
+        click.echo(note, err=format_name == "markdown")
     end(loaded)
     failed = thresholds.failures(data, loaded.recording.processes, over_s=fail_over, proved=fail_proved)
     for failure in failed:

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from jitwatch import _config
-from jitwatch._cli.loading import options, select, selection, show_all, unmatched_text
+from jitwatch._cli.loading import layout, options, select, selection, unmatched_text
 from jitwatch._errors import JitwatchError
 from jitwatch._report.recording.terminal import text_for
 from jitwatch._run import script
@@ -50,16 +50,20 @@ class _Run(click.Command):
 @click.option("--force", is_flag=True, help="Erase what earlier runs left under the name of the data file.")
 @click.option("--append", is_flag=True, help="Keep that, and write beside it.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the report as JSON too.")
+@click.option("--html", "html_file", metavar="FILE", help="Write the report as a page too, to open in a browser.")
+@click.option("--programs", metavar="DIR", help="Keep each distinct program's StableHLO there, once.")
 @click.option("--no-calls", is_flag=True, help="Do not count hits, so that they cost strictly nothing.")
 @click.option("--reuse", is_flag=True, help="Do not compile again what this process has compiled.")
 @click.option("--mode", type=click.Choice(_config.MODES), help="off runs the program unwatched.")
+@click.option("--warn", is_flag=True, help="Say each recompilation on standard error when it happens, with the reason.")
 @click.option("--quiet", is_flag=True, help="Do not print the report at the end.")
-@options([*selection, show_all])
+@options([*selection, *layout])
 @click.argument("program", nargs=-1, type=click.UNPROCESSED, metavar="[SCRIPT] [ARGS]...")
 def run(
     module: str | None, code: str | None, output: str | None, force: bool, append: bool,
-    json_file: str | None, no_calls: bool, reuse: bool, mode: str | None, quiet: bool,
-    include: tuple[str, ...], omit: tuple[str, ...], show_all: bool, program: tuple[str, ...],
+    json_file: str | None, html_file: str | None, programs: str | None, no_calls: bool, reuse: bool, mode: str | None,
+    warn: bool, quiet: bool, include: tuple[str, ...], omit: tuple[str, ...], sort: str, top: int, show_all: bool,
+    program: tuple[str, ...],
 ) -> Callable[[], None]:  # fmt: skip
     """Run a program as python would, and watch everything that JAX compiles in it.
 
@@ -82,8 +86,9 @@ def run(
     if watched:
         from jitwatch._run import output_files, session
 
-        if json_file is not None:
-            output_files.check_report_path(json_file)
+        files = {form: path for form, path in (("json", json_file), ("html", html_file)) if path is not None}
+        for path in files.values():
+            output_files.check_report_path(path)
         session.make_room(output, force=force, append=append)
 
         def chosen(data: Any) -> Any:
@@ -92,13 +97,14 @@ def run(
         def text(data: Any, processes: Any) -> str:
             return unmatched_text(data, include, omit) or render(chosen(data), processes)
 
-        render = text_for(sys.stderr, show_all=show_all)
+        render = text_for(sys.stderr, top=top, sort=sort, show_all=show_all)
         reports = session.Reports(
-            json_file=json_file and os.path.abspath(json_file),
+            files={form: os.path.abspath(path) for form, path in files.items()},
             text=None if quiet else text,
             select=chosen,
+            warn=warn,
         )
-        session.begin(output, count_hits=not no_calls, reports=reports, reuse=reuse)
+        session.begin(output, count_hits=not no_calls, reports=reports, programs=programs, reuse=reuse)
     if module is not None:
         return lambda: script.run_module(module, program)
     if code is not None:

@@ -141,7 +141,7 @@ def _at_definition(
 def _near(place: str, name: str, lines: int) -> Iterator[Acknowledgement]:
     """What comments say at a line, on the line before it, and on those after it up to a `def`."""
     file, _, number = place.rpartition(":")
-    if not (number.isdecimal() and _is_source(file)):
+    if not (number.isdecimal() and is_source(file)):
         return
     first = int(number)
     for line in range(max(first - 1, 1), first + lines):
@@ -154,7 +154,7 @@ def _near(place: str, name: str, lines: int) -> Iterator[Acknowledgement]:
             return
 
 
-def _is_source(file: str) -> bool:
+def is_source(file: str) -> bool:
     """Whether a file may be read: the name can come from a data file of anybody's."""
     try:
         return file.endswith(".py") and os.path.isfile(file) and os.path.getsize(file) <= MAX_SOURCE_BYTES

@@ -10,10 +10,9 @@ import pytest
 from jitwatch import _config
 from jitwatch._compare.budget import read_budget
 from jitwatch._errors import JitwatchError
+from jitwatch._report import forms
 from jitwatch._run import output_files
 
-REPORT_FORMS = {".json": "jitwatch._report.recording.as_json"}
-"""The module that renders a report, by the suffix of its file."""
 DEFAULT_TOP = 10
 
 
@@ -115,9 +114,9 @@ def _check(options: Options) -> None:
 
 
 def _check_report(path: str) -> None:
-    if os.path.splitext(path)[1] not in REPORT_FORMS:
+    if os.path.splitext(path)[1] not in forms.SUFFIXES:
         raise JitwatchError(
-            f"--jitwatch-report={path} has no suffix that names a form; valid are: {', '.join(REPORT_FORMS)}."
+            f"--jitwatch-report={path} has no suffix that names a form; valid are: {', '.join(forms.SUFFIXES)}."
         )
     output_files.check_report_path(path)
 

@@ -88,7 +88,7 @@ class WatchedTest:
         """All counts as plain data."""
         return self._recording.snapshot()
 
-    def report(self, *, color: bool | None = None, width: int | None = None) -> str:
+    def report(self, *, color: bool | None = None, width: int | None = None) -> scopes.Report:
         """All counts as text."""
         return scopes.report(self.snapshot(), color=color, width=width)
 

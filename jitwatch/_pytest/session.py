@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from typing import Any
 
@@ -11,9 +10,10 @@ import pytest
 
 from jitwatch._errors import JitwatchError
 from jitwatch._model import Recording
-from jitwatch._pytest.options import REPORT_FORMS, Options, read_baseline
+from jitwatch._pytest.options import Options, read_baseline
 from jitwatch._pytest.process import Watch, recording_of
 from jitwatch._record import merge
+from jitwatch._report import forms
 from jitwatch._run import output_files
 from jitwatch._testing.costs import Cost, Handed, PhaseCost, SessionData, row_of, sum_costs
 from jitwatch._words.quantity_text import count_text
@@ -148,7 +148,7 @@ class Session:
 
     def _write_report(self, whole: Recording) -> str:
         path = str(self._options.report)
-        render = importlib.import_module(REPORT_FORMS[os.path.splitext(path)[1]]).render
+        render = forms.renderer(forms.SUFFIXES[os.path.splitext(path)[1]])
         try:
             output_files.write_whole(path, render(whole.snapshot, whole.processes))
         except JitwatchError as error:

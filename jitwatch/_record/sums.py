@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
+
 from jitwatch._model import FunctionStats, Snapshot, Stages
 
 COUNTS = ("hits", "misses", "dispatch_only", "nested", "failures")
@@ -17,9 +19,20 @@ def sum_counts(every: Iterable[Any]) -> dict[str, int]:
     return {name: sum(getattr(record, name) for record in records) for name in COUNTS}
 
 
+def add_stages(parts: Iterable[Stages]) -> Stages:
+    """Add counts and seconds, field by field."""
+    columns = zip(*(msgspec.structs.astuple(part) for part in parts), strict=True)
+    return Stages(*(sum(column) for column in columns))
+
+
 def lost_s(stages: Stages) -> float:
     """Seconds in all stages together."""
     return stages.trace_s + stages.lower_s + stages.compile_s + stages.load_s + stages.reuse_s
+
+
+def was_used(function: FunctionStats) -> bool:
+    """Whether a function was called, or a stage ran for it."""
+    return bool(function.hits or function.misses or function.nested) or function.stages != Stages()
 
 
 def any_ran(stages: Stages) -> bool:

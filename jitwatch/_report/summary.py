@@ -14,7 +14,8 @@ import msgspec
 from jitwatch._model import CacheKey, CallSite, Finding, FunctionStats, KeyStats, Miss, Snapshot, Stages
 from jitwatch._policy.verdict import verdict
 from jitwatch._record.kinds import recompiles
-from jitwatch._record.sums import any_ran, lost_s, program_count, sum_counts
+from jitwatch._record.sums import add_stages, any_ran, lost_s, program_count, sum_counts, was_used
+from jitwatch._report.sorting import ordered
 
 T = TypeVar("T")
 
@@ -167,6 +168,7 @@ def summarize(
     max_keys: int | None = None,
     max_others: int | None = None,
     with_inner: bool = True,
+    sort: str = "spent",
 ) -> Summary:
     """Make the view model of a snapshot; a bound of None shows all.
 
@@ -176,8 +178,9 @@ def summarize(
         max_keys: Keys in each.
         max_others: Lines of other programs.
         with_inner: Whether functions that ran only inside others have rows as well.
+        sort: The order of functions, as in the option of this name.
     """
-    used = [function for function in snapshot.functions if _was_used(function)]
+    used = [function for function in snapshot.functions if was_used(function)]
     misses: dict[int, list[Miss]] = {}
     for miss in snapshot.misses:
         misses.setdefault(miss.function, []).append(miss)
@@ -186,7 +189,7 @@ def summarize(
         function_row(group, max_keys=max_keys, misses=[miss for one in group for miss in misses.get(one.id, ())])
         for group in _groups(used)
     ]
-    rows = sorted(_with_columns(rows, columns), key=lambda row: (-row.lost_s, row.name, row.defined_at))
+    rows = ordered(_with_columns(rows, columns), sort)
     others = line_rows(snapshot.others)
     inner = [] if with_inner else [row for row in rows if _is_inner(row)]
     judged = verdict(snapshot)
@@ -220,10 +223,6 @@ def _is_inner(row: FunctionRow) -> bool:
     return silent and msgspec.structs.replace(row.stages, traces=0) == Stages()
 
 
-def _was_used(function: FunctionStats) -> bool:
-    return bool(function.hits or function.misses or function.nested) or function.stages != Stages()
-
-
 def function_row(
     objects: Sequence[FunctionStats], *, max_keys: int | None = None, misses: Sequence[Miss] = ()
 ) -> FunctionRow:
@@ -254,12 +253,6 @@ def function_row(
         last_failure=_latest_failure(objects),
         approximate=any(one.approximate for one in objects),
     )
-
-
-def add_stages(parts: Iterable[Stages]) -> Stages:
-    """Add counts and seconds, field by field."""
-    columns = zip(*(msgspec.structs.astuple(part) for part in parts), strict=True)
-    return Stages(*(sum(column) for column in columns))
 
 
 def cut_list(items: Sequence[T], limit: int | None) -> Cut[T]:
@@ -302,7 +295,7 @@ def _headline(rows: Sequence[FunctionRow], others: Sequence[LineRow]) -> Headlin
         compiles=sum(row.stages.compiles for row in rows),
         loads=sum(row.stages.loads for row in rows),
         recompiles=sum(row.recompiles for row in rows),
-        worst=rows[0] if rows and rows[0].lost_s > 0 else None,
+        worst=max((row for row in rows if row.lost_s > 0), key=lambda row: row.lost_s, default=None),
         worst_line=others[0] if others and others[0].lost_s > 0 else None,
     )
 

@@ -9,6 +9,9 @@ import stat
 
 from jitwatch._errors import JitwatchError
 
+_MARKS = (b'"schema": "jitwatch-', b'<meta name="generator" content="jitwatch">')
+"""One of them stands in the first bytes of every report."""
+
 
 def check_named(path: str) -> None:
     """Refuse a path that names no place for a file.
@@ -50,7 +53,8 @@ def check_report_path(path: str) -> None:
         JitwatchError: The file exists and is something else, or cannot be written there.
     """
     check_writable(path)
-    if not is_special(path) and b'"schema": "jitwatch-' not in (beginning := beginning_of(path)) and beginning:
+    beginning = b"" if is_special(path) else beginning_of(path)
+    if beginning and not any(mark in beginning for mark in _MARKS):
         raise JitwatchError(f"{path} exists and is no jitwatch report; remove it or give another name.")
 
 
@@ -62,7 +66,7 @@ def beginning_of(path: str) -> bytes:
     """
     try:
         with open(path, "rb") as file:
-            return file.read(200)
+            return file.read(300)
     except FileNotFoundError:
         return b""
     except OSError as error:

@@ -7,7 +7,7 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,9 @@ from jitwatch import _config, _faults, _hub, _state
 from jitwatch._api import install
 from jitwatch._errors import JitwatchError
 from jitwatch._model import Miss, Process, Snapshot
+from jitwatch._record.recorder import recorder
 from jitwatch._record.sums import program_count
+from jitwatch._report import forms
 from jitwatch._run import output_files, script
 from jitwatch._words.safe_text import short_place
 
@@ -34,16 +36,21 @@ class Watching(msgspec.Struct, frozen=True):
     """Absolute, since the program may change its folder."""
     run: str
     count_hits: bool = True
+    programs: str | None = None
+    """The folder for programs, absolute too; None for none."""
 
 
 class Reports(msgspec.Struct, frozen=True):
     """What is written at the end of the process that began a run."""
 
-    json_file: str | None = None
+    files: Mapping[str, str] = {}
+    """Where to, by the form (`_report.forms`)."""
     text: Callable[[Snapshot, tuple[Process, ...]], str] | None = None
     """Makes the text for standard error; None for none."""
     select: Callable[[Snapshot], Snapshot] = lambda data: data
-    """Keeps of a snapshot what is to be in the JSON report."""
+    """Keeps of a snapshot what is to be in the files."""
+    warn: bool = False
+    """Whether to say each recompilation when it happens."""
 
 
 class _Devices:
@@ -71,6 +78,7 @@ class _Session:
 
     def __init__(self, watching: Watching, reports: Reports | None) -> None:
         from jitwatch._store import Writer
+        from jitwatch._store.program_files import ProgramFolder
 
         self._watching, self._reports, self._pid = watching, reports, os.getpid()
         self._finished = False
@@ -79,10 +87,16 @@ class _Session:
         self._told = ""
         """What was said of the data file that cannot be written."""
         self._tell_of_error("The program runs all the same, and nothing of it is kept in a file.")
+        if watching.programs is not None:
+            recorder().programs.keep = ProgramFolder(watching.programs).keep
         install.install(count_hits=watching.count_hits)
         atexit.register(self.finish)
         if reports is not None:
             self._take_sigterm()
+            if reports.warn:
+                from jitwatch._run.recompile_lines import RecompileLines
+
+                RecompileLines(_say).begin()
         self._finish_with_multiprocessing()
 
     def finish(self) -> None:
@@ -113,14 +127,12 @@ class _Session:
             _say(f"jitwatch: the data is in {short_place(str(path))}")
 
     def _write_reports(self, reports: Reports) -> None:
-        if reports.text is None and reports.json_file is None:
+        if reports.text is None and not reports.files:
             return
         data, processes = self._recorded()
-        if reports.json_file is not None:
-            from jitwatch._report.recording import as_json
-
+        for form, path in reports.files.items():
             try:
-                output_files.write_whole(reports.json_file, as_json.render(reports.select(data), processes))
+                output_files.write_whole(path, forms.renderer(form)(reports.select(data), processes))
             except JitwatchError as error:
                 _say(f"jitwatch: {error}")
         if reports.text is not None:
@@ -206,23 +218,26 @@ def make_room(named: str | None, *, force: bool, append: bool) -> None:
         )
 
 
-def begin(data_file: str | None, *, count_hits: bool, reports: Reports, reuse: bool = False) -> None:
+def begin(
+    data_file: str | None, *, count_hits: bool, reports: Reports, programs: str | None = None, reuse: bool = False
+) -> None:
     """Watch this process from here to its end, and those that it starts.
 
     Args:
         data_file: Where to; see `data_path`.
         count_hits: Whether to count hits too.
         reports: What to write at the end.
+        programs: Folder to keep each distinct program in; None for none.
         reuse: Whether to reuse compiled programs, here and there; else the settings say.
 
     Raises:
-        JitwatchError: There is no such folder.
+        JitwatchError: There is no such folder, or that for programs cannot be made.
     """
     path = data_path(data_file)
     output_files.check_named(path)
     if reuse and _config.option("reuse") == _config.REUSE_OFF:
         os.environ["JITWATCH_REUSE"] = "on"
-    watching = Watching(path, secrets.token_hex(8), count_hits)
+    watching = Watching(path, secrets.token_hex(8), count_hits, programs and os.path.abspath(programs))
     _begin(watching, reports)
     os.environ[CHILD] = msgspec.json.encode(watching).decode()
     os.environ["PYTHONPATH"] = python_path()
@@ -240,7 +255,8 @@ def begin_by_environment() -> None:
             if not output_files.is_special(watching.data_file):  # that has room for one process
                 _begin(watching, None)
         else:
-            begin(None, count_hits=True, reports=Reports(text=text_for(sys.stderr)))
+            layout = {name: _config.option(name) for name in ("top", "sort")}
+            begin(None, count_hits=True, reports=Reports(text=text_for(sys.stderr, **layout)))
     except (JitwatchError, msgspec.MsgspecError) as error:
         print(f"jitwatch: the program runs unwatched: {error}", file=sys.stderr)
 

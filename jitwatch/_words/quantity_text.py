@@ -42,7 +42,7 @@ def times_text(count: int) -> str:
     return f"\N{MULTIPLICATION SIGN}{count:,}"
 
 
-def share_text(part: int, whole: int) -> str:
+def share_text(part: float, whole: float) -> str:
     """Say a share in percent, never rounded up to all or down to nothing."""
     if whole <= 0:
         return UNKNOWN

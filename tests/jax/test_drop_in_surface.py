@@ -219,7 +219,7 @@ def test_bad_max_keys_says_what_is_valid(value) -> None:
         assert "a whole number of at least 1" in message
 
 
-OWN = {"check", "diff_keys", "heal", "warm_up"}
+OWN = {"check", "diff_keys", "heal", "warm_up", "_repr_html_"}
 
 
 def test_mode_off_gives_the_plain_jitted_function(monkeypatch) -> None:

@@ -137,7 +137,7 @@ def test_what_would_compile_is_stopped_before_xla(cause: str, backend_compiles: 
     assert (caught.value.alert.kind, caught.value.alert.cause) == ("frozen", cause)
     assert backend_compiles == []
     assert __file__ in str(caught.value)
-    with jitwatch.no_compiles(action="warn"), warnings.catch_warnings():
+    with jitwatch.no_compiles(on_excess="warn"), warnings.catch_warnings():
         warnings.simplefilter("ignore", jitwatch.RecompilationWarning)
         result = case.cold()  # the call can be made now, and gives what it should
     assert jax.tree_util.tree_leaves(result)
@@ -329,7 +329,10 @@ def test_blocks_nest_and_end() -> None:
 def test_warn_lets_it_compile_and_says_it_once() -> None:
     f = watched_jit(lambda x: x * 2)
     f(np.ones(3, np.float32))
-    with jitwatch.no_compiles(action="warn"), pytest.warns(jitwatch.ShapeChurnWarning, match="no_compiles") as caught:
+    with (
+        jitwatch.no_compiles(on_excess="warn"),
+        pytest.warns(jitwatch.ShapeChurnWarning, match="no_compiles") as caught,
+    ):
         for size in range(4, 7):
             f(np.ones(size, np.float32))
 
@@ -396,7 +399,7 @@ def test_load_from_the_persistent_cache_is_allowed_unless_forbidden(tmp_path: Pa
 
 def test_bad_use_says_what_is_valid() -> None:
     with pytest.raises(jitwatch.JitwatchError, match="valid are 'raise', 'warn'"):
-        jitwatch.freeze(action="explode")
+        jitwatch.freeze(on_excess="explode")
     with pytest.raises(jitwatch.JitwatchError, match="is not a watched function"):
         jitwatch.freeze(jax.jit(lambda x: x))
     jitwatch.unfreeze()

@@ -122,8 +122,8 @@ def test_blocks_and_reports_are_empty() -> None:
 
 
 def test_mistakes_are_still_told() -> None:
-    with pytest.raises(jitwatch.JitwatchError, match="action is 'stop'"):
-        jitwatch.freeze(action="stop")
+    with pytest.raises(jitwatch.JitwatchError, match="on_excess is 'stop'"):
+        jitwatch.freeze(on_excess="stop")
     with pytest.raises(jitwatch.JitwatchError, match="max_compiles"):
         make(max_compiles=0)
 

@@ -31,6 +31,16 @@ def f() -> Any:
     return f
 
 
+def test_a_recording_is_a_page(f: Any) -> None:
+    with jitwatch.recording() as r:
+        f(1.0)
+
+    page = r.to_html()
+
+    assert page.startswith("<!doctype html>")
+    assert '<a href="#fn-f-' in page
+
+
 def test_recordings_count_their_own_block_nested_and_overlapping(f: Any) -> None:
     f(1.0)
     outer = jitwatch.recording()

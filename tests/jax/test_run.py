@@ -135,9 +135,10 @@ def test_sigterm_ends_the_process_by_the_signal_after_the_report(tmp_path: Path)
     )
     (tmp_path / "program.py").write_text(code)
 
-    done = watched(["program.py"], tmp_path, "--json", "report.json")
+    done = watched(["program.py"], tmp_path, "--json", "report.json", "--html", "report.html")
 
     assert (done.returncode, done.stdout) == (-signal.SIGTERM, "")
+    assert '<a href="#fn-lambda-2"' in (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "2 = 1 hit + 1 miss" in done.stderr
     (function,) = (each for each in json.loads((tmp_path / "report.json").read_text())["functions"] if each["hits"])
     assert (function["hits"], function["miss_count"]) == (1, 1)
@@ -323,6 +324,7 @@ def test_no_calls_leaves_hits_uncounted(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("options", "message"), [
     (["-o", "no/such/folder/file"], "there is no folder"), (["--json", "program.py"], "is no jitwatch report"),
+    (["--html", "program.py"], "is no jitwatch report"),
     (["-o", "."], "is a folder"),
 ])  # fmt: skip
 def test_bad_file_names_are_refused_before_the_program_runs(options: list[str], message: str, tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_no_code_of_the_users_ends_the_program(error: BaseException, state: Stat
     assert all(texts)
     for refused in (
         lambda: jitwatch.freeze(value),
-        lambda: jitwatch.freeze("f", action=value),
+        lambda: jitwatch.freeze("f", on_excess=value),
         lambda: f.warm_up([], threads=value),
         lambda: watched_jit(lambda x: x, max_compiles=value),
         lambda: jitwatch.testing.assert_compiles(exactly=value),

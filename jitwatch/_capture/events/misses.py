@@ -25,5 +25,6 @@ def new_miss(record: FunctionRecord, kind: str, stages: Stages, **details: Any) 
         number=recorder().next_number(), function=record.id, kind=kind, stages=stages, call_site=place,
         unix_s=time.time(), thread=threading.get_ident(), library=library,
         persistent=persistent.outcome(record.name, stages) if stages.compiles else "", context=user_context.current(),
+        name=record.name,
         **known | details,
     )  # fmt: skip

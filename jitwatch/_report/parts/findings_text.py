@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 _MAX_MESSAGE = 600
-_MAX_FINDINGS = 20
+MAX_FINDINGS = 20
 
 
-def findings_block(findings: Sequence[Finding]) -> Iterator[RenderableType]:
+def findings_block(findings: Sequence[Finding], *, most: int | None = MAX_FINDINGS) -> Iterator[RenderableType]:
     """Give one block for each finding, the most costly first."""
     from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
-    shown = cut_list(findings, _MAX_FINDINGS)
+    shown = cut_list(findings, most)
     for finding in shown.shown:
         table = Table.grid(padding=(0, 2, 0, 0))
         table.add_column(style="bold yellow", no_wrap=True)

@@ -7,13 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 
-def text_for(stream: Any, *, show_all: bool = False) -> Callable[..., str]:
-    """What makes the text report for a stream, coloured where that is a terminal."""
+def text_for(stream: Any, *, top: int = 20, sort: str = "spent", show_all: bool = False) -> Callable[..., str]:
+    """What makes the text report for a stream, coloured where that is a terminal; the others are as in `render`."""
 
     def text(data: Any, processes: Any = ()) -> str:
         from jitwatch._report.recording.text import render
 
         color = bool(getattr(stream, "isatty", lambda: False)()) and not os.environ.get("NO_COLOR")
-        return render(data, color=color, show_all=show_all, processes=processes, recorded=True)
+        return render(
+            data, color=color, max_functions=top, sort=sort, show_all=show_all, processes=processes, recorded=True
+        )
 
     return text

@@ -5,9 +5,11 @@ Laid out by rich, which is imported when used; all text goes in as `Text`, never
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from jitwatch._explain.earlier_programs import closest_earlier
 from jitwatch._model import Finding, FunctionStats, Miss, Process, Snapshot
 from jitwatch._report.bill import Bill, bill_of, breakdown_of
 from jitwatch._report.parts.findings_text import findings_block
@@ -53,23 +55,26 @@ def render(
     show_all: bool = False,
     processes: Sequence[Process] = (),
     recorded: bool = False,
+    sort: str = "spent",
 ) -> str:
-    """Write the report of all functions, those that cost most first.
+    """Write the report of all functions, those that cost most first unless it is sorted otherwise.
 
     Args:
         snapshot: What to report.
         color: Whether to put in ANSI colours; without them the text is plain.
         width: Columns; that of the terminal if None, or 100 without one.
-        max_functions: Functions to show; of the others the report says how many they are.
+        max_functions: Functions, and findings, to show; of the others the report says how many they are.
         max_keys: Keys to show of each function, likewise.
         show_all: Whether to show everything, whatever the bounds.
         processes: Where it was recorded, for the last line.
+        sort: The order of functions, as in the option of this name.
         recorded: Whether it is of a run that was watched from its start: then no advice on how to watch helps.
     """
     bounds = {"max_functions": max_functions, "max_keys": max_keys, "max_others": _MAX_OTHERS}
-    summary = summarize(snapshot, **({} if show_all else bounds), with_inner=show_all)
+    summary = summarize(snapshot, **({} if show_all else bounds), with_inner=show_all, sort=sort)
     columns = columns_of(width)
-    parts = _report(snapshot, summary, columns, processes, recorded=recorded)
+    most = None if show_all else max_functions
+    parts = _report(snapshot, summary, columns, processes, recorded=recorded, most=most, sort=sort)
     return printed(parts, color=color, columns=columns)
 
 
@@ -85,7 +90,14 @@ def render_function(
 
 
 def _report(
-    snapshot: Snapshot, summary: Summary, columns: int, processes: Sequence[Process], *, recorded: bool
+    snapshot: Snapshot,
+    summary: Summary,
+    columns: int,
+    processes: Sequence[Process],
+    *,
+    recorded: bool,
+    most: int | None,
+    sort: str,
 ) -> Iterable[RenderableType]:
     from rich.text import Text
 
@@ -95,37 +107,53 @@ def _report(
         yield from bill_block(breakdown_of(snapshot, summary.findings, processes))
     if summary.findings:
         yield Text()
-        yield from findings_block(summary.findings)
+        yield from findings_block(summary.findings, most=most)
     if summary.notes:
         yield Text()
         yield Text("Worth knowing, and no fault", style="bold")
-        yield from findings_block(summary.notes)
-    sections = [_functions(summary.functions, columns), _others(summary.others, summary.headline.others_s)]
+        yield from findings_block(summary.notes, most=most)
+    left_out = ", with less time spent" if sort == "spent" else ""
+    sections = [
+        _functions(summary.functions, columns, left_out, _equalities(snapshot)),
+        _others(summary.others, summary.headline.others_s),
+    ]
     if summary.headline.others_s > summary.headline.lost_s:
         sections.reverse()  # the most costly first, watched or not
     for section in sections:
         yield from section
-    notes = list(_notes(summary))
+    notes = list(notes_text(summary))
     if notes:
         yield Text()
         yield from (Text(note, style="yellow") for note in notes)
     yield Text()
-    if origin := ", ".join(_origin(summary, processes)):
+    if origin := ", ".join(origin_text(summary, processes)):
         yield Text(origin, style="dim")
 
 
-def _functions(functions: Cut[FunctionRow], columns: int) -> Iterable[RenderableType]:
+def _equalities(snapshot: Snapshot) -> dict[int, Counter[str]]:
+    """How far the programs of each function are the same as earlier ones of its definition."""
+    counts: dict[int, Counter[str]] = {}
+    for (function, _, _), equality in closest_earlier(snapshot).items():
+        counts.setdefault(function, Counter())[equality] += 1
+    return counts
+
+
+def _functions(
+    functions: Cut[FunctionRow], columns: int, left_out: str, equalities: Mapping[int, Counter[str]]
+) -> Iterable[RenderableType]:
     from rich.text import Text
 
     for row in functions.shown:
         yield Text()
-        yield from function_block(row, columns)
+        counts = sum((equalities.get(number, Counter()) for number in row.ids), Counter[str]())
+        yield from function_block(row, columns, counts)
     if functions.more:
         yield Text()
-        yield Text(f"… {count_text(functions.more, 'more function')}, with less time spent", style="dim")
+        yield Text(f"… {count_text(functions.more, 'more function')}{left_out}", style="dim")
 
 
-def _origin(summary: Summary, processes: Sequence[Process]) -> Iterable[str]:
+def origin_text(summary: Summary, processes: Sequence[Process]) -> Iterable[str]:
+    """Where it was recorded: versions, devices, processes."""
     if summary.jax_version:
         yield f"JAX {clean(summary.jax_version, 40)}"
         yield f"Python {clean(summary.python_version, 40)}"
@@ -206,7 +234,8 @@ def _programs_text(row: LineRow) -> str:
     return ", ".join([*texts, f"… {count_text(programs.more, 'more program')}"] if programs.more else texts)
 
 
-def _notes(summary: Summary) -> Iterable[str]:
+def notes_text(summary: Summary) -> Iterable[str]:
+    """What is not shown, and what the counts are to be taken with."""
     if summary.idle and summary.functions.shown:
         yield f"{count_text(summary.idle, 'further watched function')} never called."
     if summary.inner:
