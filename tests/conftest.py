@@ -13,9 +13,7 @@ from jitwatch._state import State, use
 pytest_plugins = ("pytester",)
 
 # How long an example takes says nothing on a busy machine.
-hypothesis.settings.register_profile(
-    "jitwatch", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
-)
+hypothesis.settings.register_profile("jitwatch", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("jitwatch")
 
 GOLDEN = Path(__file__).parent / "golden"

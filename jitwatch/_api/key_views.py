@@ -6,11 +6,14 @@ import difflib
 from collections.abc import Callable
 from typing import Any
 
+from jitwatch._capture import jax_internals
 from jitwatch._capture.events.frames import Frame, push, thread_state
 from jitwatch._capture.hook.watch import Entry, Watch
 from jitwatch._capture.keys import trace_context
 from jitwatch._errors import JitwatchError, repr_of
-from jitwatch._model import CacheKey, KeyStats, Stages
+from jitwatch._explain.located_text import LocatedText
+from jitwatch._explain.program_difference import Described
+from jitwatch._model import CacheKey, KeyStats, Program, Stages
 from jitwatch._words.safe_text import clean
 
 
@@ -69,6 +72,12 @@ class KeyView:
         """The lowered program as text; lowers again, uncounted."""
         return self._quietly(lambda: self._traced().lower().as_text())
 
+    def described(self) -> Described:
+        """The lowered program, with what comparing it with another takes."""
+        text = self._quietly(lambda: jax_internals.located_text_of(self._traced().lower().compiler_ir()))
+        tells_all = not jax_internals.calls_what_text_does_not_tell(text)
+        return Described(Program(str(self.number), comparable=tells_all), LocatedText(text))
+
     def hlo(self) -> str:
         """The compiled program as text, of the very executable that serves the key."""
         return "\n\n".join(module.to_string() for module in self._entry().executable.hlo_modules())
@@ -124,7 +133,9 @@ KeyLike = int | KeyView | CacheKey
 
 
 def diff_keys(views: list[KeyView], first: KeyLike, second: KeyLike) -> str:
-    """Two keys: what differs, side by side, and the unified difference of their jaxprs."""
+    """Two keys: what differs, how far their programs are the same, and the difference of their jaxprs."""
+    from jitwatch._explain.program_difference import difference
+    from jitwatch._report.program_text import difference_lines
     from jitwatch._words.key_text import differing_lines
 
     one, other = _view_of(first, views), _view_of(second, views)
@@ -135,11 +146,13 @@ def diff_keys(views: list[KeyView], first: KeyLike, second: KeyLike) -> str:
     text += [f"  {where:{width}}  {before}  ->  {after}" for where, before, after in lines] or ["  equal"]
     try:
         program, other_program = one.jaxpr().splitlines(), other.jaxpr().splitlines()
+        said = difference_lines(difference(one.described(), other.described()))
     except JitwatchError as error:
         return "\n".join([*text, "", str(error)])
+    text += ["", f"programs: {said[0]}", *said[1:]]
     names = f"jaxpr of key {first}", f"jaxpr of key {second}"
-    difference = list(difflib.unified_diff(program, other_program, *names, lineterm="", n=1))
-    return "\n".join([*text, "", *(difference or ["The two keys have the same jaxpr."])])
+    changed = list(difflib.unified_diff(program, other_program, *names, lineterm="", n=1))
+    return "\n".join([*text, "", *(changed or ["The two keys have the same jaxpr."])])
 
 
 def _view_of(named: KeyLike, views: list[KeyView]) -> KeyView:

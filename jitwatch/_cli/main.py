@@ -11,7 +11,17 @@ from typing import Any, NoReturn
 import click
 
 from jitwatch import __version__, _config
-from jitwatch._cli import comparing, debugging, erasing, explaining, reporting, running, tailing, writing
+from jitwatch._cli import (
+    comparing,
+    debugging,
+    erasing,
+    explaining,
+    programs,
+    reporting,
+    running,
+    tailing,
+    writing,
+)
 from jitwatch._errors import JitwatchError
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -61,6 +71,7 @@ def main() -> None:
       jitwatch json                        the same as JSON
       jitwatch trace                       when what compiled, for Perfetto
       jitwatch explain JW301               what a finding means, with a program that has it and one that has not
+      jitwatch programs diff DIR/A DIR/B   in what two programs differ that `run --programs DIR` kept
       jitwatch combine A B                 add up the data files of several machines
       jitwatch tail                        follow it from another shell while it runs
       jitwatch diff A B                    what compiles more than before, and why
@@ -76,7 +87,8 @@ def main() -> None:
 
 for _command in (
     running.run, reporting.report, reporting.json_command, writing.html, writing.trace, reporting.combine,
-    reporting.warm_up, running.autostart, explaining.explain, tailing.tail, erasing.erase, debugging.debug,
+    reporting.warm_up, running.autostart, explaining.explain, programs.programs, tailing.tail, erasing.erase,
+    debugging.debug,
     comparing.diff, comparing.check,
 ):  # fmt: skip
     main.add_command(_command)

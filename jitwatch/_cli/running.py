@@ -51,6 +51,7 @@ class _Run(click.Command):
 @click.option("--append", is_flag=True, help="Keep that, and write beside it.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the report as JSON too.")
 @click.option("--html", "html_file", metavar="FILE", help="Write the report as a page too, to open in a browser.")
+@click.option("--programs", metavar="DIR", help="Keep each distinct program's StableHLO there, once.")
 @click.option("--no-calls", is_flag=True, help="Do not count hits, so that they cost strictly nothing.")
 @click.option("--reuse", is_flag=True, help="Do not compile again what this process has compiled.")
 @click.option("--mode", type=click.Choice(_config.MODES), help="off runs the program unwatched.")
@@ -60,8 +61,8 @@ class _Run(click.Command):
 @click.argument("program", nargs=-1, type=click.UNPROCESSED, metavar="[SCRIPT] [ARGS]...")
 def run(
     module: str | None, code: str | None, output: str | None, force: bool, append: bool,
-    json_file: str | None, html_file: str | None, no_calls: bool, reuse: bool, mode: str | None, warn: bool,
-    quiet: bool, include: tuple[str, ...], omit: tuple[str, ...], sort: str, top: int, show_all: bool,
+    json_file: str | None, html_file: str | None, programs: str | None, no_calls: bool, reuse: bool, mode: str | None,
+    warn: bool, quiet: bool, include: tuple[str, ...], omit: tuple[str, ...], sort: str, top: int, show_all: bool,
     program: tuple[str, ...],
 ) -> Callable[[], None]:  # fmt: skip
     """Run a program as python would, and watch everything that JAX compiles in it.
@@ -103,7 +104,7 @@ def run(
             select=chosen,
             warn=warn,
         )
-        session.begin(output, count_hits=not no_calls, reports=reports, reuse=reuse)
+        session.begin(output, count_hits=not no_calls, reports=reports, programs=programs, reuse=reuse)
     if module is not None:
         return lambda: script.run_module(module, program)
     if code is not None:

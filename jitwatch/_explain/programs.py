@@ -57,14 +57,15 @@ def steps_of(text: str) -> tuple[str, ...]:
         docs/programs.md has the figures.
     """
     digests = [hashlib.sha256() for _ in range(STEPS)]
-    for part in _parts(_RESULT_INFO.sub("", text)):
+    for part in parts_of(text):
         for digest, normalised in zip(digests, _at_each_step(part), strict=True):
             digest.update(normalised)
     return tuple(digest.hexdigest()[:DIGEST_CHARACTERS] for digest in digests)
 
 
-def _parts(text: str) -> Iterator[str]:
+def parts_of(text: str) -> Iterator[str]:
     """The functions of a module from `main` on, in order of use, and then the rest; symbols have numbers for names."""
+    text = _RESULT_INFO.sub("", text)
     end = text.rfind(_END)
     end = len(text) if end < 0 else end
     begin, *functions = text[:end].split(_FUNCTION)

@@ -74,9 +74,10 @@ def _bucket_advice(function: FunctionStats, found: Sequence[Change], compiles: i
     if len({len(shape) for shape in calls}) != 1 or len(axes) != 1 or len(calls) < 3:
         return ""
     sizes = {shape[axes[0]]: count for shape, count in calls.items()}
-    # The number of sizes that the saving was reckoned for is among them, so that the figures agree.
-    counts = {1, 2, 4, len(sizes) - compiles}
-    options = [best_buckets(sizes, count) for count in sorted(counts) if 0 < count < len(sizes)]
+    # None saves more than the finding says, and one saves just that, so that the figures agree.
+    fewest = max(len(sizes) - compiles, 1) if compiles else 1
+    counts = {fewest, *(count for count in (1, 2, 4) if count > fewest)}
+    options = [best_buckets(sizes, count) for count in sorted(counts) if count < len(sizes)]
     texts = [
         f"{' or '.join(map(str, option.sizes))} ({count_text(option.compiles_saved, 'compile')}"
         f"{_share_of(lost_s, option.compiles_saved, compiles)} less, {option.padding_percent:.0f} % padding)"

@@ -29,6 +29,8 @@ class ProgramStore:
         """Share a lock, which is never held while a text is read or compared."""
         self.steps_of: Callable[[str], tuple[str, ...]] | None = None
         """Makes `Program.steps` of a text; until it is set, there are none."""
+        self.keep: Callable[[Program, str, Callable[[], str]], None] | None = None
+        """Is given each program as it is made, what its text ends with, and what makes its text with locations."""
         self.dropped = self.dropped_texts = 0
         self._lock = lock
         self._programs: dict[str, Program] = {}

@@ -17,6 +17,7 @@ from jitwatch import _config, _faults, _hub, _state
 from jitwatch._api import install
 from jitwatch._errors import JitwatchError
 from jitwatch._model import Miss, Process, Snapshot
+from jitwatch._record.recorder import recorder
 from jitwatch._record.sums import program_count
 from jitwatch._report import forms
 from jitwatch._run import output_files, script
@@ -35,6 +36,8 @@ class Watching(msgspec.Struct, frozen=True):
     """Absolute, since the program may change its folder."""
     run: str
     count_hits: bool = True
+    programs: str | None = None
+    """The folder for programs, absolute too; None for none."""
 
 
 class Reports(msgspec.Struct, frozen=True):
@@ -75,6 +78,7 @@ class _Session:
 
     def __init__(self, watching: Watching, reports: Reports | None) -> None:
         from jitwatch._store import Writer
+        from jitwatch._store.program_files import ProgramFolder
 
         self._watching, self._reports, self._pid = watching, reports, os.getpid()
         self._finished = False
@@ -83,6 +87,8 @@ class _Session:
         self._told = ""
         """What was said of the data file that cannot be written."""
         self._tell_of_error("The program runs all the same, and nothing of it is kept in a file.")
+        if watching.programs is not None:
+            recorder().programs.keep = ProgramFolder(watching.programs).keep
         install.install(count_hits=watching.count_hits)
         atexit.register(self.finish)
         if reports is not None:
@@ -212,23 +218,26 @@ def make_room(named: str | None, *, force: bool, append: bool) -> None:
         )
 
 
-def begin(data_file: str | None, *, count_hits: bool, reports: Reports, reuse: bool = False) -> None:
+def begin(
+    data_file: str | None, *, count_hits: bool, reports: Reports, programs: str | None = None, reuse: bool = False
+) -> None:
     """Watch this process from here to its end, and those that it starts.
 
     Args:
         data_file: Where to; see `data_path`.
         count_hits: Whether to count hits too.
         reports: What to write at the end.
+        programs: Folder to keep each distinct program in; None for none.
         reuse: Whether to reuse compiled programs, here and there; else the settings say.
 
     Raises:
-        JitwatchError: There is no such folder.
+        JitwatchError: There is no such folder, or that for programs cannot be made.
     """
     path = data_path(data_file)
     output_files.check_named(path)
     if reuse and _config.option("reuse") == _config.REUSE_OFF:
         os.environ["JITWATCH_REUSE"] = "on"
-    watching = Watching(path, secrets.token_hex(8), count_hits)
+    watching = Watching(path, secrets.token_hex(8), count_hits, programs and os.path.abspath(programs))
     _begin(watching, reports)
     os.environ[CHILD] = msgspec.json.encode(watching).decode()
     os.environ["PYTHONPATH"] = python_path()

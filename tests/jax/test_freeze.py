@@ -329,7 +329,10 @@ def test_blocks_nest_and_end() -> None:
 def test_warn_lets_it_compile_and_says_it_once() -> None:
     f = watched_jit(lambda x: x * 2)
     f(np.ones(3, np.float32))
-    with jitwatch.no_compiles(on_excess="warn"), pytest.warns(jitwatch.ShapeChurnWarning, match="no_compiles") as caught:
+    with (
+        jitwatch.no_compiles(on_excess="warn"),
+        pytest.warns(jitwatch.ShapeChurnWarning, match="no_compiles") as caught,
+    ):
         for size in range(4, 7):
             f(np.ones(size, np.float32))
 

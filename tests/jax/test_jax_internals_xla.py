@@ -12,6 +12,7 @@ import pytest
 from jax._src import cache_key, compiler
 
 from jitwatch._capture.jax_internals import xla
+from jitwatch._explain.located_text import without_locations
 
 BIG = np.random.default_rng(0).random(1000)
 
@@ -135,3 +136,29 @@ def test_without_such_a_place_nothing_is_called(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(compiler, "compile_or_get_cached", lambda module: module)
 
     assert not xla.call_before_compile_or_load(lambda _: None)
+
+
+def test_located_text_of_says_the_line_of_each_operation_and_else_what_text_of_says() -> None:
+    def line(x):
+        return jnp.tanh(x) + BIG.sum()
+
+    module = jax.jit(line).lower(np.ones(3)).compiler_ir()
+    located = xla.located_text_of(module)
+
+    assert f'"{__file__}":{line.__code__.co_firstlineno + 1}:' in located
+    assert without_locations(located).split() == xla.text_of(module).split()
+
+
+def test_text_suffix_is_what_text_of_adds() -> None:
+    module = jax.jit(lambda x: x).lower(1.0).compiler_ir()
+
+    assert xla.text_of(module, "11/1") == xla.text_of(module) + xla.text_suffix("11/1")
+    assert xla.text_suffix("") == ""
+
+
+def test_calls_what_text_does_not_tell_knows_callbacks() -> None:
+    with_callback = jax.jit(lambda x: jax.pure_callback(lambda y: y, x, x)).lower(np.float32(1))
+    without = jax.jit(lambda x: x + 1).lower(np.float32(1))
+    told = [xla.calls_what_text_does_not_tell(xla.text_of(each.compiler_ir())) for each in (with_callback, without)]
+
+    assert told == [True, False]

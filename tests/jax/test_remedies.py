@@ -20,6 +20,7 @@ import pytest
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 import jitwatch
+from jitwatch._judge.eager import places
 from jitwatch._judge.judge import CODES, judge
 from jitwatch._model import Finding
 from jitwatch._state import State, use
@@ -302,7 +303,9 @@ def findings_of(run: Callable[[], None]) -> list[Finding]:
     """All that is said of a program that nothing ran before."""
     with use(State()), jitwatch.watching(count_hits=True):
         run()
-        return [finding for findings in judge(jitwatch.snapshot()).values() for finding in findings]
+        data = jitwatch.snapshot()
+        found = [finding for findings in judge(data).values() for finding in findings]
+        return found + [place.finding for place in places(data)]
 
 
 def programs(compiled: list[str]) -> int:

@@ -83,6 +83,7 @@ def test_notebook(run_cells: Any, check_golden: Callable[[str, str], None]) -> N
     check_golden("shape_notebook.txt", watched(lambda: run_cells(CELLS)))
 
 
+@pytest.mark.skipif(jax.__version_info__[:2] != (0, 10), reason="other versions of JAX have other eager operations")
 @pytest.mark.parametrize("name", ["eager_flood", "library_solver"])
 def test_eager_work(name: str, check_golden: Callable[[str, str], None]) -> None:
     jax.clear_caches()  # what earlier tests compiled would be missing

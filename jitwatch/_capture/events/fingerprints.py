@@ -120,7 +120,12 @@ def _add(compilation: Compilation) -> Taken:
     digest.update(f"{target} {free} {tokens}".encode())
     known = digest.hexdigest()[:32] + (LOCAL if tokens else "")
     comparable = not tokens and not any(name in searched for name in _PAYLOADS)
-    recorder().programs.add(Program(known, target, (), len(module), comparable), data, read)
+    program = Program(known, target, (), len(module), comparable)
+    recorder().programs.add(program, data, read)
+    keep = recorder().programs.keep
+    if keep is not None:
+        text = functools.partial(jax_internals.located_text_of, compilation.computation)
+        _faults.contain("keeping a program", keep, program, jax_internals.text_suffix(free), text, default=None)
     return Taken(known, size_bytes=len(module), module=weakref.ref(compilation.computation))
 
 

@@ -42,12 +42,15 @@ from jitwatch._capture.jax_internals.listening import is_called_around_xla as is
 from jitwatch._capture.jax_internals.listening import is_one_of_several_processes as is_one_of_several_processes
 from jitwatch._capture.jax_internals.xla import Compilation as Compilation
 from jitwatch._capture.jax_internals.xla import call_before_compile_or_load as call_before_compile_or_load
+from jitwatch._capture.jax_internals.xla import calls_what_text_does_not_tell as calls_what_text_does_not_tell
 from jitwatch._capture.jax_internals.xla import canonical_module as canonical_module
 from jitwatch._capture.jax_internals.xla import fingerprints_available as fingerprints_available
+from jitwatch._capture.jax_internals.xla import located_text_of as located_text_of
 from jitwatch._capture.jax_internals.xla import options_bytes as options_bytes
 from jitwatch._capture.jax_internals.xla import read_module as read_module
 from jitwatch._capture.jax_internals.xla import target_key as target_key
 from jitwatch._capture.jax_internals.xla import text_of as text_of
+from jitwatch._capture.jax_internals.xla import text_suffix as text_suffix
 
 try:  # moved in JAX 0.10
     from jax._src.random import prng

@@ -27,6 +27,7 @@ _PROPAGATION = ("allow_spmd_sharding_propagation_to_parameters", "allow_spmd_sha
 _SAFE = re.compile(r"tensor<(?:\d+x)*(?:bf16|f16|f32|f64|u?i\d+)>")
 _ELIDED = "dense_resource<__elided__>"
 _MAX_READ_BYTES = 1 << 22
+_TOLD_BY_NAME_ONLY = ("callback", "tpu_custom_call", "mosaic_gpu", "triton", "CustomSPMDPartitioning")
 
 
 class Compilation(NamedTuple):
@@ -141,14 +142,28 @@ def text_of(module: Any, free: str = "") -> str:
         module: What to give the text of.
         free: What `target_key` says of committed arguments; it becomes an attribute, as it is part of the program.
     """
-    text = _text(module)
-    return f'{text.rstrip()} {{mhlo.jitwatch_free = "{free}"}}\n' if free else text
+    return _text(module).rstrip() + text_suffix(free)
 
 
-def _text(module: Any) -> str:
+def text_suffix(free: str) -> str:
+    """What `text_of` adds to a module's text for what `target_key` says of committed arguments."""
+    return f' {{mhlo.jitwatch_free = "{free}"}}\n' if free else ""
+
+
+def calls_what_text_does_not_tell(text: str) -> bool:
+    """Whether a program of this text calls Python functions or carries kernels, which the text only names."""
+    return any(name in text for name in _TOLD_BY_NAME_ONLY)
+
+
+def located_text_of(module: Any) -> str:
+    """A module's text as of `text_of`, with its source locations, which stand at its end."""
+    return _text(module, with_locations=True)
+
+
+def _text(module: Any, *, with_locations: bool = False) -> str:
     text: str = module.operation.get_asm(
-        enable_debug_info=False, use_local_scope=True, assume_verified=True, print_generic_op_form=True,
-        large_elements_limit=ELIDED_FROM,
+        enable_debug_info=with_locations, use_local_scope=not with_locations, assume_verified=True,
+        print_generic_op_form=True, large_elements_limit=ELIDED_FROM,
     )  # fmt: skip
     if _ELIDED not in text:
         return text

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from jitwatch._model import CallSite, Miss, Stages
 from jitwatch._record.sums import lost_s
 from jitwatch._report.summary import FunctionRow, KeyRow, Moment, cut_list
+from jitwatch._words.equality_text import equalities_text
 from jitwatch._words.function_text import function_text, is_nameless
 from jitwatch._words.key_text import distinct_lines
 from jitwatch._words.quantity_text import count_text, seconds_text, share_text, times_text
@@ -63,12 +65,20 @@ _COLUMNS = (
 )
 
 
-def function_block(row: FunctionRow, columns: int) -> Iterator[RenderableType]:
-    """Give the parts of one function's report, top to bottom, for so many terminal columns."""
+def function_block(
+    row: FunctionRow, columns: int, equalities: Mapping[str, int] = MappingProxyType({})
+) -> Iterator[RenderableType]:
+    """Give the parts of one function's report, top to bottom, for so many terminal columns.
+
+    Args:
+        row: The function.
+        columns: Of the terminal.
+        equalities: How far its programs are the same as earlier ones, as for `equalities_text`.
+    """
     from rich.text import Text
 
     yield _title(row, columns)
-    yield _indented(_labelled(_totals(row)))
+    yield _indented(_labelled(_totals(row, equalities_text(equalities))))
     if row.keys.shown:
         layout = _keys_table if columns >= _TABLE_FROM else _keys_list
         yield _indented(layout(row.keys.shown, columns - _INDENT))
@@ -96,13 +106,15 @@ def _title(row: FunctionRow, columns: int) -> Text:
     return title
 
 
-def _totals(row: FunctionRow) -> Iterator[_Labelled]:
+def _totals(row: FunctionRow, programs: str) -> Iterator[_Labelled]:
     yield "calls", _calls_text(row), ""
     recompiles = f"; {count_text(row.recompiles, 'recompile')}" if row.recompiles else ""
     yield "spent", f"{_spent_text(row.stages)}{recompiles}", ""
     for what, stages in (("ahead of time", row.aot), ("for backward passes", row.backward)):
         if stages != Stages():
             yield "", f"of this {what} {_spent_text(stages)}", ""
+    if programs:
+        yield "programs", programs, ""
     if row.helpers != Stages():
         yield "helpers", f"{_spent_text(row.helpers)}; to place arguments, or eager operations while tracing", ""
     if row.options:

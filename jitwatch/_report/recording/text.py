@@ -5,9 +5,11 @@ Laid out by rich, which is imported when used; all text goes in as `Text`, never
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from jitwatch._explain.earlier_programs import closest_earlier
 from jitwatch._model import Finding, FunctionStats, Miss, Process, Snapshot
 from jitwatch._report.bill import Bill, bill_of, breakdown_of
 from jitwatch._report.parts.findings_text import findings_block
@@ -111,7 +113,10 @@ def _report(
         yield Text("Worth knowing, and no fault", style="bold")
         yield from findings_block(summary.notes, most=most)
     left_out = ", with less time spent" if sort == "spent" else ""
-    sections = [_functions(summary.functions, columns, left_out), _others(summary.others, summary.headline.others_s)]
+    sections = [
+        _functions(summary.functions, columns, left_out, _equalities(snapshot)),
+        _others(summary.others, summary.headline.others_s),
+    ]
     if summary.headline.others_s > summary.headline.lost_s:
         sections.reverse()  # the most costly first, watched or not
     for section in sections:
@@ -125,12 +130,23 @@ def _report(
         yield Text(origin, style="dim")
 
 
-def _functions(functions: Cut[FunctionRow], columns: int, left_out: str) -> Iterable[RenderableType]:
+def _equalities(snapshot: Snapshot) -> dict[int, Counter[str]]:
+    """How far the programs of each function are the same as earlier ones of its definition."""
+    counts: dict[int, Counter[str]] = {}
+    for (function, _, _), equality in closest_earlier(snapshot).items():
+        counts.setdefault(function, Counter())[equality] += 1
+    return counts
+
+
+def _functions(
+    functions: Cut[FunctionRow], columns: int, left_out: str, equalities: Mapping[int, Counter[str]]
+) -> Iterable[RenderableType]:
     from rich.text import Text
 
     for row in functions.shown:
         yield Text()
-        yield from function_block(row, columns)
+        counts = sum((equalities.get(number, Counter()) for number in row.ids), Counter[str]())
+        yield from function_block(row, columns, counts)
     if functions.more:
         yield Text()
         yield Text(f"… {count_text(functions.more, 'more function')}{left_out}", style="dim")
