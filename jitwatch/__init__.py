@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jitwatch._api.freezing import freeze, no_compiles, unfreeze
     from jitwatch._api.install import install, uninstall, watching
     from jitwatch._api.reusing import reuse, reusing
-    from jitwatch._api.scopes import Recording, Report, recording, report, report_json, reset, snapshot
+    from jitwatch._api.scopes import Recording, Report, metrics, recording, report, report_json, reset, snapshot
     from jitwatch._api.watched import WatchedFunction, watch, watched_jit
     from jitwatch._errors import (
         CacheChurnWarning,
@@ -66,6 +66,7 @@ _HOMES = {
     "Alert": "jitwatch._model",
     "CacheInfo": "jitwatch._model",
     "Recording": "jitwatch._api.scopes",
+    "metrics": "jitwatch._api.scopes",
     "recording": "jitwatch._api.scopes",
     "Report": "jitwatch._api.scopes",
     "report": "jitwatch._api.scopes",
@@ -101,6 +102,7 @@ __all__ = [
     "context",
     "freeze",
     "install",
+    "metrics",
     "no_compiles",
     "recording",
     "report",

@@ -324,10 +324,11 @@ class FunctionStats(msgspec.Struct, frozen=True):
     """Whether the function object is gone, or was not used again once its definition had made a later one."""
     captured: tuple[Captured, ...] = ()
     """What the function object brings along, value by value, those of nested functions last; empty before a trace."""
-
     code: str = ""
     """Tells functions of one name and line apart, such as two lambdas: column (0 where it says nothing) and a checksum
     of the code of the innermost Python function, as `12:9f86d081`."""
+    jitted_at: str = ""
+    """The author's line that jitted it; empty where that is not known."""
 
 
 class Snapshot(msgspec.Struct, frozen=True):

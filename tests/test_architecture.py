@@ -30,7 +30,9 @@ ROOMS = {
     "_policy": "_model _errors _config _faults _hub _state _record _explain _judge _words _capture",
     "_testing": "_model _errors _hub _state _record _explain _judge _policy _words _compare",
     "_report": "_model _errors _explain _judge _record _words _compare _policy _testing",
-    "_api": "_model _errors _blocks _config _faults _hub _state _record _explain _judge _policy _words _capture _report",
+    "_export": "_model _judge _record",
+    "_api": "_export _model _errors _blocks _config _faults _hub _state _record _explain _judge _policy _words _capture"
+    " _report",
     "_run": "_model _errors _config _faults _hub _state _record _store _policy _api _report _words _capture",
     "_pytest": "_model _errors _config _faults _hub _state _record _store _judge _policy _compare _testing _report _run"
     " _words _api _capture",

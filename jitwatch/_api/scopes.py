@@ -32,6 +32,16 @@ def reset() -> None:
     _state.current().reset()
 
 
+def metrics() -> dict[str, int | float]:
+    """Counts and seconds since the start or the last `reset()` as numbers by name, to log beside a loss.
+
+    The names begin with `jitwatch/`, and are always the same ones (docs/metrics.md). It takes as long as `snapshot()`.
+    """
+    from jitwatch._export.metrics import metrics_of
+
+    return metrics_of(snapshot())
+
+
 class Report(str):
     """A report as text, which a Python prompt and a notebook show as it is."""
 

@@ -78,7 +78,12 @@ def judge_definition(
         yield (
             function,
             make_finding(
-                function, cause, _series(group, cause, functions), [step.build for step in group], evidence=evidence
+                function,
+                cause,
+                _series(group, cause, functions),
+                [step.build for step in group],
+                evidence=evidence,
+                place=_made_at(group) if cause == "function_identity" else "",
             ),
         )
     for function in functions:
@@ -125,6 +130,12 @@ def _series(steps: Sequence[Step], cause: str, functions: Sequence[FunctionStats
     objects = len({step.function.id for step in steps} | {step.twin.function.id for step in steps if step.twin})
     itself = Change(cause, first.name, "one function object", f"{objects} function objects")
     return [itself, *(change for change in found if change.where != first.name)]
+
+
+def _made_at(steps: Sequence[Step]) -> str:
+    """The line that made the function objects, which is the one to change; empty where there are several."""
+    places = {step.function.jitted_at for step in steps}
+    return places.pop() if len(places) == 1 else ""
 
 
 def explanations(function: FunctionStats) -> dict[int, Explanation]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from jitwatch._judge.eager_work import Work, eager_work
 from jitwatch._judge.history import histories
 from jitwatch._judge.judge import definitions
-from jitwatch._model import Finding, Snapshot
+from jitwatch._model import Finding, FunctionStats, Program, Snapshot
 from jitwatch._words.quantity_text import seconds_text
 
 ONE_PROGRAM, EAGER_ONCE = "JW901", "JW902"
@@ -33,7 +34,7 @@ def _one_program(snapshot: Snapshot) -> Iterator[Finding]:
     programs = {program.id: program for program in snapshot.programs}
     functions = [*snapshot.functions, *(other for other in snapshot.others if other.defined_at)]
     for group in definitions(functions):
-        for steps in histories(group, programs):
+        for steps in histories(group, programs) if _have_one_text(group, programs) else ():
             same = [step for step in steps if step.equality == "target"]
             if same:
                 function = same[0].function
@@ -45,6 +46,13 @@ def _one_program(snapshot: Snapshot) -> Iterator[Finding]:
                     "with other compile options.", differences="",
                     advice="Nothing, if that is what is wanted: XLA compiles a module for each.", evidence="proved",
                 )  # fmt: skip
+
+
+def _have_one_text(group: Sequence[FunctionStats], programs: Mapping[str, Program]) -> bool:
+    """Whether two programs have the same text: seldom, and looking closer takes long."""
+    known = {build.program: programs.get(build.program) for one in group for build in one.builds}
+    texts = Counter(program.steps[0] for program in known.values() if program is not None and program.steps)
+    return any(count > 1 for count in texts.values())
 
 
 def _eager_once(every: Sequence[Work], wall_s: float) -> Iterator[Finding]:

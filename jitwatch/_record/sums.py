@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
+
 from jitwatch._model import FunctionStats, Snapshot, Stages
 
 COUNTS = ("hits", "misses", "dispatch_only", "nested", "failures")
@@ -15,6 +17,12 @@ def sum_counts(every: Iterable[Any]) -> dict[str, int]:
     """The counts of functions, or of keys, added up by name."""
     records = tuple(every)
     return {name: sum(getattr(record, name) for record in records) for name in COUNTS}
+
+
+def add_stages(parts: Iterable[Stages]) -> Stages:
+    """Add counts and seconds, field by field."""
+    columns = zip(*(msgspec.structs.astuple(part) for part in parts), strict=True)
+    return Stages(*(sum(column) for column in columns))
 
 
 def lost_s(stages: Stages) -> float:

@@ -92,7 +92,8 @@ def breakdown_of(snapshot: Snapshot, findings: Sequence[Finding], processes: Seq
             _add(places, ("", site.place), site.lost_s)
     return Breakdown(
         _lines(functions, [((one.function, one.defined_at), one) for one in findings]),
-        _lines(places, [(("", one.call_site), one) for one in findings]),
+        # A function made anew is told of at the line that makes it, which spends nothing itself.
+        _lines(places, [(("", one.call_site), one) for one in findings if ("", one.call_site) in places]),
         _lines({}, [((one.cause, ""), one) for one in findings]),
         tuple(_process_lines(every, processes)),
     )

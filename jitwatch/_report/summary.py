@@ -14,7 +14,7 @@ import msgspec
 from jitwatch._model import CacheKey, CallSite, Finding, FunctionStats, KeyStats, Miss, Snapshot, Stages
 from jitwatch._policy.verdict import verdict
 from jitwatch._record.kinds import recompiles
-from jitwatch._record.sums import any_ran, lost_s, program_count, sum_counts, was_used
+from jitwatch._record.sums import add_stages, any_ran, lost_s, program_count, sum_counts, was_used
 from jitwatch._report.sorting import ordered
 
 T = TypeVar("T")
@@ -253,12 +253,6 @@ def function_row(
         last_failure=_latest_failure(objects),
         approximate=any(one.approximate for one in objects),
     )
-
-
-def add_stages(parts: Iterable[Stages]) -> Stages:
-    """Add counts and seconds, field by field."""
-    columns = zip(*(msgspec.structs.astuple(part) for part in parts), strict=True)
-    return Stages(*(sum(column) for column in columns))
 
 
 def cut_list(items: Sequence[T], limit: int | None) -> Cut[T]:

@@ -12,8 +12,7 @@ import msgspec
 
 from jitwatch._model import Miss, Process, Snapshot, Stages
 from jitwatch._record.merge_programs import digest_of
-from jitwatch._record.sums import lost_s
-from jitwatch._report.summary import add_stages
+from jitwatch._record.sums import add_stages, lost_s
 
 STAGES = ("trace", "lower", "compile", "load", "reuse")
 MAX_SLICES = 3_000

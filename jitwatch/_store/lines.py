@@ -72,6 +72,7 @@ class FunctionLine(Line, frozen=True, tag="function"):
     """Whether it stands for programs of no watched function."""
     captured: tuple[Captured, ...] = ()
     code: str = ""
+    jitted_at: str = ""
 
 
 class TreeLine(Line, frozen=True, tag="tree"):
@@ -188,6 +189,8 @@ class TotalsLine(Line, frozen=True, tag="totals"):
     dropped_functions: Count = 0
     dropped_programs: Count = 0
     final: bool = False
+    wall_s: Seconds = 0.0
+    """Since watching began; of several processes, the sum."""
 
 
 AnyLine = (
@@ -224,7 +227,7 @@ def function_stats(
     return FunctionStats(
         id=line.id, name=line.name, qualname=line.qualname, defined_at=line.defined_at, options=line.options,
         hits_counted=line.hits_counted, approximate=line.approximate, bound=line.bound, processes=line.processes,
-        captured=line.captured, code=line.code, hits=hits, keys=keys, builds=builds, **fields,
+        captured=line.captured, code=line.code, jitted_at=line.jitted_at, hits=hits, keys=keys, builds=builds, **fields,
     )  # fmt: skip
 
 
@@ -247,6 +250,7 @@ class Lines:
             FunctionLine(
                 stats.id, stats.name, stats.qualname, stats.defined_at, stats.options, stats.hits_counted,
                 stats.approximate, stats.bound, stats.processes, other, stats.captured, stats.code,
+                stats.jitted_at,
             )
         )  # fmt: skip
 
@@ -292,6 +296,7 @@ def totals_line(snapshot: Snapshot) -> TotalsLine:
     return TotalsLine(
         snapshot.unix_s, snapshot.jax_version, snapshot.python_version, snapshot.faults, snapshot.dropped_misses,
         snapshot.dropped_functions, snapshot.dropped_programs, final=True,
+        wall_s=snapshot.wall_s,
     )  # fmt: skip
 
 

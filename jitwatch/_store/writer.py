@@ -256,6 +256,7 @@ class Writer:
                 TotalsLine(
                     time.time(), recorder().jax_version, platform.python_version(), _faults.count(), self._left_out,
                     self._functions_left_out, recorder().programs.dropped, final,
+                    time.monotonic() - self._started_s,
                 )
             )  # fmt: skip
             self._flush()

@@ -18,7 +18,7 @@ from jitwatch._report.recording.bill_text import needless_text, spent_text
 
 def finding(evidence: str, seconds: float, cause: str = "shape", function: str = "step") -> Finding:
     return Finding(
-        "JW101", cause, function, "train.py:41", "train.py:88", ("x",), 3, seconds, "message", "advice", evidence=evidence,
+        "JW101", cause, function, "train.py:41", "train.py:88", ("x",), 3, seconds, "message", "", "advice", evidence=evidence,
     )  # fmt: skip
 
 

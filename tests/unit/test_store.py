@@ -69,6 +69,16 @@ def test_load_is_the_opposite_of_save(tmp_path: Path, of: Recording) -> None:
     assert load(tmp_path / "f") == Recording(of.processes, of.snapshot, ())
 
 
+def test_wall_time_comes_back_also_of_a_run_that_was_cut_off(tmp_path: Path) -> None:
+    late = failed_miss(function=1, unix_s=UNIX_S + 5)
+    data = saved(tmp_path / "f", Recording((PROCESS,), snapshot(function_stats(), misses=(late,), wall_s=60.0), ()))
+
+    whole = load(tmp_path / "f").snapshot.wall_s
+    (tmp_path / "f").write_bytes(data.replace(b',"final":true', b""))
+
+    assert (whole, load(tmp_path / "f").snapshot.wall_s) == (60.0, 65.0)
+
+
 @given(st.lists(keys(), max_size=4, unique=True))
 @in_tmp_path
 def test_keys_come_back(tmp_path: Path, found: list[CacheKey]) -> None:

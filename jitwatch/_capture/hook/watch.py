@@ -59,12 +59,14 @@ class Watch:
         records = registry().records.setdefault(self.body, {})
         cache = count_hits, jax_internals.dispatch_identity(jitted)
         if cache not in records:
+            made_at = call_site()
             records[cache] = recorder().add_function(
                 name=name,
                 qualname=identity.qualified_name(self.fun, name),
                 bound=identity.bound_values(self.fun),
                 code=identity.code_of(self.fun),
-                defined_at=identity.definition_of(self.fun) or call_site(),
+                defined_at=identity.definition_of(self.fun) or made_at,
+                jitted_at=made_at,
                 options=_option_texts(options),
                 policy=policy,
                 approximate=not exact,

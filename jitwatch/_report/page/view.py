@@ -12,7 +12,7 @@ import msgspec
 
 from jitwatch._explain.earlier_programs import closest_earlier
 from jitwatch._model import Finding, FunctionStats, Process, Snapshot
-from jitwatch._report.bill import Bill, bill_of
+from jitwatch._report.bill import Bill, bill_of, breakdown_of
 from jitwatch._report.details import Details, details_of
 from jitwatch._report.sources import SourceLine, lines_around
 from jitwatch._report.summary import Cut, FunctionRow, KeyRow, LineRow, Summary, cut_list, summarize
@@ -67,7 +67,8 @@ class PageView(msgspec.Struct, frozen=True):
     functions: tuple[FunctionView, ...]
     others: tuple[LineView, ...]
     timeline: Timeline | None
-    processes: tuple[Process, ...]
+    processes: tuple[tuple[Process, float], ...]
+    """In the order in which they started, each with its seconds, as far as its programs were kept one by one."""
     anchors: dict[int, str]
     """Of each function that is shown, by the ids of its objects."""
     names: dict[int, str]
@@ -104,10 +105,16 @@ def page_view(snapshot: Snapshot, processes: Sequence[Process] = ()) -> PageView
         ),
         others=tuple(LineView(row, sources.around(row.place, 0)) for row in whole.others.shown),
         timeline=timeline_of(snapshot, processes),
-        processes=tuple(processes),
+        processes=_processes(snapshot, processes),
         anchors=anchors,
         names={one.id: one.name for one in (*snapshot.functions, *snapshot.others)},
     )  # fmt: skip
+
+
+def _processes(snapshot: Snapshot, processes: Sequence[Process]) -> tuple[tuple[Process, float], ...]:
+    lines = breakdown_of(snapshot, (), processes).processes
+    started = sorted(processes, key=lambda process: process.started_unix_s)
+    return tuple((process, line.spent_s) for process, line in zip(started, lines, strict=True))
 
 
 class _Sources:

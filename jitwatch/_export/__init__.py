@@ -1,0 +1,1 @@
+"""Numbers for the tools that draw them over time."""
