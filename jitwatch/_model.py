@@ -16,9 +16,8 @@ from jitwatch._model_keys import Argument, CacheKey, Count, Leaf, Seconds, Stati
 
 Digest = Annotated[str, msgspec.Meta(max_length=100)]
 
-__all__ = [
-    "Argument", "CacheKey", "CallSite", "Count", "Leaf", "Origin", "Seconds", "Static", "StaticArgument", "Tree",
-]  # fmt: skip
+__all__ = ["Argument", "CacheKey", "CallSite", "Count", "Leaf", "Origin", "Seconds"]
+__all__ += ["Static", "StaticArgument", "Tree"]
 # For the type checker, of what is defined elsewhere; all that follows belongs to the model too.
 
 
