@@ -17,7 +17,8 @@ from jitwatch._model_keys import Argument, CacheInfo, CacheKey, Count, Leaf, Sec
 Digest = Annotated[str, msgspec.Meta(max_length=100)]
 
 __all__ = [
-    "Argument", "CacheInfo", "CacheKey", "CallSite", "Count", "Leaf", "Origin", "Seconds", "Static", "StaticArgument", "Tree",
+    "Argument", "CacheInfo", "CacheKey", "CallSite", "Count", "Leaf", "Origin", "Seconds", "Static", "StaticArgument",
+    "Tree",
 ]  # fmt: skip
 # For the type checker, of what is defined elsewhere; all that follows belongs to the model too.
 
