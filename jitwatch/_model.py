@@ -7,17 +7,15 @@ Durations are seconds (`_s`), wall-clock times are seconds since the epoch (`uni
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import msgspec
 
 from jitwatch._model_callers import CallSite, Origin
-from jitwatch._model_keys import Argument, CacheKey, Count, Leaf, Seconds, Static, StaticArgument, Tree
+from jitwatch._model_keys import Argument, CacheInfo, CacheKey, Count, Leaf, Seconds, Static, StaticArgument, Tree
 from jitwatch._model_programs import EQUALITIES, Build, Digest, Program
 
 __all__ = [
-    "EQUALITIES", "Argument", "Build", "CacheKey", "CallSite", "Count", "Digest", "Leaf", "Origin", "Program",
-    "Seconds", "Static", "StaticArgument", "Tree",
+    "EQUALITIES", "Argument", "Build", "CacheInfo", "CacheKey", "CallSite", "Count", "Digest", "Leaf", "Origin",
+    "Program", "Seconds", "Static", "StaticArgument", "Tree",
 ]  # fmt: skip
 # For the type checker, of what is defined elsewhere; all that follows belongs to the model too.
 
@@ -339,19 +337,3 @@ class Recording(msgspec.Struct, frozen=True):
     snapshot: Snapshot
     problems: tuple[str, ...]
     """What could not be read, in words."""
-
-
-class CacheInfo(NamedTuple):
-    """Counts of one watched function, in the order that `functools.lru_cache` made usual."""
-
-    hits: int
-    misses: int
-    keys: int
-    traces: int
-    lowerings: int
-    compiles: int
-    loads: int
-    dispatch_only: int
-    nested: int
-    failures: int
-    reused: int = 0
