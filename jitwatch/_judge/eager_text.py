@@ -49,8 +49,9 @@ def sizes_message(found: Churn, works: Sequence[Work]) -> str:
     spent += f", {seconds_text(sum(work.build.lost_s for work in works))}"
     origin = main_origin(works)
     if not origin.function:
-        verb = "runs" if len(operations) == 1 else "run"
-        return f"{_listed(operations)} {verb} outside jit, at module level: {spent}, some for each {noun}."
+        if len(operations) == 1:
+            return f"{operations[0]} runs outside jit, at module level: {spent}, one for each {noun}."
+        return f"{_listed(operations)} run outside jit, at module level: {spent}, as each {noun} compiles each anew."
     under = origin.under if not origin.initialises else ""
     what = f"{under} of {origin.function}" if under else origin.function
     return f"{what} runs outside jit: {spent}, as each {noun} compiles each operation anew ({_listed(operations)})."
@@ -142,7 +143,7 @@ def waste_advice(cause: str, works: Sequence[Work], made: int) -> str:
             "once, at module level, helps too."
         )
     return (
-        f"Put {around}, with the whole call of {what} in it, and pass what changes from call to call (data, start "
+        f"Put {around}, with the whole call of {_library(works) or what} in it, and pass what changes from call to call (data, start "
         f"values) as arguments: what it is given is then traced once, and {count_text(made, 'program')} are one."
     )
 
@@ -160,13 +161,18 @@ def sizes_of(changed: Iterable[Change]) -> tuple[str, ...]:
 def _called(works: Sequence[Work]) -> str:
     """What the user called, in the user's words where they are known."""
     names = [work.build.origin.called for work in works if work.build.origin.called]
-    library = next((work.build.library for work in works if work.build.library), "")
     name = names[0] if names else works[0].operation.name.lstrip("_")
-    return f"{name} in {library}" if library else name
+    return f"{name} in a call of {_library(works)}" if _library(works) else name
+
+
+def _library(works: Sequence[Work]) -> str:
+    return next((work.build.library for work in works if work.build.library), "")
 
 
 def _body(works: Sequence[Work]) -> str:
     """The user's function that became the body, with its line, where JAX knows its name."""
+    if _library(works):
+        return ""
     texts = [
         static.value.text
         for work in works

@@ -33,7 +33,7 @@ def advice_for(
         name=function.name, where=names, bare=bare, after=first.after, code=_in_code(wheres),
         healing=f"{function.name}.heal()" if function.name.isidentifier() else "Its method heal()",
     )  # fmt: skip
-    if cause == "shape":
+    if cause == "shape" and found:
         return text + _bucket_advice(function, found, compiles, lost_s)
     return text + _constants_advice(function, found) if cause == "function_identity" else text
 

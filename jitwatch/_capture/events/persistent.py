@@ -8,12 +8,16 @@ import time
 
 import jax
 
+from jitwatch._capture import jax_internals
 from jitwatch._model import Stages
 
 MIN_SECONDS = "jax_persistent_cache_min_compile_time_secs"
 NOT_STORED = "not stored"
 OTHER_KEY = "another key"
 NEW = "new entry"
+MAX_ENTRIES = 4
+"""Earlier entries of one name that are looked at, the latest."""
+MAX_ENTRY_BYTES = 64 << 20
 _STARTED_UNIX_S = time.time()
 
 
@@ -34,7 +38,7 @@ def outcome(name: str, stages: Stages) -> str:
     least_s = getattr(jax.config, MIN_SECONDS)
     if stages.compile_s < least_s:
         return f"{NOT_STORED}: the compilation took {stages.compile_s:.3g} s, and {MIN_SECONDS} is {least_s:g}"
-    if f"jit_{name}" in _programs_at_start(str(folder)):
+    if f"jit_{name}" in _programs_at_start(str(folder)) and _was_called_alike(str(folder), f"jit_{name}"):
         return f"{OTHER_KEY}: {folder} had an entry for jit_{name} before this process"
     return NEW
 
@@ -42,8 +46,41 @@ def outcome(name: str, stages: Stages) -> str:
 @functools.cache
 def _programs_at_start(folder: str) -> frozenset[str]:
     """Names of the programs that had an entry in a folder before this process began to watch."""
+    return frozenset(name for name, _, written_s in _entries(folder) if written_s < _STARTED_UNIX_S)
+
+
+def _was_called_alike(folder: str, program: str) -> bool:
+    """Whether an entry from before this process takes and returns what the one just written does.
+
+    Of two entries of one name that do not, each is of other data, and both are needed.
+    """
+    entries = sorted((written_s, path) for name, path, written_s in _entries(folder) if name == program)
+    earlier = [entry for entry in entries if entry[0] < _STARTED_UNIX_S]
+    written_s, path = entries[-1] if entries else (0.0, "")
+    if written_s < _STARTED_UNIX_S:  # not written, by a process that does not write
+        return False
+    own = _signature(path, written_s)
+    return own != "" and any(_signature(path, written_s) == own for written_s, path in earlier[-MAX_ENTRIES:])
+
+
+def _entries(folder: str) -> list[tuple[str, str, float]]:
+    """The program's name, the path and the time of each entry."""
     try:
-        entries = [entry for entry in os.scandir(folder) if entry.stat().st_mtime < _STARTED_UNIX_S]
-        return frozenset(entry.name.partition("-")[0] for entry in entries)
+        return [
+            (entry.name.partition("-")[0], entry.path, entry.stat().st_mtime)
+            for entry in os.scandir(folder)
+            if not entry.name.endswith("-atime")
+        ]
     except OSError:  # not a local folder, or not made yet
-        return frozenset()
+        return []
+
+
+@functools.lru_cache(maxsize=1_000)
+def _signature(path: str, _: float) -> str:
+    try:
+        if os.path.getsize(path) > MAX_ENTRY_BYTES:
+            return ""
+        with open(path, "rb") as file:
+            return jax_internals.entry_signature(file.read())
+    except Exception:  # gone meanwhile, not JAX's, or for other devices
+        return ""

@@ -32,6 +32,7 @@ from jax._src import (
 from jax._src.interpreters import pxla
 from jax._src.lib import jax_jit
 
+from jitwatch._capture.jax_internals.cache_entries import entry_signature as entry_signature
 from jitwatch._capture.jax_internals.counted_output import CountedOutput
 from jitwatch._capture.jax_internals.listening import XlaCall as XlaCall
 from jitwatch._capture.jax_internals.listening import call_around_xla as call_around_xla

@@ -8,8 +8,9 @@ _TRANSFORMS = frozenset(("vmap", "shard_map", "grad", "value_and_grad", "jacfwd"
 _PLUMBING = frozenset(
     f"jax._src.{name}"
     for name in (
-        "api", "api_util", "array", "core", "custom_derivatives", "dispatch", "linear_util", "pjit", "profiler",
-        "traceback_util", "tree_util", "util", "numpy.array_methods",
+        "api", "api_util", "array", "compiler", "core", "custom_derivatives", "dispatch", "interpreters.ad",
+        "interpreters.batching", "interpreters.mlir", "interpreters.pxla", "linear_util", "monitoring",
+        "numpy.array_methods", "pjit", "profiler", "traceback_util", "tree_util", "util",
     )
 )  # fmt: skip
 """Modules through which JAX calls itself, and what stands for an operator, not for a function that users name."""
