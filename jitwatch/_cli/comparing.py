@@ -120,7 +120,7 @@ def _update(budget_file: str, recordings: tuple[str, ...], *, prune: bool) -> No
     update = update_budget(text if text.strip() else NEW_BUDGET, budget_file, needed, prune=prune)
     if update.text != text:
         output_files.write_whole(budget_file, update.text)
-    names = ("added", "raised", "lowered", "removed")
+    names = ("added", "raised", "lowered", "moved", "removed")
     counts = [f"{len(getattr(update, name))} {name}" for name in names if getattr(update, name)]
     click.echo(f"{budget_file}: {', '.join(counts) or 'no change'}.")
     if update.unseen:

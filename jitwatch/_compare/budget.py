@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from jitwatch._compare.renamed import same_name_elsewhere
 from jitwatch._errors import JitwatchError
 from jitwatch._judge.compiled import Compiled, FunctionName, Program, compiled_functions
 from jitwatch._model import Finding, Snapshot
@@ -52,6 +53,8 @@ class Check(msgspec.Struct, frozen=True):
     """Functions that compiled, and not more than they may."""
     unseen: tuple[FunctionName, ...]
     """Functions that the budget names and the recording does not."""
+    moved: tuple[tuple[FunctionName, FunctionName], ...] = ()
+    """Functions in another file than in the budget, whose limit goes on: the listed and the recorded name."""
 
 
 def read_budget(text: str, source: str) -> Budget:
@@ -86,6 +89,10 @@ def check(budget: Budget, snapshot: Snapshot, file_name: Callable[[str], str]) -
         file_name: Makes the stable name of the file of a `file:line`, as seen from the budget's folder.
     """
     recorded = compiled_functions(snapshot.functions, file_name)
+    moved = moved_functions(budget, recorded)
+    budget = msgspec.structs.replace(
+        budget, limits={**budget.limits, **{name: budget.limits[listed] for name, listed in moved.items()}}
+    )
     found = [one for one in recorded.values() if one.compiles]
     exceeding = [one for one in found if _is_over(one, budget)]
     findings = verdict(snapshot).findings if exceeding else {}
@@ -93,8 +100,15 @@ def check(budget: Budget, snapshot: Snapshot, file_name: Callable[[str], str]) -
     return Check(
         over=tuple(sorted(over, key=lambda one: (one.limit * one.processes - one.compiles, one.function))),
         within=len(found) - len(over),
-        unseen=tuple(sorted(name for name in budget.limits if name not in recorded)),
+        unseen=tuple(sorted(name for name in budget.limits if name not in recorded and name not in moved.values())),
+        moved=tuple(sorted((listed, name) for name, listed in moved.items())),
     )
+
+
+def moved_functions(budget: Budget, recorded: Iterable[FunctionName]) -> dict[FunctionName, FunctionName]:
+    """Recorded functions of which the budget knows the name in another file that has it no more, to the listed name."""
+    names = set(recorded)
+    return same_name_elsewhere(budget.limits.keys() - names, names - budget.limits.keys())
 
 
 def needed_limits(snapshot: Snapshot, file_name: Callable[[str], str]) -> dict[FunctionName, int]:

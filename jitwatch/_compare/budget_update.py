@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from jitwatch._compare.budget import Limit, read_budget
+from jitwatch._compare.budget import Budget, Limit, moved_functions, read_budget
 from jitwatch._errors import JitwatchError
 from jitwatch._judge.compiled import FunctionName
 
@@ -30,6 +30,8 @@ class Update(msgspec.Struct, frozen=True):
     removed: tuple[FunctionName, ...]
     unseen: tuple[FunctionName, ...]
     """Not recorded, and kept."""
+    moved: tuple[FunctionName, ...] = ()
+    """In another file than before."""
 
 
 def update_budget(
@@ -49,19 +51,28 @@ def update_budget(
     Raises:
         JitwatchError: The text is no budget, or is laid out in a way that cannot be updated.
     """
-    limits = read_budget(text, source).limits
+    budget = read_budget(text, source)
+    moved = {} if only_raise else _rewritten(moved_functions(budget, needed), budget)
+    limits = {name: limit for name, limit in budget.limits.items() if name not in moved.values()}
+    limits |= {name: budget.limits[listed] for name, listed in moved_functions(budget, needed).items()}
     unseen = tuple(name for name in limits if name not in needed)
     removed = unseen if prune else ()
     changed = {name: limit for name, limit in needed.items() if _changes(limits, name, limit)}
+    changed |= {name: needed[name] for name in moved}
     if only_raise:
         changed = {name: limit for name, limit in changed.items() if limit > (limits.get(name) or 0)}
     return Update(
-        text=_written(text, source, changed, removed) if changed or removed else text,
+        text=_written(text, source, changed, (*removed, *moved.values())) if changed or removed else text,
         added=tuple(name for name in changed if name not in limits),
         raised=tuple(name for name, limit in changed.items() if name in limits and limit > (limits[name] or 0)),
         lowered=tuple(name for name, limit in changed.items() if name in limits and limit < (limits[name] or 0)),
-        removed=removed, unseen=() if prune else unseen,
+        moved=tuple(moved), removed=removed, unseen=() if prune else unseen,
     )  # fmt: skip
+
+
+def _rewritten(moved: Mapping[FunctionName, FunctionName], budget: Budget) -> dict[FunctionName, FunctionName]:
+    """Of functions that moved, those whose limit is a number; one that may compile as it likes stays as it is."""
+    return {name: listed for name, listed in moved.items() if budget.limits[listed] is not None}
 
 
 def _changes(limits: Mapping[FunctionName, Limit], name: FunctionName, limit: int) -> bool:

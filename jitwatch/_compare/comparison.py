@@ -10,9 +10,11 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
+from types import MappingProxyType
 
 import msgspec
 
+from jitwatch._compare.renamed import Fingerprints, fingerprints, renamed
 from jitwatch._judge.compiled import Compiled, FunctionName, compiled_functions, count_causes, file_of
 from jitwatch._model import Finding, Snapshot
 from jitwatch._policy.verdict import verdict
@@ -37,6 +39,8 @@ class Pair(msgspec.Struct, frozen=True):
     name: str
     before: Side | None
     after: Side | None
+    was: FunctionName | None = None
+    """Its earlier name and file, where its programs tell that it was renamed, or moved to another file."""
 
     @property
     def status(self) -> str:
@@ -85,6 +89,11 @@ class Comparison(msgspec.Struct, frozen=True):
     gone_findings: tuple[Finding, ...]
 
     @property
+    def renamed(self) -> tuple[Pair, ...]:
+        """Functions that had another name, or stood in another file."""
+        return tuple(pair for pair in (*self.functions, *self.unchanged) if pair.was is not None)
+
+    @property
     def is_empty(self) -> bool:
         """Whether there is no difference."""
         return not (self.functions or self.others or self.new_findings or self.gone_findings)
@@ -112,12 +121,16 @@ def compare(before: Snapshot, after: Snapshot, file_name: Callable[[str], str]) 
     others = [compiled_functions(each.others, file_name) for each in (before, after)]
     totals = [_totals(*each) for each in zip(functions, others, strict=True)]
     findings = [_findings(each) for each in (before, after)]
-    pairs = _pairs(*map(_sides, functions))
+    told = [fingerprints(*each) for each in zip(functions, (before, after), strict=True)]
+    sides = [_sides(each) for each in functions]
+    pairs = _pairs(sides[0], sides[1], told[0], told[1])
+    other_pairs = _pairs(_sides(others[0]), _sides(others[1]))
+    findings[0] = [_under_later_name(one, pairs) for one in findings[0]]
     return Comparison(
         before=totals[0], after=totals[1],
         functions=tuple(pair for pair in pairs if pair.status != "same"),
         unchanged=tuple(pair for pair in pairs if pair.status == "same"),
-        others=tuple(pair for pair in _pairs(*map(_sides, others)) if pair.status in ("new", "gone", "more", "fewer")),
+        others=tuple(pair for pair in other_pairs if pair.status in ("new", "gone", "more", "fewer")),
         new_findings=_only_in(findings[1], findings[0]), gone_findings=_only_in(findings[0], findings[1]),
     )  # fmt: skip
 
@@ -141,11 +154,24 @@ def _side(compiled: Compiled) -> Side:
     return Side(compiled.function.file, compiled.compiles, compiled.processes, causes, compiled.lost_s)
 
 
-def _pairs(before: Mapping[FunctionName, Side], after: Mapping[FunctionName, Side]) -> list[Pair]:
-    """Pair functions of one name and file, then those that are left and moved with their file."""
-    moved = _moved(before.keys() - after.keys(), after.keys() - before.keys())
-    names = [*before, *(name for name in after if name not in before and name not in moved.values())]
-    pairs = [Pair(name.name, before.get(name), after.get(moved.get(name, name))) for name in names]
+def _pairs(
+    before: Mapping[FunctionName, Side], after: Mapping[FunctionName, Side],
+    programs_before: Fingerprints = MappingProxyType({}), programs_after: Fingerprints = MappingProxyType({}),
+) -> list[Pair]:  # fmt: skip
+    """Pair functions of one name and file, then those that moved with their file, then those with the same programs."""
+    gone, new = before.keys() - after.keys(), after.keys() - before.keys()
+    moved = _moved(gone, new)
+    left = sorted(gone - moved.keys()), sorted(new - set(moved.values()))
+    others = renamed(*left, programs_before, programs_after)
+    later = moved | others
+    names = [*before, *(name for name in after if name not in before and name not in later.values())]
+    pairs = [
+        Pair(
+            later.get(name, name).name, before.get(name), after.get(later.get(name, name)),
+            name if name in others else None,
+        )
+        for name in names
+    ]  # fmt: skip
     return sorted(pairs, key=lambda pair: (pair.name, pair.file))
 
 
@@ -182,6 +208,16 @@ def _totals(functions: Mapping[FunctionName, Compiled], others: Mapping[Function
 
 def _findings(snapshot: Snapshot) -> list[Finding]:
     return list(verdict(snapshot).all_findings())
+
+
+def _under_later_name(finding: Finding, pairs: Iterable[Pair]) -> Finding:
+    """An earlier finding as it would read if its function had had the later name and file."""
+    place = finding.defined_at or finding.call_site
+    for pair in pairs:
+        was = pair.was
+        if was is not None and (was.name, _base_name(was.file)) == (finding.function, _base_name(file_of(place))):
+            return msgspec.structs.replace(finding, function=pair.name, defined_at=f"{pair.file}:0")
+    return finding
 
 
 def _only_in(findings: Iterable[Finding], known: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -51,6 +51,14 @@ class JsonName(msgspec.Struct, frozen=True):
     file: str
 
 
+class JsonMoved(msgspec.Struct, frozen=True):
+    """A function that stands in another file than in the budget."""
+
+    name: str
+    listed_file: str
+    file: str
+
+
 class JsonCheck(msgspec.Struct, frozen=True):
     """A budget held against a recording."""
 
@@ -59,6 +67,7 @@ class JsonCheck(msgspec.Struct, frozen=True):
     within: int
     over: list[JsonExcess]
     unseen: list[JsonName]
+    moved: list[JsonMoved]
 
 
 def render(check: Check) -> str:
@@ -66,6 +75,7 @@ def render(check: Check) -> str:
     report = JsonCheck(
         schema=SCHEMA, passed=not check.over, within=check.within, over=[_excess(excess) for excess in check.over],
         unseen=[JsonName(clean(name), clean_place(file)) for name, file in check.unseen],
+        moved=[JsonMoved(clean(now.name), clean_place(was.file), clean_place(now.file)) for was, now in check.moved],
     )  # fmt: skip
     return msgspec.json.format(msgspec.json.encode(report), indent=1).decode()
 

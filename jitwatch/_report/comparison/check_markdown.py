@@ -11,9 +11,10 @@ from jitwatch._report.comparison.check_words import (
     change_texts,
     excess_text,
     headline,
+    moved_text,
     unseen_headline,
 )
-from jitwatch._report.parts.markdown import code, details, findings_markdown, place_code, table
+from jitwatch._report.parts.markdown import code, details, findings_markdown, place_code, prose, table
 from jitwatch._report.summary import cut_list
 from jitwatch._words.quantity_text import count_text
 
@@ -27,7 +28,7 @@ _MAX_CHANGE = 200
 
 def render(check: Check) -> str:
     """Write which functions are over their budget, each with its unexpected compiles and advice."""
-    blocks = [HEADING.strip(), headline(check).capitalize(), *_unseen(check)]
+    blocks = [HEADING.strip(), headline(check).capitalize(), *_moved(check), *_unseen(check)]
     length = sum(map(len, blocks))
     for number, excess in enumerate(check.over):
         block = "\n\n".join(_excess(excess))
@@ -36,6 +37,11 @@ def render(check: Check) -> str:
             return "\n\n".join([*blocks, f"… and {count_text(len(check.over) - number, 'more function')} over budget."])
         blocks.append(block)
     return "\n\n".join(blocks)
+
+
+def _moved(check: Check) -> Iterator[str]:
+    if text := moved_text(check):
+        yield f"{prose(text)}."
 
 
 def _unseen(check: Check) -> Iterator[str]:

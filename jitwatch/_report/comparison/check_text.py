@@ -11,6 +11,7 @@ from jitwatch._report.comparison.check_words import (
     change_texts,
     excess_text,
     headline,
+    moved_text,
     unseen_headline,
 )
 from jitwatch._report.parts.findings_text import findings_block
@@ -44,6 +45,8 @@ def _parts(check: Check) -> Iterable[RenderableType]:
         yield from _excess(excess)
     if over.more:
         yield Text(f"\n{ELLIPSIS} {count_text(over.more, 'more function')} over budget", style="dim")
+    if moved := moved_text(check):
+        yield Text(f"\n{moved}; --update writes the new files.", style="yellow")
     if check.unseen:
         names = cut_list([_name(*function) for function in check.unseen], _MAX_PROGRAMS)
         more = f", {ELLIPSIS} {names.more:,} more" if names.more else ""

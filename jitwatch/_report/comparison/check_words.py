@@ -6,6 +6,7 @@ from jitwatch._compare.budget import Check, Excess
 from jitwatch._explain.part_changes import change_text
 from jitwatch._judge.compiled import Program
 from jitwatch._words.quantity_text import count_text
+from jitwatch._words.safe_text import clean, clean_place
 
 _WORDS = {
     "first": "its first program",
@@ -16,6 +17,7 @@ _WORDS = {
 }
 """Of causes that come without a change."""
 _MAX_CHANGES = 4
+_MAX_MOVED = 8
 
 
 def headline(check: Check) -> str:
@@ -35,6 +37,16 @@ def excess_text(excess: Excess) -> str:
     each = " for each" if excess.processes > 1 else ""
     budget = "its budget is" if excess.listed else "not listed, and the default is"
     return f"{count_text(excess.compiles, 'compile')}{processes}; {budget} {excess.limit:,}{each}"
+
+
+def moved_text(check: Check) -> str:
+    """Which functions stand elsewhere than in the budget; empty if none does."""
+    told = [
+        f"{clean(now.name, 80)}: {clean_place(listed.file)} → {clean_place(now.file)}"
+        for listed, now in check.moved[:_MAX_MOVED]
+    ]
+    more = f", … {len(check.moved) - _MAX_MOVED:,} more" if len(check.moved) > _MAX_MOVED else ""
+    return f"Moved to another file, and held against the budget all the same: {', '.join(told)}{more}" if told else ""
 
 
 def unseen_headline(check: Check) -> str:

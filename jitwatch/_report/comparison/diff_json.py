@@ -30,6 +30,8 @@ class JsonPair(msgspec.Struct, frozen=True):
     increase: bool
     before: JsonSide | None
     after: JsonSide | None
+    earlier_name: str | None
+    """Where it was renamed, or moved to another file."""
 
 
 class JsonNamedFinding(JsonFinding, frozen=True):
@@ -82,7 +84,8 @@ def named_finding(finding: Finding) -> JsonNamedFinding:
 
 
 def _pair(pair: Pair) -> JsonPair:
-    return JsonPair(clean(pair.name), pair.status, pair.is_increase, _side(pair.before), _side(pair.after))
+    was = None if pair.was is None else clean(pair.was.name)
+    return JsonPair(clean(pair.name), pair.status, pair.is_increase, _side(pair.before), _side(pair.after), was)
 
 
 def _side(side: Side | None) -> JsonSide | None:

@@ -12,9 +12,10 @@ from jitwatch._report.comparison.difference_words import (
     lost_text,
     ordered,
     others_headline,
+    renamed_text,
     status_text,
 )
-from jitwatch._report.parts.markdown import code, details, findings_markdown, table
+from jitwatch._report.parts.markdown import code, details, findings_markdown, prose, table
 from jitwatch._report.summary import cut_list, sort_findings
 from jitwatch._words.quantity_text import count_text
 
@@ -41,6 +42,8 @@ def _blocks(comparison: Comparison) -> Iterator[str]:
         gone = cut_list(sort_findings(comparison.gone_findings), _MAX_OTHERS)
         more = f", … and {gone.more:,} more" if gone.more else ""
         yield f"No longer found: {', '.join(f'{one.code} {code(one.function)}' for one in gone.shown)}{more}."
+    if text := renamed_text(comparison):
+        yield f"{prose(text)}."
     if comparison.others:
         yield details(others_headline(comparison), _others(ordered(comparison.others)))
     if comparison.unchanged:

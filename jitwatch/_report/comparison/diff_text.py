@@ -14,6 +14,7 @@ from jitwatch._report.comparison.difference_words import (
     lost_text,
     ordered,
     others_headline,
+    renamed_text,
     status_text,
 )
 from jitwatch._report.parts.findings_text import findings_block
@@ -49,6 +50,8 @@ def _parts(comparison: Comparison) -> Iterable[RenderableType]:
         yield from findings_block(sort_findings(comparison.new_findings))
     if comparison.gone_findings:
         yield Text(f"\nNo longer found: {_names(comparison.gone_findings)}", style="green")
+    if text := renamed_text(comparison):
+        yield Text(f"\n{text}.")
     if comparison.others:
         yield Text(f"\n{others_headline(comparison)}: {_others(ordered(comparison.others))}")
 

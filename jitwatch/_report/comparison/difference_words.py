@@ -6,8 +6,11 @@ from collections import Counter
 from collections.abc import Iterable
 
 from jitwatch._compare.comparison import Comparison, Pair, Side, cause_rates
+from jitwatch._judge.compiled import FunctionName
 from jitwatch._words.quantity_text import count_text, seconds_text
-from jitwatch._words.safe_text import clean
+from jitwatch._words.safe_text import clean, clean_place
+
+_MAX_RENAMED = 8
 
 _STATUSES = {"more": "more", "new": "new", "fewer": "fewer", "gone": "gone", "causes": "other causes"}
 """In the order in which they are shown, after what increased."""
@@ -50,6 +53,22 @@ def others_headline(comparison: Comparison) -> str:
     seconds = f"{seconds_text(before.others_lost_s)} → {seconds_text(after.others_lost_s)}"
     compiles = f"{before.others_compiles:,} → {after.others_compiles:,}"
     return f"Eager operations and other programs: {compiles} compiles, {seconds}"
+
+
+def renamed_text(comparison: Comparison) -> str:
+    """Which functions have another name or file than before; empty if none has."""
+    told = [
+        f"{_place(pair.was)} → {_place(FunctionName(pair.name, pair.file))}"
+        for pair in comparison.renamed[:_MAX_RENAMED]
+        if pair.was is not None
+    ]
+    if len(comparison.renamed) > len(told):
+        told.append(f"… {len(comparison.renamed) - len(told):,} more")
+    return f"Renamed or moved, told by their programs: {', '.join(told)}" if told else ""
+
+
+def _place(name: FunctionName) -> str:
+    return clean(name.name, 80) + (f" ({clean_place(name.file, 80)})" if name.file else "")
 
 
 def compiles_text(pair: Pair) -> str:
