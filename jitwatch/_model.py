@@ -275,8 +275,7 @@ class FunctionStats(msgspec.Struct, frozen=True):
     captured: tuple[Captured, ...] = ()
     """What the function object brings along, value by value, those of nested functions last; empty before a trace."""
     code: str = ""
-    """Tells functions of one name and line apart, such as two lambdas: column (0 where it says nothing) and a checksum
-    of the code of the innermost Python function, as `12:9f86d081`."""
+    """Tells functions of one line apart: column, 0 where it says nothing, and checksum of the code, `12:9f86d081`."""
     jitted_at: str = ""
     """The author's line that jitted it; empty where that is not known."""
 
