@@ -53,8 +53,11 @@ def _origin() -> Origin:
 
 
 def _frames() -> Iterator[FrameType]:
-    """Those that run on this thread, innermost first."""
-    frame: FrameType | None = sys._getframe(1)
+    """Those that run on this thread around whoever asks, innermost first.
+
+    Without its own: a frame in a list that it holds is a cycle, and the user's arrays in frames around it live with it.
+    """
+    frame: FrameType | None = sys._getframe(1).f_back
     while frame is not None:
         yield frame
         frame = frame.f_back
