@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from types import FrameType
 
 from jitwatch import _faults, _state
 from jitwatch._capture import places
-from jitwatch._capture.functions.call_site import is_user, user_frame
+from jitwatch._capture.functions.call_site import frames, is_user, place_of, user_frame
 from jitwatch._capture.functions.loops import COMPREHENSIONS, is_in_loop
 from jitwatch._capture.jax_internals import callers
 from jitwatch._model import Origin
@@ -39,28 +38,17 @@ def _origin() -> Origin:
     line = user_frame()
     if line is None:
         return Origin()
-    frames = list(_frames())
+    every = list(frames())
     around = _function_around(line)
     at_module_level = around.f_code.co_name == "<module>"
-    under, under_at, initialises = _outermost(frames)
+    under, under_at, initialises = _outermost(every)
     definition = places.named(f"{around.f_code.co_filename}:{around.f_code.co_firstlineno}")
     return Origin(
         function="" if at_module_level else _name(around),
         defined_at="" if at_module_level else definition, called_at="" if at_module_level else _caller_of(around),
-        looped=is_in_loop(line), called=_called(frames[: frames.index(line)]), under=under, under_at=under_at,
+        looped=is_in_loop(line), called=_called(every[: every.index(line)]), under=under, under_at=under_at,
         initialises=initialises,
     )  # fmt: skip
-
-
-def _frames() -> Iterator[FrameType]:
-    """Those that run on this thread around whoever asks, innermost first.
-
-    Without its own: a frame in a list that it holds is a cycle, and the user's arrays in frames around it live with it.
-    """
-    frame: FrameType | None = sys._getframe(1).f_back
-    while frame is not None:
-        yield frame
-        frame = frame.f_back
 
 
 def _name(frame: FrameType) -> str:
@@ -81,11 +69,7 @@ def _caller_of(around: FrameType) -> str:
     frame = around.f_back
     while frame is not None and not is_user(frame):
         frame = frame.f_back
-    return "" if frame is None else _line_of(frame)
-
-
-def _line_of(frame: FrameType) -> str:
-    return places.named(f"{frame.f_code.co_filename}:{frame.f_lineno}")
+    return place_of(frame)
 
 
 def _called(within: Sequence[FrameType]) -> str:
@@ -93,16 +77,16 @@ def _called(within: Sequence[FrameType]) -> str:
     return next((name for name in map(callers.called_name, reversed(within)) if name), "")[:MAX_NAME]
 
 
-def _outermost(frames: Sequence[FrameType]) -> tuple[str, str, bool]:
+def _outermost(every: Sequence[FrameType]) -> tuple[str, str, bool]:
     """The outermost transform or initialiser that runs, the user's line that called it, and whether it initialises.
 
     A transform that a library applies within its own function is that function's business.
     """
     outer, is_direct = None, False
-    for frame in reversed(frames):
+    for frame in reversed(every):
         transform = callers.transform_name(frame)
         if outer is not None and ((transform and is_direct) or _initialises(frame)):
-            return transform or _name(frame), _line_of(outer), not transform
+            return transform or _name(frame), place_of(outer), not transform
         if is_user(frame):
             outer, is_direct = frame, True
         elif not callers.is_of_jax(frame) or callers.called_name(frame):
