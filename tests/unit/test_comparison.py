@@ -41,9 +41,13 @@ def move_lines(function: FunctionStats, lines: int) -> FunctionStats:
         return tuple(msgspec.structs.replace(site, place=move_place(site.place, lines)) for site in found)
 
     keys = tuple(msgspec.structs.replace(each, call_sites=sites(each.call_sites)) for each in function.keys)
-    return msgspec.structs.replace(
-        function, defined_at=move_place(function.defined_at, lines), keys=keys, call_sites=sites(function.call_sites)
+    builds = tuple(
+        msgspec.structs.replace(each, call_site=move_place(each.call_site, lines)) for each in function.builds
     )
+    return msgspec.structs.replace(
+        function, defined_at=move_place(function.defined_at, lines), keys=keys, call_sites=sites(function.call_sites),
+        builds=builds, jitted_at=move_place(function.jitted_at, lines),
+    )  # fmt: skip
 
 
 def test_each_function_has_what_became_of_it() -> None:
