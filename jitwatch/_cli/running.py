@@ -56,14 +56,17 @@ class _Run(click.Command):
 @click.option("--reuse", is_flag=True, help="Do not compile again what this process has compiled.")
 @click.option("--mode", type=click.Choice(_config.MODES), help="off runs the program unwatched.")
 @click.option("--warn", is_flag=True, help="Say each recompilation on standard error when it happens, with the reason.")
+@click.option(
+    "--live", is_flag=True, help="Show them at the end of the terminal instead, while the program runs above."
+)
 @click.option("--quiet", is_flag=True, help="Do not print the report at the end.")
 @options([*selection, *layout])
 @click.argument("program", nargs=-1, type=click.UNPROCESSED, metavar="[SCRIPT] [ARGS]...")
 def run(
     module: str | None, code: str | None, output: str | None, force: bool, append: bool,
     json_file: str | None, html_file: str | None, programs: str | None, no_calls: bool, reuse: bool, mode: str | None,
-    warn: bool, quiet: bool, include: tuple[str, ...], omit: tuple[str, ...], sort: str, top: int, show_all: bool,
-    program: tuple[str, ...],
+    warn: bool, live: bool, quiet: bool, include: tuple[str, ...], omit: tuple[str, ...], sort: str, top: int,
+    show_all: bool, program: tuple[str, ...],
 ) -> Callable[[], None]:  # fmt: skip
     """Run a program as python would, and watch everything that JAX compiles in it.
 
@@ -103,6 +106,7 @@ def run(
             text=None if quiet else text,
             select=chosen,
             warn=warn,
+            live=live,
         )
         session.begin(output, count_hits=not no_calls, reports=reports, programs=programs, reuse=reuse)
     if module is not None:

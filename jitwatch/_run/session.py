@@ -51,6 +51,8 @@ class Reports(msgspec.Struct, frozen=True):
     """Keeps of a snapshot what is to be in the files."""
     warn: bool = False
     """Whether to say each recompilation when it happens."""
+    live: bool = False
+    """Whether to show them at the end of the terminal instead, where standard error is one."""
 
 
 class _Devices:
@@ -91,13 +93,25 @@ class _Session:
             recorder().programs.keep = ProgramFolder(watching.programs).keep
         install.install(count_hits=watching.count_hits)
         atexit.register(self.finish)
+        self._panel: Any = None
         if reports is not None:
             self._take_sigterm()
-            if reports.warn:
-                from jitwatch._run.recompile_lines import RecompileLines
-
-                RecompileLines(_say).begin()
+            self._panel = self._begin_to_tell(reports)
         self._finish_with_multiprocessing()
+
+    def _begin_to_tell(self, reports: Reports) -> Any:
+        """Say each recompilation from now on, or show it; returns what is to be ended then."""
+        if not (reports.warn or reports.live):
+            return None
+        from jitwatch._run.live_panel import Panel, can_show
+        from jitwatch._run.recompile_lines import RecompileLines
+
+        if reports.live and can_show(sys.stderr):
+            panel = Panel(sys.stderr)
+            panel.begin()
+            return panel
+        RecompileLines(lambda line: _say(f"jitwatch: {line}")).begin()
+        return None
 
     def finish(self) -> None:
         """Complete the data file, and write the reports; once, and in the process that began."""
@@ -105,6 +119,8 @@ class _Session:
             return
         self._finished = True
         try:
+            if self._panel is not None:
+                _faults.contain("the live panel", self._panel.end, default=None)
             self._writer.close()
             if self._reports is not None and os.getpid() == self._pid:
                 self._write_reports(self._reports)
