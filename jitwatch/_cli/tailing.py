@@ -8,14 +8,16 @@ from typing import Any
 
 import click
 
-from jitwatch._cli.loading import files_argument
+from jitwatch._cli.loading import files_argument, options, selection
+from jitwatch._report.selection import select
 
 _PAUSE_S = 1.0
 
 
 @click.command()
+@options(selection)
 @files_argument
-def tail(files: tuple[str, ...]) -> None:
+def tail(files: tuple[str, ...], include: tuple[str, ...], omit: tuple[str, ...]) -> None:
     """Follow a running program: a line for each program that is compiled, with the reason, until it ends.
 
     Without FILES: those of the latest run in this folder. Give it in another shell while `jitwatch run` is at work;
@@ -27,7 +29,7 @@ def tail(files: tuple[str, ...]) -> None:
     while True:
         began = time.monotonic()
         recording = _load(files)
-        for identity, line in _lines(recording.snapshot):
+        for identity, line in _lines(select(recording.snapshot, include, omit)):
             if identity not in told:
                 told.add(identity)
                 click.echo(line)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from jitwatch._cli.loading import end, files_argument, load, options, select, selection, unmatched_text
+from jitwatch._cli.loading import end, files_argument, load, options, order, selection
+from jitwatch._report.selection import select, unmatched_text
 
 
 @click.command()
@@ -21,17 +24,21 @@ def trace(files: tuple[str, ...], output: str, include: tuple[str, ...], omit: t
 
 @click.command()
 @click.option("-o", "--output", metavar="FILE", default="jitwatch.html", show_default=True, help="Where to write it.")
-@options(selection)
+@options([*selection, *order])
 @files_argument
-def html(files: tuple[str, ...], output: str, include: tuple[str, ...], omit: tuple[str, ...]) -> None:
+def html(
+    files: tuple[str, ...], output: str, include: tuple[str, ...], omit: tuple[str, ...], sort: str, top: int | None
+) -> None:
     """Write the report of data files, added up, as one HTML page that needs no network.
 
     Without FILES: the files of the latest run in this folder. docs/page.md says what is on the page.
     """
-    _write("html", files, output, include, omit)
+    _write("html", files, output, include, omit, top=top, sort=sort)
 
 
-def _write(form: str, files: tuple[str, ...], output: str, include: tuple[str, ...], omit: tuple[str, ...]) -> None:
+def _write(
+    form: str, files: tuple[str, ...], output: str, include: tuple[str, ...], omit: tuple[str, ...], **layout: Any
+) -> None:
     """Write what was recorded in one of the forms that are for a file."""
     from jitwatch._report import forms
     from jitwatch._run import output_files
@@ -41,7 +48,7 @@ def _write(form: str, files: tuple[str, ...], output: str, include: tuple[str, .
     if unmatched := unmatched_text(loaded.recording.snapshot, include, omit):
         notes.append(unmatched)
     data = select(loaded.recording.snapshot, include, omit)
-    output_files.write_whole(output, forms.renderer(form)(data, loaded.recording.processes))
+    output_files.write_whole(output, forms.renderer(form, **layout)(data, loaded.recording.processes))
     click.echo(f"Written to {output}.")
     for note in notes:
         click.echo(f"jitwatch: {note}", err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,12 +15,19 @@ FORMS = {
     "trace": "jitwatch._report.recording.as_trace",
 }
 """The module whose `render` makes the text."""
+_FOR_PEOPLE = ("html",)
 SUFFIXES = {".html": "html", ".json": "json"}
 """The form, where a file's name says it."""
 
 
-def renderer(form: str) -> Callable[[Snapshot, Sequence[Process]], str]:
-    """What makes the text of a form, imported when it is asked for."""
+def renderer(form: str, *, top: int | None = None, sort: str = "spent") -> Callable[[Snapshot, Sequence[Process]], str]:
+    """What makes the text of a form, imported when it is asked for.
+
+    Args:
+        form: One of `FORMS`.
+        top: Functions and findings to show, in a form for people; as many as it has room for if None.
+        sort: The order of functions there.
+    """
     module: Any = importlib.import_module(FORMS[form])
-    render: Callable[[Snapshot, Sequence[Process]], str] = module.render
-    return render
+    render: Callable[..., str] = module.render
+    return functools.partial(render, top=top, sort=sort) if form in _FOR_PEOPLE else render

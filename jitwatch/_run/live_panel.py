@@ -10,6 +10,7 @@ import os
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from jitwatch import _faults, _hub
@@ -38,10 +39,11 @@ def can_show(stream: Any) -> bool:
 class Panel:
     """The newest recompilations and the sums so far, and the thread that draws them."""
 
-    def __init__(self, stream: Any) -> None:
+    def __init__(self, stream: Any, is_wanted: Callable[[Any], bool] = lambda function: True) -> None:
+        """Show it on a stream, a terminal; recompilations of wanted functions only."""
         self._descriptor, self._encoding = stream.fileno(), stream.encoding or "utf-8"
         self._lines: deque[str] = deque(maxlen=_ROWS)
-        self._recompiles = RecompileLines(self._lines.append)
+        self._recompiles = RecompileLines(self._lines.append, is_wanted)
         self._programs, self._spent_s = 0, 0.0
         self._began_s = time.monotonic()
         self._drawn_programs, self._drawn_s = -1, 0.0

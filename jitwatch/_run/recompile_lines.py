@@ -20,8 +20,14 @@ MAX_LINES, WINDOW_S = 20, 10.0
 class RecompileLines:
     """A subscriber to misses; eager operations and first compilations are not said."""
 
-    def __init__(self, write: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
-        self._write, self._clock = write, clock
+    def __init__(
+        self,
+        write: Callable[[str], None],
+        is_wanted: Callable[[Any], bool] = lambda function: True,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Write a line for each, of wanted functions only."""
+        self._write, self._is_wanted, self._clock = write, is_wanted, clock
         self._times: deque[float] = deque(maxlen=MAX_LINES)
         self._left_out = 0
         self.count = 0
@@ -40,7 +46,7 @@ class RecompileLines:
             return
         known = event.key is not None and 0 < event.key <= len(record.numbered)
         key = record.numbered[event.key - 1].key if known and event.key else None
-        if not is_again(record, key, event.stages):
+        if not is_again(record, key, event.stages) or not self._is_wanted(record):
             return
         self.count += 1
         if self._may_speak():

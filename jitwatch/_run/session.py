@@ -7,7 +7,6 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from jitwatch._record.recorder import recorder
 from jitwatch._record.sums import program_count
 from jitwatch._report import forms
 from jitwatch._run import output_files, script
+from jitwatch._run.reports import Reports, reports
 from jitwatch._words.safe_text import short_place
 
 AUTOSTART = os.path.join(os.path.dirname(os.path.abspath(__file__)), "autostart")
@@ -38,21 +38,6 @@ class Watching(msgspec.Struct, frozen=True):
     count_hits: bool = True
     programs: str | None = None
     """The folder for programs, absolute too; None for none."""
-
-
-class Reports(msgspec.Struct, frozen=True):
-    """What is written at the end of the process that began a run."""
-
-    files: Mapping[str, str] = {}
-    """Where to, by the form (`_report.forms`)."""
-    text: Callable[[Snapshot, tuple[Process, ...]], str] | None = None
-    """Makes the text for standard error; None for none."""
-    select: Callable[[Snapshot], Snapshot] = lambda data: data
-    """Keeps of a snapshot what is to be in the files."""
-    warn: bool = False
-    """Whether to say each recompilation when it happens."""
-    live: bool = False
-    """Whether to show them at the end of the terminal instead, where standard error is one."""
 
 
 class _Devices:
@@ -107,10 +92,10 @@ class _Session:
         from jitwatch._run.recompile_lines import RecompileLines
 
         if reports.live and can_show(sys.stderr):
-            panel = Panel(sys.stderr)
+            panel = Panel(sys.stderr, reports.is_wanted)
             panel.begin()
             return panel
-        RecompileLines(lambda line: _say(f"jitwatch: {line}")).begin()
+        RecompileLines(lambda line: _say(f"jitwatch: {line}"), reports.is_wanted).begin()
         return None
 
     def finish(self) -> None:
@@ -148,7 +133,7 @@ class _Session:
         data, processes = self._recorded()
         for form, path in reports.files.items():
             try:
-                output_files.write_whole(path, forms.renderer(form)(reports.select(data), processes))
+                output_files.write_whole(path, forms.renderer(form, **reports.layout)(reports.select(data), processes))
             except JitwatchError as error:
                 _say(f"jitwatch: {error}")
         if reports.text is not None:
@@ -261,8 +246,6 @@ def begin(
 
 def begin_by_environment() -> None:
     """Watch this process as its environment says: as a child of a watched one, or for `JITWATCH=1`."""
-    from jitwatch._report.recording.terminal import text_for
-
     try:
         if _state.part(_Running).session is not None or _config.is_off():
             return
@@ -271,8 +254,8 @@ def begin_by_environment() -> None:
             if not output_files.is_special(watching.data_file):  # that has room for one process
                 _begin(watching, None)
         else:
-            layout = {name: _config.option(name) for name in ("top", "sort")}
-            begin(None, count_hits=True, reports=Reports(text=text_for(sys.stderr, **layout)))
+            count_hits, programs = not _config.option("no_calls"), _config.option("programs")
+            begin(None, count_hits=count_hits, reports=reports({}), programs=programs)
     except (JitwatchError, msgspec.MsgspecError) as error:
         print(f"jitwatch: the program runs unwatched: {error}", file=sys.stderr)
 

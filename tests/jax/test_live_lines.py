@@ -102,7 +102,7 @@ def test_a_flood_is_cut_and_counted(state: State, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(recompile_lines, "MAX_LINES", 3)
     clock = iter([0.0] * 6 + [99.0])
     said: list[Any] = []
-    recompile_lines.RecompileLines(said.append, clock.__next__).begin()
+    recompile_lines.RecompileLines(said.append, clock=clock.__next__).begin()
     flooding = jitwatch.watched_jit(lambda x: x + 1, warn_compiles=1000)
 
     for n in range(8):

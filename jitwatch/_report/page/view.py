@@ -75,9 +75,19 @@ class PageView(msgspec.Struct, frozen=True):
     """Of everything that was compiled, by its id."""
 
 
-def page_view(snapshot: Snapshot, processes: Sequence[Process] = ()) -> PageView:
-    """Make the view model of the page of a snapshot."""
-    whole = summarize(snapshot, max_functions=MAX_FUNCTIONS, max_others=MAX_LINES, with_inner=False)
+def page_view(
+    snapshot: Snapshot, processes: Sequence[Process] = (), *, top: int | None = None, sort: str = "spent"
+) -> PageView:
+    """Make the view model of the page of a snapshot.
+
+    Args:
+        snapshot: What to show.
+        processes: Where it was recorded.
+        top: Functions and findings to show; as many as the page has room for if None.
+        sort: The order of functions, as in the option of this name.
+    """
+    functions = MAX_FUNCTIONS if top is None else min(top, MAX_FUNCTIONS)
+    whole = summarize(snapshot, max_functions=functions, max_others=MAX_LINES, with_inner=False, sort=sort)
     rows = whole.functions.shown
     anchors = _anchors(rows)
     objects = {one.id: one for one in snapshot.functions}
@@ -87,7 +97,7 @@ def page_view(snapshot: Snapshot, processes: Sequence[Process] = ()) -> PageView
     closest = closest_earlier(snapshot)
     sources = _Sources()
     keys = min(MAX_KEYS, max(FEWEST_KEYS, MAX_KEY_ROWS // max(len(rows), 1)))
-    shown = cut_list(whole.findings, MAX_FINDINGS)
+    shown = cut_list(whole.findings, MAX_FINDINGS if top is None else min(top, MAX_FINDINGS))
     by_place = {
         (one.name, one.defined_at): anchors[one.id] for row in rows for one in map(objects.__getitem__, row.ids)
     }
