@@ -17,7 +17,7 @@ from jitwatch._errors import JitwatchError, repr_of
 _PREFIX = "JITWATCH_"
 _VARIABLES = ("FILE", "CHILD")
 """Names of environment variables that are no options."""
-_NEAR = 0.75
+_NEAR = 0.6
 _SWITCH = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 SORTS = ("spent", "recompiles", "misses", "name")
 MODES = ("warn", "error", "off")

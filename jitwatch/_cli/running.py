@@ -6,6 +6,7 @@ import difflib
 import os
 import shutil
 from collections.abc import Callable
+from importlib.machinery import PathFinder
 from importlib.util import find_spec
 from typing import Any
 
@@ -84,6 +85,8 @@ def run(
     watched = _config.option("mode", mode) != "off"
     if module is None and code is None:
         _check_script(program[0])  # before a data file is begun
+    elif module is not None:
+        _check_module(module)
     if mode is not None:
         os.environ["JITWATCH_MODE"] = mode  # for what the program asks of jitwatch too, and for its children
     if watched:
@@ -111,6 +114,23 @@ def _check_script(path: str) -> None:
     except JitwatchError as error:
         hint = _hint(path)
         raise JitwatchError(f"{error} {hint}" if hint else str(error)) from None
+
+
+def _check_module(name: str) -> None:
+    """Refuse a module of which there is no trace, with what was meant as far as that can be told."""
+    first = name.partition(".")[0]
+    if first.isidentifier() and not _is_there(first):
+        known = [each.removesuffix(".py") for each in os.listdir(".") if each.endswith(".py") or os.path.isdir(each)]
+        near = difflib.get_close_matches(first, known, 1)
+        hint = f" Did you mean {clean(near[0])}?" if near else ""
+        raise JitwatchError(f"There is no module {clean(first)} to run.{hint}")
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return find_spec(module) is not None or PathFinder.find_spec(module, [os.getcwd()]) is not None
+    except (ImportError, ValueError):  # Python says what is wrong with it
+        return True
 
 
 def _hint(path: str) -> str:
