@@ -85,6 +85,8 @@ def json_command(files: tuple[str, ...], output: str | None, include: tuple[str,
     from jitwatch._report.recording import as_json
     from jitwatch._run import output_files
 
+    if output is not None:
+        output_files.check_report_path(output)
     loaded, notes = load(files)
     if unmatched := unmatched_text(loaded.recording.snapshot, include, omit):
         notes.append(unmatched)
@@ -92,7 +94,6 @@ def json_command(files: tuple[str, ...], output: str | None, include: tuple[str,
     if output is None:
         click.echo(text.encode(), nl=False)  # JSON is UTF-8, whatever the terminal's encoding
     else:
-        output_files.check_report_path(output)
         output_files.write_whole(output, text)
     for note in notes:
         click.echo(f"jitwatch: {note}", err=True)

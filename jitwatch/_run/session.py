@@ -70,12 +70,13 @@ class _Session:
         self._watching, self._reports, self._pid = watching, reports, os.getpid()
         self._finished = False
         self._default = Path(".jitwatch").absolute()
+        self._programs = None if watching.programs is None else ProgramFolder(watching.programs)
         self._writer = Writer(watching.data_file, devices=_Devices(), run=watching.run)
         self._told = ""
         """What was said of the data file that cannot be written."""
         self._tell_of_error("The program runs all the same, and nothing of it is kept in a file.")
-        if watching.programs is not None:
-            recorder().programs.keep = ProgramFolder(watching.programs).keep
+        if self._programs is not None:
+            recorder().programs.keep = self._programs.keep
         install.install(count_hits=watching.count_hits)
         atexit.register(self.finish)
         self._panel: Any = None
@@ -110,6 +111,8 @@ class _Session:
             if self._reports is not None and os.getpid() == self._pid:
                 self._write_reports(self._reports)
                 self._tell_of_error("The file ends there.")
+                if self._programs is not None and self._programs.error:
+                    _say(f"jitwatch: {self._programs.error}")
         except Exception as error:
             _faults.record("the end of the run", error)
         script.remain_interrupted()
