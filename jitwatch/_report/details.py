@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -123,6 +123,5 @@ def _sizes(row: FunctionRow, where: str) -> Sizes | None:
 
 def _buckets(sizes: Mapping[int, int]) -> Buckets:
     """As few as keep the padding small."""
-    options: Iterable[Buckets] = (best_buckets(sizes, count) for count in _BUCKETS if count < len(sizes))
-    tried = list(options)
+    tried = best_buckets(sizes, [count for count in _BUCKETS if count < len(sizes)])
     return next((one for one in tried if one.padding_percent <= _ENOUGH_PADDING), tried[-1])
