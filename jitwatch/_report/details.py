@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from jitwatch._explain.earlier_programs import Closest
 from jitwatch._explain.explain import History, explain
 from jitwatch._judge.buckets import Buckets, best_buckets
 from jitwatch._model import EQUALITIES, Explanation, Finding, FunctionStats
@@ -51,9 +52,6 @@ class Details(msgspec.Struct, frozen=True):
     programs: tuple[Programs, ...]
     """The first, then the rest, the closest to it before the others."""
     sizes: tuple[Sizes, ...]
-
-
-Closest = Mapping[tuple[int, int, str], str]
 
 
 def details_of(
