@@ -1,7 +1,7 @@
 """Makes the pictures of the page that docs/page.md shows: `nox -s screenshots`, with Chromium installed.
 
 Records the digits example and a program that uses a library, makes up a large recording, and takes a picture of each
-page. `public.png` is of a program of another project, equinox's example `train_rnn`, whose code is not kept here: with its
+page. `public.png` is of another project's program, equinox's example `train_rnn`, whose code is not kept here: with its
 packages installed, `python docs/pictures/make.py train_rnn.py` takes that picture too.
 """
 
