@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from jitwatch._judge.eager_work import Work, eager_work
 from jitwatch._judge.history import histories
 from jitwatch._judge.judge import definitions
-from jitwatch._model import Finding, FunctionStats, Program, Snapshot
+from jitwatch._model import Finding, FunctionStats, Origin, Program, Snapshot
 from jitwatch._words.quantity_text import seconds_text
 
 ONE_PROGRAM, EAGER_ONCE = "JW901", "JW902"
@@ -56,35 +56,41 @@ def _have_one_text(group: Sequence[FunctionStats], programs: Mapping[str, Progra
 
 
 def _eager_once(every: Sequence[Work], wall_s: float) -> Iterator[Finding]:
-    """What initialisers and transforms outside jit compile, by the user's line that called them."""
+    """What initialisers, transforms outside jit and the user's own functions compile, by the line that called them."""
     calls: dict[tuple[str, str, str], list[Work]] = {}
     for work in every:
         origin = work.build.origin
         if origin.under:
             calls.setdefault((work.build.process, origin.under_at, origin.under), []).append(work)
+        elif origin.function:
+            calls.setdefault((work.build.process, origin.called_at, origin.function), []).append(work)
     for (_, place, name), works in calls.items():
         made = sum(work.build.count for work in works)
         lost_s = sum(work.build.lost_s for work in works)
         if made >= MANY and lost_s >= max(WORTH_S, WORTH_SHARE * wall_s):
-            initialises = works[0].build.origin.initialises
-            what = f"{name} initialises" if initialises else f"{name} runs its function"
             of = f" of {seconds_text(wall_s)}" if wall_s else ""
+            does, advice = _words(works[0].build.origin)
             yield Finding(
-                code=EAGER_ONCE, cause="eager", function=name, defined_at="", call_site=place, where=(name,),
-                compiles=made - 1, lost_s=lost_s * (made - 1) / made, evidence="likely",
-                message=f"{what} operation by operation: {made} small programs, {seconds_text(lost_s)}{of}; under one "
-                "jax.jit it is 1 program.", differences="",
-                advice=_advice(name, initialises=initialises),
+                code=EAGER_ONCE, cause="eager", function=name, defined_at="", call_site=place or works[0].line,
+                where=(name,), compiles=made - 1, lost_s=lost_s * (made - 1) / made, evidence="likely",
+                message=f"{name} {does} operation by operation: {made} small programs, {seconds_text(lost_s)}{of}; "
+                "under one jax.jit it is 1 program.", differences="", advice=advice,
                 share_of_run=min(lost_s / wall_s, 1.0) if wall_s else 0.0,
             )  # fmt: skip
 
 
-def _advice(name: str, *, initialises: bool) -> str:
-    if not initialises:
-        return f"Put jax.jit around it: jax.jit(jax.{name}(f))(x)."
-    if name.endswith("__init__"):
-        return (
+def _words(origin: Origin) -> tuple[str, str]:
+    """What a function does operation by operation, and how to have it done in one program."""
+    if not origin.under:
+        return "computes", (
+            "Put what it computes in a function under jax.jit, with its arrays as arguments. Where it only prepares "
+            "data, NumPy compiles nothing."
+        )
+    if not origin.initialises:
+        return "runs its function", f"Put jax.jit around it: jax.jit(jax.{origin.under}(f))(x)."
+    if origin.under.endswith("__init__"):
+        return "initialises", (
             "Make the arrays in one function under jax.jit, and the object from what it returns. Objects of equinox "
             "and flax.nnx can be made whole under eqx.filter_jit and nnx.jit."
         )
-    return "Put jax.jit around the function that is called there, with what it is given as arguments."
+    return "initialises", "Put jax.jit around the function that is called there, with what it is given as arguments."

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from jitwatch._model import Process, Snapshot
+from jitwatch._report.compared import Kept
 
 FORMS = {
     "html": "jitwatch._report.page.render",
@@ -15,19 +16,21 @@ FORMS = {
     "trace": "jitwatch._report.recording.as_trace",
 }
 """The module whose `render` makes the text."""
-_FOR_PEOPLE = ("html",)
 SUFFIXES = {".html": "html", ".json": "json"}
 """The form, where a file's name says it."""
 
 
-def renderer(form: str, *, top: int | None = None, sort: str = "spent") -> Callable[[Snapshot, Sequence[Process]], str]:
+def renderer(
+    form: str, kept: Kept | None = None, *, top: int | None = None, sort: str = "spent"
+) -> Callable[[Snapshot, Sequence[Process]], str]:
     """What makes the text of a form, imported when it is asked for.
 
     Args:
         form: One of `FORMS`.
-        top: Functions and findings to show, in a form for people; as many as it has room for if None.
+        kept: Reads programs that were kept, for the page to compare; None for none.
+        top: Functions and findings to show on the page; as many as it has room for if None.
         sort: The order of functions there.
     """
     module: Any = importlib.import_module(FORMS[form])
     render: Callable[..., str] = module.render
-    return functools.partial(render, top=top, sort=sort) if form in _FOR_PEOPLE else render
+    return functools.partial(render, kept=kept, top=top, sort=sort) if form == "html" else render

@@ -64,13 +64,13 @@ class _Session:
     """One watched process."""
 
     def __init__(self, watching: Watching, reports: Reports | None) -> None:
-        from jitwatch._store import Writer
-        from jitwatch._store.program_files import ProgramFolder
+        from jitwatch._store import Writer, program_files
 
         self._watching, self._reports, self._pid = watching, reports, os.getpid()
         self._finished = False
+        self._kept = None if watching.programs is None else program_files.kept_in(watching.programs)
         self._default = Path(".jitwatch").absolute()
-        self._programs = None if watching.programs is None else ProgramFolder(watching.programs)
+        self._programs = None if watching.programs is None else program_files.ProgramFolder(watching.programs)
         self._writer = Writer(watching.data_file, devices=_Devices(), run=watching.run)
         self._told = ""
         """What was said of the data file that cannot be written."""
@@ -136,7 +136,8 @@ class _Session:
         data, processes = self._recorded()
         for form, path in reports.files.items():
             try:
-                output_files.write_whole(path, forms.renderer(form, **reports.layout)(reports.select(data), processes))
+                render = forms.renderer(form, self._kept, **reports.layout)
+                output_files.write_whole(path, render(reports.select(data), processes))
             except JitwatchError as error:
                 _say(f"jitwatch: {error}")
         if reports.text is not None:

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from jitwatch._model import Finding, KeyStats, Process, Snapshot, Stages
 from jitwatch._record.sums import lost_s, programs_of
+from jitwatch._report.compared import Kept
 from jitwatch._report.page import charts
 from jitwatch._report.page.view import PageView, page_view
 from jitwatch._report.timeline import STAGES
@@ -43,10 +44,11 @@ _EQUALITY = {
 
 
 def render(
-    snapshot: Snapshot, processes: Sequence[Process] = (), *, top: int | None = None, sort: str = "spent"
+    snapshot: Snapshot, processes: Sequence[Process] = (), kept: Kept | None = None, *,
+    top: int | None = None, sort: str = "spent",
 ) -> str:  # fmt: skip
-    """The page of a snapshot, recorded in these processes, as one HTML file; `top` and `sort` as for `page_view`."""
-    view = page_view(snapshot, processes, top=top, sort=sort)
+    """The page of a snapshot, recorded in these processes, as one HTML file; the others are as for `page_view`."""
+    view = page_view(snapshot, processes, kept, top=top, sort=sort)
     style, script = (Markup(_text_of(name)) for name in ("page.css", "page.js"))
     return _environment().get_template("page.html").render(
         page=view, generator=Markup(GENERATOR), style=style, script=script, style_hash=_hash(style),
