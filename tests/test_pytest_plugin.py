@@ -511,6 +511,7 @@ def test_wrong_marker_is_a_usage_error(marker: str, alone: None, pytester: pytes
     (["--jitwatch-top=0"], "valid is a whole number of at least 1"),
     (["--jitwatch-top=many"], "invalid int value: 'many'"),
     (["-o", "jitwatch_top=many"], "jitwatch_top is 'many'; valid is a whole number"),
+    (["-o", "jitwatch=maybe"], "jitwatch: the ini value jitwatch is not valid: invalid truth value 'maybe'"),
     (["--jitwatch-report=report.txt"], "has no suffix that names a form; valid are: .html, .json"),
     (["--jitwatch-report="], "has no suffix"),
     (["-o", "jitwatch_report=report.csv"], "report.csv has no suffix"),
