@@ -76,12 +76,7 @@ def read_baseline(path: str) -> str:
 
 def _value(config: pytest.Config, name: str) -> Any:
     given = config.getoption(name)
-    if given is not None:
-        return given
-    try:
-        return config.getini(name)
-    except ValueError as error:
-        raise pytest.UsageError(f"jitwatch: the ini value {name} is not valid: {error}.") from None
+    return config.getini(name) if given is None else given
 
 
 def _path(config: pytest.Config, name: str) -> str | None:
