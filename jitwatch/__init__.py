@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jitwatch import testing, typing
     from jitwatch._api.call_log import call_log
+    from jitwatch._api.explain_call import ExplainedCall, explain_call
     from jitwatch._api.freezing import freeze, no_compiles, unfreeze
     from jitwatch._api.install import install, uninstall, watching
     from jitwatch._api.reusing import reuse, reusing
@@ -42,6 +43,8 @@ _HOMES = {
     "WatchedFunction": "jitwatch._api.watched",
     "watch": "jitwatch._api.watched",
     "watched_jit": "jitwatch._api.watched",
+    "ExplainedCall": "jitwatch._api.explain_call",
+    "explain_call": "jitwatch._api.explain_call",
     "freeze": "jitwatch._api.freezing",
     "no_compiles": "jitwatch._api.freezing",
     "unfreeze": "jitwatch._api.freezing",
@@ -86,6 +89,7 @@ __all__ = [
     "CacheInfo",
     "ContextChurnWarning",
     "DtypeChurnWarning",
+    "ExplainedCall",
     "IdentityChurnWarning",
     "JitwatchError",
     "RecompilationError",
@@ -100,6 +104,7 @@ __all__ = [
     "__version__",
     "call_log",
     "context",
+    "explain_call",
     "freeze",
     "install",
     "metrics",

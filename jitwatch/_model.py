@@ -7,17 +7,15 @@ Durations are seconds (`_s`), wall-clock times are seconds since the epoch (`uni
 
 from __future__ import annotations
 
-from typing import Annotated, NamedTuple
-
 import msgspec
 
 from jitwatch._model_callers import CallSite, Origin
-from jitwatch._model_keys import Argument, CacheKey, Count, Leaf, Seconds, Static, StaticArgument, Tree
-
-Digest = Annotated[str, msgspec.Meta(max_length=100)]
+from jitwatch._model_keys import Argument, CacheInfo, CacheKey, Count, Leaf, Seconds, Static, StaticArgument, Tree
+from jitwatch._model_programs import EQUALITIES, Build, Digest, Program
 
 __all__ = [
-    "Argument", "CacheKey", "CallSite", "Count", "Leaf", "Origin", "Seconds", "Static", "StaticArgument", "Tree",
+    "EQUALITIES", "Argument", "Build", "CacheInfo", "CacheKey", "CallSite", "Count", "Digest", "Leaf", "Origin",
+    "Program", "Seconds", "Static", "StaticArgument", "Tree",
 ]  # fmt: skip
 # For the type checker, of what is defined elsewhere; all that follows belongs to the model too.
 
@@ -69,6 +67,8 @@ class Finding(msgspec.Struct, frozen=True):
     """`proved` by the compiled programs, `likely`, or `possible`: it may be what the author wants."""
     share_of_run: float = 0.0
     """Of the wall time of the run that the fix saves; 0 where that is not known."""
+    reused: int = 0
+    """Of the compilations, those that `jitwatch.reuse()` spared; tracing and lowering were paid."""
 
     def __repr__(self) -> str:
         return f"<{self.code} {self.function}: {self.compiles} compiles, {self.lost_s:.3g} s, {self.evidence}>"
@@ -132,58 +132,6 @@ class Stages(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     reuse_s: Seconds = 0.0
     saved_s: Seconds = 0.0
     """What XLA took for those when it compiled them, less `reuse_s`."""
-
-
-EQUALITIES = (
-    "identical", "target", "placement", "no_op", "precision", "constants", "sizes", "dtype", "different",
-)  # fmt: skip
-"""How far two programs are the same, the closest first.
-
-`identical`: nothing in the computation asked for another program. `target`: the same module for other devices or with
-other compile options. The others name what has to be left aside, with all before it, for the texts to be equal.
-"""
-
-
-class Program(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One StableHLO module as JAX hands it to XLA, told by its fingerprint."""
-
-    id: Digest
-    """Equal exactly for identical programs: same module, compile options, devices and host callbacks."""
-    target: Digest = ""
-    """Digest of devices, backend and compile options."""
-    steps: Annotated[tuple[Digest, ...], msgspec.Meta(max_length=16)] = ()
-    """Digest of the text as it is, and after each step from `placement` to `dtype` of `EQUALITIES`; empty where it was
-    not compared with another, or not kept."""
-    size_bytes: Count = 0
-    """Of the module as MLIR bytecode without locations; 0 where it is not known."""
-    comparable: bool = True
-    """Whether the text says the same as the program also elsewhere: no host callback, no kernel with a payload."""
-
-
-class Build(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A program that a function was given, compiled or loaded from the persistent cache, for one key in one way."""
-
-    first: Count
-    """Number of the miss that brought it."""
-    program: Digest = ""
-    """Its `Program.id`; empty where this JAX does not let it be told."""
-    key: Count | None = None
-    kind: str = "call"
-    """As in `Miss`."""
-    count: Count = 1
-    """How often it was compiled, loaded or reused in this way."""
-    reused: Count = 0
-    """Of those, how often the executable that existed was handed out."""
-    lost_s: Seconds = 0.0
-    """In all stages, each time together."""
-    call_site: str = ""
-    library: str = ""
-    process: str = ""
-    """Tells the processes of a recording apart; empty where there is one."""
-    origin: Origin = Origin()
-    """Of a program of no watched function."""
-    name: str = ""
-    """Of the function, as JAX has it."""
 
 
 class Miss(msgspec.Struct, frozen=True, gc=False):
@@ -274,6 +222,8 @@ class KeyStats(msgspec.Struct, frozen=True, gc=False):
     """Whether the function's author declared the key, by `warm_up` or `expect`: then its program is no waste."""
     outlived: Count = 0
     """How many programs that the function was given later were there when this key was last seen used again."""
+    warmed: Count = 0
+    """Of the misses, those that `warm_up` made."""
     state: tuple[str, ...] = ()
     """Arguments whose arrays came back from the call, shape by shape: state that goes round, such as parameters."""
 
@@ -324,8 +274,7 @@ class FunctionStats(msgspec.Struct, frozen=True):
     captured: tuple[Captured, ...] = ()
     """What the function object brings along, value by value, those of nested functions last; empty before a trace."""
     code: str = ""
-    """Tells functions of one name and line apart, such as two lambdas: column (0 where it says nothing) and a checksum
-    of the code of the innermost Python function, as `12:9f86d081`."""
+    """Tells functions of one line apart: column, 0 where it says nothing, and checksum of the code, `12:9f86d081`."""
     jitted_at: str = ""
     """The author's line that jitted it; empty where that is not known."""
 
@@ -349,6 +298,10 @@ class Snapshot(msgspec.Struct, frozen=True):
     """Those that builds and misses refer to, each once; with steps where their definition has two or more."""
     dropped_programs: Count = 0
     """Programs that had to make room: of them no more is known than their ids."""
+    held_programs: Count = 0
+    """Executables that were alive at that moment, watched or not: JAX's caches hold them; of several processes, all."""
+    held_code_bytes: Count = 0
+    """Of their code, as far as the backend says."""
     wall_s: Seconds = 0.0
     """Wall time since watching began, or since the last reset; of several processes, the sum."""
 
@@ -382,19 +335,3 @@ class Recording(msgspec.Struct, frozen=True):
     snapshot: Snapshot
     problems: tuple[str, ...]
     """What could not be read, in words."""
-
-
-class CacheInfo(NamedTuple):
-    """Counts of one watched function, in the order that `functools.lru_cache` made usual."""
-
-    hits: int
-    misses: int
-    keys: int
-    traces: int
-    lowerings: int
-    compiles: int
-    loads: int
-    dispatch_only: int
-    nested: int
-    failures: int
-    reused: int = 0

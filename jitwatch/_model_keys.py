@@ -1,4 +1,4 @@
-"""The structs of cache keys: what JAX's dispatch cache compares for one call, as plain data.
+"""The structs of cache keys: what JAX's dispatch cache compares for one call, as plain data; and the counts of a cache.
 
 Part of the model, and to be imported from `_model`, as all of it.
 """
@@ -6,7 +6,7 @@ Part of the model, and to be imported from `_model`, as all of it.
 from __future__ import annotations
 
 import itertools
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import msgspec
 
@@ -100,3 +100,19 @@ def _told(leaves: tuple[Leaf, ...]) -> str:
     if len(leaves) != 1:
         return f"{{{len(leaves)} leaves}}"
     return f"{leaves[0].dtype}[{','.join(map(str, leaves[0].shape))}]"
+
+
+class CacheInfo(NamedTuple):
+    """Counts of one watched function, in the order that `functools.lru_cache` made usual."""
+
+    hits: int
+    misses: int
+    keys: int
+    traces: int
+    lowerings: int
+    compiles: int
+    loads: int
+    dispatch_only: int
+    nested: int
+    failures: int
+    reused: int = 0

@@ -15,7 +15,8 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 MAX_LINES = 400
 
 ROOMS = {
-    "_model": "_model_callers _model_keys", "_model_callers": "_model_keys", "_model_keys": "", "_errors": "",
+    "_model": "_model_callers _model_keys _model_programs", "_model_callers": "_model_keys", "_model_keys": "",
+    "_model_programs": "_model_callers _model_keys", "_errors": "",
     "_state": "", "_blocks": "_errors _state",
     "_config": "_errors",
     "_faults": "_errors _state",

@@ -13,9 +13,9 @@ NAMES = {
     "Alert", "CacheChurnWarning", "CacheInfo", "ContextChurnWarning", "DtypeChurnWarning", "IdentityChurnWarning",
     "JitwatchError", "RecompilationError", "RecompilationWarning", "Recording", "Report", "ShapeChurnWarning",
     "ShardingChurnWarning", "StaticArgChurnWarning", "StructureChurnWarning", "WatchedFunction", "__version__",
-    "call_log", "context", "freeze", "install", "metrics", "no_compiles", "recording", "report", "report_json", "reset",
-    "reuse", "reusing", "snapshot", "spec", "subscribe", "testing", "typing", "unfreeze", "uninstall", "watch",
-    "watched_jit", "watching",
+    "ExplainedCall", "call_log", "context", "explain_call", "freeze", "install", "metrics", "no_compiles",
+    "recording", "report", "report_json", "reset", "reuse", "reusing", "snapshot", "spec", "subscribe", "testing",
+    "typing", "unfreeze", "uninstall", "watch", "watched_jit", "watching",
 }  # fmt: skip
 WITHOUT_JAX = "import sys; sys.modules['jax'] = None; {}"
 

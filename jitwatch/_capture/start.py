@@ -36,6 +36,7 @@ def begin(observer: Observer) -> bool:
     observe(observer)
     _state.part(user_context.Describing).describe = describe
     recorder().jax_version = jax.__version__
+    recorder().held = jax_internals.held_executables
     jax_internals.exclude_from_tracebacks(os.path.dirname(jitwatch.__file__))
     trace_context.remember_initial_context()
     stages.listen()

@@ -15,6 +15,7 @@ from jitwatch import _config
 from jitwatch._errors import JitwatchError
 
 _MAX_NAMED = 12
+_WORTH_S = 1.0
 
 
 def _or_setting(_: click.Context, parameter: click.Parameter, value: Any) -> Any:
@@ -110,11 +111,33 @@ def load(files: Sequence[str], *, latest_only: bool = False) -> tuple[Any, list[
     for problem in (*loaded.unreadable, *loaded.recording.problems):
         click.echo(f"jitwatch: {problem}", err=True)
     notes = [_newer_text(chosen.newer)] if chosen.newer else []
+    if chosen.left_out and not files:
+        notes += _repeated_text(loaded, runs.run_before(found, chosen).files)
     if chosen.left_out:
         notes.append(
             f"This is the latest run; data files of earlier runs left out: {chosen.left_out}. Name files to see them."
         )
     return loaded, notes
+
+
+def _repeated_text(loaded: Any, before: Sequence[Any]) -> list[str]:
+    """How much of the compiling of a run repeats the run before it; nothing where that is little."""
+    from jitwatch._judge.next_start import next_start, repeated_s
+    from jitwatch._store import runs
+    from jitwatch._words.quantity_text import seconds_text
+
+    try:
+        earlier = runs.load(before).recording.snapshot
+    except JitwatchError:
+        return []
+    data = loaded.recording.snapshot
+    again_s, spent_s = repeated_s(data, earlier), next_start(data).compile_s
+    if again_s < _WORTH_S:
+        return []
+    return [
+        f"{seconds_text(again_s)} of {seconds_text(spent_s)} of this run's compiling repeats the run before it, which "
+        "JAX's persistent cache would have spared."
+    ]
 
 
 def _newer_text(files: Sequence[Any]) -> str:

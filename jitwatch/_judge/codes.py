@@ -46,7 +46,7 @@ def make_finding(
     """
     count = sum(build.count for build in builds) if compiles is None else compiles
     seconds = sum(build.lost_s for build in builds) if lost_s is None else lost_s
-    reused = sum(build.reused for build in builds)
+    reused = min(sum(build.reused for build in builds), count)
     call_site = place or next((build.call_site for build in builds if build.call_site), "")
     what, differences = _what(function, cause, count, reused), _differences(function, cause, found)
     return Finding(
@@ -54,6 +54,7 @@ def make_finding(
         where=tuple(dict.fromkeys(change.where for change in found)), compiles=count, lost_s=seconds,
         message=f"{what} {differences}", differences=differences,
         advice=advice or advice_for(cause, function, found, compiles=count, lost_s=seconds), evidence=evidence,
+        reused=reused,
     )  # fmt: skip
 
 
@@ -63,11 +64,15 @@ def _what(function: FunctionStats, cause: str, compiles: int, reused: int) -> st
         return f"{name} returns what it computed with old values of what it reads from outside."
     if cause == "stuck":
         return f"{name} is called slowly for ever: JAX's fast path is closed to a key whose first call raised."
+    return f"{name} {needless(compiles, reused)}."
+
+
+def needless(compiles: int, reused: int) -> str:
+    """`compiled 9 times more than needed`, or what is left of that where programs were reused."""
     times = "once" if compiles == 1 else f"{compiles:,} times"
     if compiles and compiles == reused:
-        return f"{name} was traced and lowered {times} more than needed, though reuse spared the compiles."
-    spared = f", {reused:,} of them spared by reuse" if reused else ""
-    return f"{name} compiled {times} more than needed{spared}."
+        return f"was traced and lowered {times} more than needed, though reuse spared the compiles"
+    return f"compiled {times} more than needed" + (f", {reused:,} of them spared by reuse" if reused else "")
 
 
 def _differences(function: FunctionStats, cause: str, found: Sequence[Change]) -> str:

@@ -143,8 +143,8 @@ def waste_advice(cause: str, works: Sequence[Work], made: int) -> str:
             "once, at module level, helps too."
         )
     return (
-        f"Put {around}, with the whole call of {_library(works) or what} in it, and pass what changes from "
-        f"call to call (data, start values) as arguments: what it is given is then traced once, and "
+        f"Put {around}, with the whole call of {_library(works) or what} in it, and pass what changes from call to "
+        "call (data, start values) as arguments: what it is given is then traced once, and "
         f"{count_text(made, 'program')} are one."
     )
 

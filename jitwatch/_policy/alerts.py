@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from jitwatch._explain.explain import change_text
-from jitwatch._judge.codes import CODES, page_of
+from jitwatch._judge.codes import CODES, needless, page_of
 from jitwatch._judge.remedies import advice_for
 from jitwatch._model import Alert, CacheKey, Finding, FunctionStats
 from jitwatch._policy.reasons import reason
@@ -21,8 +21,8 @@ MAX_LINE = 4_000
 def churn_alert(finding: Finding, stats: Sequence[FunctionStats]) -> Alert:
     calls = sum(function.hits + function.misses for function in stats)
     place = f"{finding.function} ({finding.defined_at})" if finding.defined_at else finding.function
-    times = "once" if finding.compiles == 1 else f"{finding.compiles} times"
-    first = f"{place} compiled {times} more than needed in {calls} calls, {finding.lost_s:.3g} s ({finding.cause})."
+    what = needless(finding.compiles, finding.reused)
+    first = f"{place} {what} in {calls} calls, {finding.lost_s:.3g} s ({finding.cause})."
     if finding.cause == "stuck":
         first = finding.message
     return Alert(

@@ -30,14 +30,18 @@ def add_build(builds: dict[BuildIdentity, Build], miss: Miss) -> int:
         return 0
     one = Build(
         miss.number, miss.program, miss.key, miss.kind, programs, miss.stages.reused, lost_s(miss.stages),
-        miss.call_site, miss.library, origin=miss.origin,
+        miss.stages.compile_s, miss.call_site, miss.library, origin=miss.origin,
     )  # fmt: skip
     known = builds.get(identity_of(one))
     if known is None and len(builds) >= MAX_BUILDS:
         return programs
     if known is not None:
         one = msgspec.structs.replace(
-            known, count=known.count + one.count, reused=known.reused + one.reused, lost_s=known.lost_s + one.lost_s
+            known,
+            count=known.count + one.count,
+            reused=known.reused + one.reused,
+            lost_s=known.lost_s + one.lost_s,
+            compile_s=known.compile_s + one.compile_s,
         )
     builds[identity_of(one)] = one
     return 0

@@ -20,7 +20,8 @@ def stages_difference(now: Stages, before: Stages) -> Stages:
 def key_difference(now: KeyStats, before: KeyStats) -> KeyStats:
     """One key's counts since `before`."""
     return msgspec.structs.replace(
-        now, **_counts(now, before), stages=stages_difference(now.stages, before.stages),
+        now, **_counts(now, before), warmed=now.warmed - before.warmed,
+        stages=stages_difference(now.stages, before.stages),
         call_sites=_sites(now.call_sites, before.call_sites),
     )  # fmt: skip
 
@@ -100,6 +101,7 @@ def _builds(now: tuple[Build, ...], before: tuple[Build, ...]) -> tuple[Build, .
                     count=build.count - old.count,
                     reused=build.reused - old.reused,
                     lost_s=max(0.0, build.lost_s - old.lost_s),
+                    compile_s=max(0.0, build.compile_s - old.compile_s),
                 )
             )
     return tuple(since)

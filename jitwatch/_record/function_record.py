@@ -52,6 +52,8 @@ class KeyRecord:
         self.given_before: int | None = None
         """Programs that the function had been given, with this key's own, when the key was new."""
         self.uses_seen = self.outlived = 0
+        self.warmed = 0
+        """Misses that `warm_up` made."""
         self.state: tuple[str, ...] = ()
         """Arguments whose arrays came back from the call that compiled."""
         self.entry: Any = lambda: None
@@ -67,7 +69,7 @@ class KeyRecord:
         return KeyStats(
             self.number, self.key, self.hits.value(), self.misses, self.dispatch_only, self.nested, self.failures,
             self.tally.stages(), self.first_unix_s, self.last_miss_unix_s, self.slow_path, self.executable,
-            _sites(self.call_sites), self.declared, self.outlived, self.state,
+            _sites(self.call_sites), self.declared, self.outlived, self.warmed, self.state,
         )  # fmt: skip
 
 

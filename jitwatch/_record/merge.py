@@ -77,6 +77,8 @@ def combine(recordings: Iterable[Recording]) -> Recording:
             jax_version=_versions(part.jax_version for part in parts),
             python_version=_versions(part.python_version for part in parts),
             wall_s=math.fsum(part.wall_s for part in parts),
+            held_programs=sum(part.held_programs for part in parts),
+            held_code_bytes=sum(part.held_code_bytes for part in parts),
             programs=merge_programs.programs(parts),
             dropped_programs=sum(part.dropped_programs for part in parts),
         ),
@@ -251,6 +253,7 @@ def _key(number: int, key: CacheKey, every: Sequence[KeyStats], executable: int 
         executable=executable,
         call_sites=_call_sites(stats.call_sites for stats in every),
         declared=any(stats.declared for stats in every),
+        warmed=sum(stats.warmed for stats in every),
         outlived=max(stats.outlived for stats in every),
         state=tuple(sorted(set.intersection(*(set(stats.state) for stats in every)))),
     )

@@ -70,6 +70,8 @@ def _together(same: Sequence[Program]) -> Program:
         max((program.steps for program in same), key=lambda steps: (len(steps), steps)),
         max(program.size_bytes for program in same),
         all(program.comparable for program in same),
+        max(program.code_bytes for program in same),
+        max(program.temp_bytes for program in same),
     )
 
 
@@ -88,6 +90,7 @@ def builds(every: Iterable[Build]) -> tuple[Build, ...]:
             count=sum(build.count for build in same),
             reused=sum(build.reused for build in same),
             lost_s=math.fsum(build.lost_s for build in same),
+            compile_s=math.fsum(build.compile_s for build in same),
             library=max(build.library for build in same),
         )
         for same in found.values()

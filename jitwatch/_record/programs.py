@@ -35,6 +35,7 @@ class ProgramStore:
         self._lock = lock
         self._programs: dict[str, Program] = {}
         self._texts: dict[str, tuple[bytes, Callable[[bytes], str]]] = {}
+        self._measured: set[str] = set()
         self._text_bytes = 0
 
     def add(self, program: Program, data: bytes, read: Callable[[bytes], str]) -> None:
@@ -45,6 +46,7 @@ class ProgramStore:
             while len(self._programs) >= MAX_PROGRAMS:
                 oldest = next(iter(self._programs))
                 del self._programs[oldest]
+                self._measured.discard(oldest)
                 self.dropped += 1
                 self._drop_text(oldest)
             self._programs[program.id] = program
@@ -57,6 +59,22 @@ class ProgramStore:
     def _drop_text(self, program: str) -> None:
         data, _ = self._texts.pop(program, (b"", None))
         self._text_bytes -= len(data)
+
+    def measure(self, program: str, code_bytes: int, temp_bytes: int) -> None:
+        """Note what memory a program's executable takes."""
+        with self._lock:
+            known = self._programs.get(program)
+            if known is not None:
+                self._programs[program] = msgspec.structs.replace(known, code_bytes=code_bytes, temp_bytes=temp_bytes)
+                self._measured.add(program)
+
+    def is_measured(self, program: str) -> bool:
+        """Whether the memory of a program is known, or known to be none."""
+        return program in self._measured
+
+    def knows(self, program: str) -> bool:
+        """Whether a program was compiled or loaded in this process, as far as that is kept."""
+        return program in self._programs
 
     def as_known(self, programs: Iterable[str]) -> tuple[Program, ...]:
         """What is known of some programs by now; nothing but the id of one that had to make room."""

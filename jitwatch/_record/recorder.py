@@ -10,7 +10,7 @@ import itertools
 import platform
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -43,6 +43,8 @@ class Recorder:
         self._numbers, self._function_numbers = itertools.count(1), itertools.count(1)
         self.programs = ProgramStore(self.lock)
         self.jax_version = ""
+        self.held: Callable[[], tuple[int, int]] = lambda: (0, 0)
+        """Gives the number of executables that are alive, and the bytes of their code; whoever has JAX sets it."""
         self._started_s = time.monotonic()
 
     def add_function(self, **description: Any) -> FunctionRecord:
@@ -137,7 +139,16 @@ class Recorder:
     def snapshot(self) -> Snapshot:
         """Everything since the last reset, as plain data."""
         base, now = self._base, self._whole_snapshot()
-        return self.programs.described(now if base is None else snapshot_difference(now, base))
+        return self._described(now if base is None else snapshot_difference(now, base))
+
+    def wall_s(self) -> float:
+        """Wall time since watching began."""
+        return time.monotonic() - self._started_s
+
+    def _described(self, snapshot: Snapshot) -> Snapshot:
+        programs, code_bytes = self.held()
+        snapshot = self.programs.described(snapshot)
+        return msgspec.structs.replace(snapshot, held_programs=programs, held_code_bytes=code_bytes)
 
     def keep_stale(self) -> None:
         """Do what `FunctionRecord.keep_stale` says, for all functions."""
@@ -168,7 +179,7 @@ class Recorder:
 
     def live_snapshot(self) -> Snapshot:
         """Everything since the process started."""
-        return self.programs.described(self._whole_snapshot())
+        return self._described(self._whole_snapshot())
 
     def _whole_snapshot(self) -> Snapshot:
         with self.lock:
@@ -203,7 +214,7 @@ class Recorder:
         return Snapshot(
             tuple(function._stats() for function in self.functions.values()), others, tuple(self._misses),
             self._dropped_misses, self._dropped_functions, _faults.count(), time.time(), self.jax_version,
-            platform.python_version(), wall_s=time.monotonic() - self._started_s,
+            platform.python_version(), wall_s=self.wall_s(),
         )  # fmt: skip
 
 

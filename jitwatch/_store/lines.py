@@ -132,6 +132,7 @@ class KeyCounts(msgspec.Struct, frozen=True, omit_defaults=True):
     call_sites: tuple[CallSite, ...] = ()
     declared: bool = False
     outlived: Count = 0
+    warmed: Count = 0
 
 
 class FunctionCounts(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -191,6 +192,8 @@ class TotalsLine(Line, frozen=True, tag="totals"):
     final: bool = False
     wall_s: Seconds = 0.0
     """Since watching began; of several processes, the sum."""
+    held_programs: Count = 0
+    held_code_bytes: Count = 0
 
 
 AnyLine = (
@@ -295,8 +298,8 @@ def totals_line(snapshot: Snapshot) -> TotalsLine:
     """The last line of a file that holds a whole snapshot."""
     return TotalsLine(
         snapshot.unix_s, snapshot.jax_version, snapshot.python_version, snapshot.faults, snapshot.dropped_misses,
-        snapshot.dropped_functions, snapshot.dropped_programs, final=True,
-        wall_s=snapshot.wall_s,
+        snapshot.dropped_functions, snapshot.dropped_programs, final=True, wall_s=snapshot.wall_s,
+        held_programs=snapshot.held_programs, held_code_bytes=snapshot.held_code_bytes,
     )  # fmt: skip
 
 

@@ -318,7 +318,7 @@ class _Reading:
         return Snapshot(
             functions, others, misses, totals.dropped_misses, totals.dropped_functions, totals.faults, last_s,
             totals.jax_version, totals.python_version, tuple(self._programs.values()), totals.dropped_programs,
-            totals.wall_s + max(last_s - totals.unix_s, 0.0),
+            totals.held_programs, totals.held_code_bytes, totals.wall_s + max(last_s - totals.unix_s, 0.0),
         )  # fmt: skip
 
     def _problems(self) -> tuple[str, ...]:

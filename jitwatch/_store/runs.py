@@ -57,6 +57,11 @@ def latest_run(files: Sequence[Path]) -> Chosen:
     return Chosen(tuple(latest), len(files) - len(latest))
 
 
+def run_before(files: Sequence[Path], chosen: Chosen) -> Chosen:
+    """Of the files in a folder, those of the run before the chosen one; none where there is no other."""
+    return latest_run([path for path in files if path not in chosen.files and head(path) is not None])
+
+
 def named(files: Sequence[Path]) -> Chosen:
     """Files that were named, each with what the other processes of its run left beside it, under its name."""
     chosen, newer = list(files), []

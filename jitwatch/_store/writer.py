@@ -256,7 +256,7 @@ class Writer:
                 TotalsLine(
                     time.time(), recorder().jax_version, platform.python_version(), _faults.count(), self._left_out,
                     self._functions_left_out, recorder().programs.dropped, final,
-                    time.monotonic() - self._started_s,
+                    time.monotonic() - self._started_s, *(recorder().held() if final else (0, 0)),
                 )
             )  # fmt: skip
             self._flush()

@@ -32,6 +32,16 @@ def _minutes_text(seconds: int) -> str:
     return f"{hours:,} h {minutes} min"
 
 
+def bytes_text(size: int) -> str:
+    """Say a size: `812 B`, `12.3 kB`, `4.0 MB`."""
+    amount, unit = float(size), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if amount < 999.5:
+            break
+        amount, unit = amount / 1000, larger
+    return f"{amount:.0f} {unit}" if unit == "B" or amount >= 99.95 else f"{amount:.1f} {unit}"
+
+
 def count_text(count: int, singular: str, plural: str | None = None) -> str:
     """Say a count with its noun: `1 compile`, `1,024 calls`."""
     return f"{count:,} {singular if count == 1 else plural or singular + 's'}"

@@ -162,3 +162,19 @@ def test_what_watched_calls_do_not_see_is_counted_from_the_next_one_on(cleared_a
 
     others = [other for other in jitwatch.snapshot().others if other.defined_at]
     assert sum(other.stages.compiles for other in others) == 1
+
+
+def test_memory_of_is_jax_s_own_account() -> None:
+    compiled = jax.jit(lambda x: jax.numpy.sin(x @ x) @ x).lower(np.ones((64, 64), np.float32)).compile()
+    code, temporaries = jax_internals.memory_of(compiled.runtime_executable())
+
+    assert temporaries == compiled.memory_analysis().temp_size_in_bytes and code >= 0
+    assert jax_internals.memory_of(None) == (0, 0)
+
+
+def test_held_executables_are_those_that_are_alive() -> None:
+    before, _ = jax_internals.held_executables()
+    kept = [jax.jit(lambda x, n=n: x * n).lower(1.0).compile() for n in range(3)]
+    after, code = jax_internals.held_executables()
+
+    assert after == before + len(kept) and code >= 0

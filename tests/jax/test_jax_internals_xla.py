@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax._src import cache_key, compiler
+from jax._src import cache_key, compilation_cache, compiler
 
 from jitwatch._capture.jax_internals import xla
 from jitwatch._explain.located_text import without_locations
@@ -136,6 +137,36 @@ def test_without_such_a_place_nothing_is_called(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(compiler, "compile_or_get_cached", lambda module: module)
 
     assert not xla.call_before_compile_or_load(lambda _: None)
+
+
+def test_is_in_persistent_cache_tells_what_jax_would_load(seen: list[Any], tmp_path: Any) -> None:
+    settings = {
+        "jax_compilation_cache_dir": str(tmp_path), "jax_persistent_cache_min_compile_time_secs": 0.0,
+        "jax_persistent_cache_min_entry_size_bytes": -1,
+    }  # fmt: skip
+    found: list[bool] = []
+    xla.call_before_compile_or_load(lambda compilation: found.append(xla.is_in_persistent_cache(compilation)))
+    before = {name: getattr(jax.config, name) for name in settings}
+    jax.jit(lambda x: x * 41)(np.ones(3))
+    compilation_cache.reset_cache()
+    try:
+        for name, value in settings.items():
+            jax.config.update(name, value)
+        for _ in range(2):
+            jax.jit(lambda x: x * 43)(np.ones(3))
+    finally:
+        for name, value in before.items():
+            jax.config.update(name, value)
+        compilation_cache.reset_cache()
+
+    assert found == [False, False, True]
+
+
+def test_persistent_cache_keeps_callbacks_is_told_by_what_jax_writes() -> None:
+    xla.persistent_cache_keeps_callbacks.cache_clear()
+    takes = "host_callbacks" in inspect.signature(compiler._cache_write).parameters
+
+    assert xla.persistent_cache_keeps_callbacks() is not takes
 
 
 def test_located_text_of_says_the_line_of_each_operation_and_else_what_text_of_says() -> None:

@@ -375,3 +375,16 @@ def test_progress_goes_to_standard_error_where_it_is_asked_for(capsys: pytest.Ca
 
     assert shown.out == "" and "mesh_step" in shown.err and "2/2" in shown.err
     assert (hidden.out, hidden.err) == ("", "")
+
+
+def test_a_run_says_which_warm_calls_it_made() -> None:
+    @watched_jit
+    def step(x):
+        return x + 1
+
+    step.warm_up([jitwatch.spec(np.zeros(3, np.float32)), jitwatch.spec(np.zeros(5, np.float32))])
+    for size in (3, 3, 9):
+        step(np.zeros(size, np.float32))
+    keys = step.cache_stats().keys
+
+    assert [(each.warmed, each.misses, each.hits) for each in keys] == [(1, 1, 2), (1, 1, 0), (0, 1, 0)]

@@ -18,7 +18,7 @@ from jitwatch._report.recording.bill_text import needless_text, spent_text
 
 def finding(evidence: str, seconds: float, cause: str = "shape", function: str = "step") -> Finding:
     return Finding(
-        "JW101", cause, function, "train.py:41", "train.py:88", ("x",), 3, seconds, "message", "", "advice", evidence=evidence,
+        "JW101", cause, function, "train.py:41", "train.py:88", ("x",), 3, seconds, "message", "", "advice", evidence,
     )  # fmt: skip
 
 
@@ -73,6 +73,7 @@ def test_what_was_spent_is_said_as_a_share_of_the_run(wall_s: float, text: str) 
         ([], 0, ""),
         ([("proved", 61.0), ("likely", 19.0)], 6, "6 compiles, 1 min 20 s, were not needed: proved 1 min 1 s, likely 19.0 s."),
         ([("likely", 3.0)], 1, "1 compile, 3.0 s, was not needed (likely)."),
+        ([("proved", 3.0)], 0, "3.0 s of it was not needed (proved)."),
         ([("possible", 3.0)], 3, "3 compiles, 3.0 s, were possibly not needed."),
     ],
 )  # fmt: skip

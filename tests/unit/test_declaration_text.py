@@ -171,7 +171,9 @@ def test_function_name_becomes_an_identifier(name: str, constant: str) -> None:
 
 
 def test_functions_of_one_name_have_lists_of_their_own() -> None:
-    functions = [function_stats(name, keys=[key_stats()]) for name in ("f", "f", "F_2", "f")]
+    places = ("a.py:1", "b.py:1", "b.py:2", "c.py:1")
+    named = zip(("f", "f", "F_2", "f"), places, strict=True)
+    functions = [function_stats(name, keys=[key_stats()], defined_at=place) for name, place in named]
 
     assert len(lists(declarations(snapshot(*functions)))) == 4
 
@@ -188,3 +190,30 @@ def test_source_is_valid_and_calls_only_what_it_should(of: list[CacheKey], name:
     assert calls <= CALLED
     assert {type(node) for node in tree.body} <= {ast.Assign, ast.Import}
     assert all(isinstance(node.value, ast.List) for node in tree.body if isinstance(node, ast.Assign))
+
+
+def test_function_objects_of_one_definition_have_one_list_with_each_call_once() -> None:
+    small, large = key({"x": leaf((3,))}), key({"x": leaf((9,))})
+    objects = [
+        function_stats("step", id=number, keys=[key_stats(1, one, hits=4) for one in of])
+        for number, of in enumerate([(small,), (small, large), (small,)], 1)
+    ]
+    text = declarations(snapshot(*objects))
+
+    assert {name: len(entries) for name, entries in lists(text).items()} == {"STEP": 2}
+    assert "# 12 hits" in text and "# 4 hits" in text
+
+
+def test_calls_that_were_warmed_up_are_held_against_the_run() -> None:
+    used, unused, lacking = (key({"x": leaf((size,))}) for size in (3, 5, 9))
+    keys = [
+        key_stats(1, used, hits=7, misses=1, warmed=1), key_stats(2, unused, hits=0, misses=1, warmed=1),
+        key_stats(3, lacking, hits=2, misses=1),
+    ]  # fmt: skip
+    text = declarations(snapshot(function_stats("step", keys=keys)))
+
+    assert "# Warmed up: 2 keys, of which 1 never used; 1 key lacking." in text
+    assert "# 7 hits\n" in text and "# 2 hits; not warmed up" in text
+    assert "# 0 hits; warmed up and never used" in text
+    quiet = declarations(snapshot(function_stats("step", keys=keys, hits_counted=False)))
+    assert "# Warmed up: 2 keys; 1 key lacking." in quiet and "never used" not in quiet

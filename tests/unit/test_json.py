@@ -10,7 +10,8 @@ import pytest
 from builders import build, failed_miss, function_stats, key_stats, other, program, snapshot
 
 from jitwatch._model import Process, Snapshot
-from jitwatch._report.recording.as_json import SCHEMA, JsonReport, render, schema
+from jitwatch._report.recording.as_json import SCHEMA, render, schema
+from jitwatch._report.recording.json_structs import JsonReport
 
 SCHEMA_FILE = Path(__file__).parents[2] / "docs" / "report.schema.json"
 

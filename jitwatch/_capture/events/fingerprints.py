@@ -14,7 +14,8 @@ import threading
 import time
 import weakref
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from jitwatch import _faults, _state
@@ -35,17 +36,27 @@ _POINTERS = (b"CustomSPMDPartitioning", b"InspectSharding")
 
 
 class Taken(NamedTuple):
-    """The program that a thread compiled or loaded last, and what it took to tell."""
+    """The program that a thread compiles or loads, or did last."""
 
     program: str = ""
-    seconds: float = 0.0
     size_bytes: int = 0
     module: Callable[[], Any] = lambda: None
     """Gives the module while it exists."""
 
 
+Look = Callable[[Compilation, Taken, bool], None]
+"""Is shown what is about to be compiled or loaded, its fingerprint, and whether this process knew the program."""
+
+
+class Looked(BaseException):
+    """Ends a compilation that somebody only wanted to look at."""
+
+
 class _ThreadState(threading.local):
     taken = Taken()
+    seconds = 0.0
+    """That it took to tell."""
+    look: Look | None = None
 
 
 class _Seen:
@@ -82,20 +93,37 @@ def _seen() -> _Seen:
 def listen() -> None:
     """Take fingerprints from now on, where this JAX lets it be done."""
     if jax_internals.fingerprints_available():
-        jax_internals.call_before_compile_or_load(_before)
+        jax_internals.call_before_compile_or_load(_before, _after)
 
 
-def collect() -> Taken:
-    """What this thread compiled or loaded last, once; nothing where that is not known."""
+def collect() -> tuple[str, float]:
+    """What this thread compiled or loaded last, and what it took to tell; once, and nothing where it is not known."""
     thread = _state.part(_ThreadState)
-    taken, thread.taken = thread.taken, Taken()
-    return taken
+    program, thread.taken = thread.taken.program, Taken()
+    return program, thread.seconds
+
+
+@contextmanager
+def looking(look: Look) -> Iterator[None]:
+    """Show what this thread is about to compile or load within the block, and end it there by `Looked`."""
+    thread = _state.part(_ThreadState)
+    try:
+        thread.look = look
+        yield
+    finally:
+        thread.look = None
 
 
 def _before(compilation: Compilation) -> None:
     begun_s = time.perf_counter()
-    taken = _faults.contain("a program's fingerprint", _add, compilation, default=Taken())
-    _state.part(_ThreadState).taken = taken._replace(seconds=time.perf_counter() - begun_s)
+    look = _state.part(_ThreadState).look
+    if look is not None:
+        described = _described(compilation)
+        look(compilation, described.taken, recorder().programs.knows(described.program.id))
+        raise Looked
+    thread = _state.part(_ThreadState)
+    thread.taken = _faults.contain("a program's fingerprint", _add, compilation, default=Taken())
+    thread.seconds = time.perf_counter() - begun_s
 
 
 def of_module(module: Any) -> Taken:
@@ -104,8 +132,41 @@ def of_module(module: Any) -> Taken:
     return taken if taken.module() is module else Taken()
 
 
+def _after(executable: Any) -> None:
+    begun_s = time.perf_counter()
+    thread = _state.part(_ThreadState)
+    _faults.contain("a program's memory", _measure, thread.taken.program, executable, default=None)
+    thread.seconds += time.perf_counter() - begun_s
+
+
+def _measure(program: str, executable: Any) -> None:
+    if program and not recorder().programs.is_measured(program):
+        recorder().programs.measure(program, *jax_internals.memory_of(executable))
+
+
+class _Described(NamedTuple):
+    """A program, and from what its text is made."""
+
+    taken: Taken
+    program: Program
+    data: bytes
+    read: Callable[[bytes], str]
+    free: str
+    """What of the options depends on committed arguments."""
+
+
 def _add(compilation: Compilation) -> Taken:
     """Take a fingerprint; the program is kept with its text from now on."""
+    taken, program, data, read, free = _described(compilation)
+    recorder().programs.add(program, data, read)
+    keep = recorder().programs.keep
+    if keep is not None:
+        text = functools.partial(jax_internals.located_text_of, compilation.computation)
+        _faults.contain("keeping a program", keep, program, jax_internals.text_suffix(free), text, default=None)
+    return taken
+
+
+def _described(compilation: Compilation) -> _Described:
     module = jax_internals.canonical_module(compilation.computation)
     target, free = _target(compilation)
     data = searched = module
@@ -120,13 +181,8 @@ def _add(compilation: Compilation) -> Taken:
     digest.update(f"{target} {free} {tokens}".encode())
     known = digest.hexdigest()[:32] + (LOCAL if tokens else "")
     comparable = not tokens and not any(name in searched for name in _PAYLOADS)
-    program = Program(known, target, (), len(module), comparable)
-    recorder().programs.add(program, data, read)
-    keep = recorder().programs.keep
-    if keep is not None:
-        text = functools.partial(jax_internals.located_text_of, compilation.computation)
-        _faults.contain("keeping a program", keep, program, jax_internals.text_suffix(free), text, default=None)
-    return Taken(known, size_bytes=len(module), module=weakref.ref(compilation.computation))
+    taken = Taken(known, size_bytes=len(module), module=weakref.ref(compilation.computation))
+    return _Described(taken, Program(known, target, (), len(module), comparable), data, read, free)
 
 
 def _decompressed(data: bytes) -> str:

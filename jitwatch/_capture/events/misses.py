@@ -21,10 +21,10 @@ def new_miss(record: FunctionRecord, kind: str, stages: Stages, **details: Any) 
         "slow_path": False,
     }  # fmt: skip
     place, library = caller()
+    why = persistent.outcome(record.name, stages, str(details.get("program", ""))) if stages.compiles else ""
     return Miss(
         number=recorder().next_number(), function=record.id, kind=kind, stages=stages, call_site=place,
         unix_s=time.time(), thread=threading.get_ident(), library=library,
-        persistent=persistent.outcome(record.name, stages) if stages.compiles else "", context=user_context.current(),
-        name=record.name,
+        persistent=why, context=user_context.current(), name=record.name,
         **known | details,
     )  # fmt: skip

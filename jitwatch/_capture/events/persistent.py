@@ -10,6 +10,7 @@ import jax
 
 from jitwatch._capture import jax_internals
 from jitwatch._model import Stages
+from jitwatch._record.merge_programs import LOCAL
 
 MIN_SECONDS = "jax_persistent_cache_min_compile_time_secs"
 NOT_STORED = "not stored"
@@ -26,7 +27,7 @@ def is_on() -> bool:
     return bool(jax.config.jax_compilation_cache_dir and jax.config.jax_enable_compilation_cache)
 
 
-def outcome(name: str, stages: Stages) -> str:
+def outcome(name: str, stages: Stages, program: str = "") -> str:
     """What became of a program that XLA compiled: empty if the cache is off, else one of three forms.
 
     JAX stores what took at least `jax_persistent_cache_min_compile_time_secs`, one file for each entry, whose name
@@ -36,6 +37,8 @@ def outcome(name: str, stages: Stages) -> str:
         return ""
     folder = jax.config.jax_compilation_cache_dir
     least_s = getattr(jax.config, MIN_SECONDS)
+    if program.endswith(LOCAL) and not jax_internals.persistent_cache_keeps_callbacks():
+        return f"{NOT_STORED}: the program calls back into Python"
     if stages.compile_s < least_s:
         return f"{NOT_STORED}: the compilation took {stages.compile_s:.3g} s, and {MIN_SECONDS} is {least_s:g}"
     if f"jit_{name}" in _programs_at_start(str(folder)) and _was_called_alike(str(folder), f"jit_{name}"):

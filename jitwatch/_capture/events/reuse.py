@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from jitwatch import _faults, _state
 from jitwatch._capture import jax_internals
 from jitwatch._capture.events import fingerprints
+from jitwatch._capture.events.fingerprints import Taken
 from jitwatch._capture.jax_internals import XlaCall
 from jitwatch._record.merge_programs import LOCAL
 
@@ -98,6 +99,10 @@ class Reuse:
         with self._lock:
             gone, self._kept, self.size_bytes = self._kept, OrderedDict(), 0
         gone.clear()  # without the lock, as the backend frees what it holds
+
+    def has(self, asked: Asked) -> bool:
+        """Whether the executable of a program is there."""
+        return asked.identity in self._kept
 
     def begin_in_child(self) -> None:
         """After a fork: what was under way has nobody to end it."""
@@ -184,7 +189,11 @@ def asked(call: XlaCall | None) -> Asked | None:
     limits = reuse().limits()
     if limits is None or call is None:
         return None
-    program = fingerprints.of_module(call.module)
+    return of_program(fingerprints.of_module(call.module), call, limits)
+
+
+def of_program(program: Taken, call: XlaCall, limits: Limits) -> Asked | None:
+    """What a call of XLA asks for whose program is known; None for what must be compiled."""
     if not program.program or program.program.endswith(LOCAL) or call.host_callbacks:
         return None
     if not limits.several_processes and jax_internals.is_one_of_several_processes(call.backend):

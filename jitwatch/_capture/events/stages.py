@@ -186,7 +186,7 @@ def _attribute(kind: str, duration_s: float, program: str) -> None:
     made = ""
     thread = thread_state()
     if kind == "compile":
-        made, taken_s, *_ = fingerprints.collect()
+        made, taken_s = fingerprints.collect()
         duration_s = max(0.0, duration_s - taken_s)
         if thread.stopped_at_xla:
             thread.stopped_at_xla = False

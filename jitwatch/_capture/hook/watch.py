@@ -196,6 +196,7 @@ class Watch:
             programs = program_count(own)
             if programs and call is not None:
                 key.state = returned_arguments(call.key, result[0])
+            key.warmed += thread_state().declaring
             key.declared = (
                 key.declared
                 or thread_state().declaring

@@ -39,15 +39,21 @@ from jitwatch._capture.jax_internals.listening import call_around_xla as call_ar
 from jitwatch._capture.jax_internals.listening import can_call_around_xla as can_call_around_xla
 from jitwatch._capture.jax_internals.listening import generated_code_bytes as generated_code_bytes
 from jitwatch._capture.jax_internals.listening import has_listener as has_listener
+from jitwatch._capture.jax_internals.listening import held_executables as held_executables
 from jitwatch._capture.jax_internals.listening import is_called_around_xla as is_called_around_xla
 from jitwatch._capture.jax_internals.listening import is_one_of_several_processes as is_one_of_several_processes
+from jitwatch._capture.jax_internals.listening import memory_of as memory_of
 from jitwatch._capture.jax_internals.xla import Compilation as Compilation
 from jitwatch._capture.jax_internals.xla import call_before_compile_or_load as call_before_compile_or_load
 from jitwatch._capture.jax_internals.xla import calls_what_text_does_not_tell as calls_what_text_does_not_tell
 from jitwatch._capture.jax_internals.xla import canonical_module as canonical_module
 from jitwatch._capture.jax_internals.xla import fingerprints_available as fingerprints_available
+from jitwatch._capture.jax_internals.xla import is_in_persistent_cache as is_in_persistent_cache
 from jitwatch._capture.jax_internals.xla import located_text_of as located_text_of
 from jitwatch._capture.jax_internals.xla import options_bytes as options_bytes
+from jitwatch._capture.jax_internals.xla import (
+    persistent_cache_keeps_callbacks as persistent_cache_keeps_callbacks,
+)
 from jitwatch._capture.jax_internals.xla import read_module as read_module
 from jitwatch._capture.jax_internals.xla import target_key as target_key
 from jitwatch._capture.jax_internals.xla import text_of as text_of

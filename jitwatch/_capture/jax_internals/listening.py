@@ -9,7 +9,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from jax._src import compiler, distributed, monitoring
+from jax._src import compiler, distributed, monitoring, xla_bridge
 
 _XLA_FUNCTIONS = ("backend_compile_and_load", "backend_compile")  # the second before JAX 0.7
 
@@ -72,6 +72,26 @@ def generated_code_bytes(executable: Any) -> int:
         return max(int(executable.size_of_generated_code_in_bytes()), 0)
     except Exception:
         return 0
+
+
+def memory_of(executable: Any) -> tuple[int, int]:
+    """Bytes of an executable's code, and of the temporaries that it needs while it runs; 0 where it does not say."""
+    try:
+        stats = executable.get_compiled_memory_stats()
+        return max(int(stats.generated_code_size_in_bytes), 0), max(int(stats.temp_size_in_bytes), 0)
+    except Exception:  # not every backend knows
+        return generated_code_bytes(executable), 0
+
+
+def held_executables() -> tuple[int, int]:
+    """How many executables of this process are alive, and the bytes of their code; asks no backend to set itself up."""
+    try:
+        if not xla_bridge.backends_are_initialized():
+            return 0, 0
+        alive = [each for client in xla_bridge.backends().values() for each in client.live_executables()]
+        return len(alive), sum(map(generated_code_bytes, alive))
+    except Exception:
+        return 0, 0
 
 
 def is_one_of_several_processes(backend: Any) -> bool:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from jax._src import cache_key, compiler
+from jax._src import cache_key, compilation_cache, compiler
 from jax._src.interpreters import mlir
 from jax._src.lib.mlir import ir
 
@@ -41,11 +41,13 @@ class Compilation(NamedTuple):
     host_callbacks: Any
 
 
-def call_before_compile_or_load(callback: Callable[[Compilation], None]) -> bool:
+def call_before_compile_or_load(
+    callback: Callable[[Compilation], None], after: Callable[[Any], None] = lambda _: None
+) -> bool:
     """Call `callback` each time before JAX looks for a program in its persistent cache, and has XLA compile it.
 
-    It runs within the time that JAX measures as that of the compilation, and must not raise. A second time for the same
-    callback without effect.
+    It runs within the time that JAX measures as that of the compilation; where it raises, neither is done. A second
+    time for the same callback without effect. `after` is called with the executable, and must not raise.
 
     Returns:
         False where this JAX has no such place; then it is never called.
@@ -63,7 +65,9 @@ def call_before_compile_or_load(callback: Callable[[Compilation], None]) -> bool
     def compile_after(*args: Any, **kwargs: Any) -> Any:
         given = dict(zip(signature.parameters, args, strict=False)) | kwargs
         callback(Compilation(*(given.get(name) for name in Compilation._fields)))
-        return original(*args, **kwargs)  # type: ignore[misc]
+        executable = original(*args, **kwargs)  # type: ignore[misc]
+        after(executable)
+        return executable
 
     wrapped: Any = functools.wraps(original)(compile_after)  # type: ignore[arg-type]
     wrapped.jitwatch_callback = callback
@@ -95,6 +99,22 @@ def _all_callbacks() -> Any:
     """That no pointer to a callback is left out; a choice of three in some versions of JAX, else of two."""
     choice = getattr(cache_key, "IgnoreCallbacks", None)
     return False if choice is None else choice.NO
+
+
+def is_in_persistent_cache(compilation: Compilation) -> bool:
+    """Whether JAX's persistent cache is on and has an entry for what is about to be compiled."""
+    with _silent(cache_key.logger):
+        key = compiler._get_cache_key(
+            compilation.compile_options, compilation.backend, compilation.computation, compilation.devices
+        )
+    return key is not None and bool(compilation_cache.is_executable_in_cache(compilation.backend, key))
+
+
+@functools.cache
+def persistent_cache_keeps_callbacks() -> bool:
+    """Whether JAX stores programs that call back into Python (JAX 0.12; not 0.6.1 to 0.10.2)."""
+    write = getattr(compiler, "_cache_write", None)
+    return write is not None and "host_callbacks" not in inspect.signature(write).parameters
 
 
 def target_key(compilation: Compilation) -> tuple[str, str]:

@@ -6,7 +6,8 @@ import msgspec
 
 from jitwatch._compare.comparison import Comparison, Pair, Side, Totals
 from jitwatch._model import Finding
-from jitwatch._report.recording.as_json import JsonFinding, json_finding
+from jitwatch._report.recording.as_json import json_finding
+from jitwatch._report.recording.json_structs import JsonFinding
 from jitwatch._words.safe_text import clean, clean_place
 
 SCHEMA = "jitwatch-diff/1"

@@ -10,6 +10,7 @@ import msgspec
 from jitwatch._explain.earlier_programs import closest_earlier
 from jitwatch._judge.codes import page_of
 from jitwatch._judge.judge import explanations
+from jitwatch._judge.next_start import next_start
 from jitwatch._model import (
     Build,
     CacheKey,
@@ -21,12 +22,28 @@ from jitwatch._model import (
     Miss,
     Place,
     Process,
+    Program,
     Snapshot,
     Stages,
 )
 from jitwatch._policy.verdict import Acknowledgement, verdict
 from jitwatch._record.sums import lost_s, program_count
-from jitwatch._report.recording.bill_json import JsonBill, json_bill
+from jitwatch._report.memory import bytes_of
+from jitwatch._report.recording.bill_json import json_bill
+from jitwatch._report.recording.json_structs import (
+    JsonAcknowledged,
+    JsonBuild,
+    JsonFinding,
+    JsonFunction,
+    JsonKey,
+    JsonLine,
+    JsonMiss,
+    JsonPlace,
+    JsonProcess,
+    JsonReport,
+    JsonStages,
+)
+from jitwatch._report.recording.next_start_json import json_next_start
 from jitwatch._words.key_text import key_line
 from jitwatch._words.safe_text import clean, clean_place
 
@@ -35,221 +52,6 @@ MAX_KEY_TEXT = 400
 MAX_MESSAGE = 2000
 MAX_ARGUMENTS = 100
 MAX_CONTEXT = 8
-
-
-class JsonStages(msgspec.Struct, frozen=True):
-    """How often each stage ran, for how long.
-
-    `compiles` are real XLA compilations, `loads` persistent-cache hits, `reused` programs that `jitwatch.reuse()`
-    handed out; `saved_s` is what XLA took for those, less `reuse_s`.
-    """
-
-    traces: int
-    lowerings: int
-    compiles: int
-    loads: int
-    trace_s: float
-    lower_s: float
-    compile_s: float
-    load_s: float
-    reused: int
-    reuse_s: float
-    saved_s: float
-
-
-class JsonMiss(msgspec.Struct, frozen=True):
-    """One miss in which at least one stage ran, or that failed."""
-
-    number: int
-    kind: str
-    """`call`, `nested`, `aot` or `backward`."""
-    key: int | None
-    causes: list[str]
-    where: list[str]
-    call_site: str
-    unix_s: float
-    stages: JsonStages
-    failed: str | None
-    failed_at: str | None
-    failed_argument: str | None
-    context: dict[str, str]
-    """What the program said of the moment with `jitwatch.context`; empty where it said nothing."""
-    program: str | None
-    """Fingerprint of what was compiled or loaded for the function itself."""
-    equal_up_to: str | None
-    """What has to be left aside for it to be the same as the closest earlier program of the definition."""
-
-
-class JsonBuild(msgspec.Struct, frozen=True):
-    """A program that a function was given, compiled or loaded, for one key in one way."""
-
-    first: int
-    """Number of the miss that brought it; 0 where that is not known."""
-    program: str | None
-    """Its fingerprint; null where JAX does not let it be told."""
-    equal_up_to: str | None
-    """When it came first: as in a miss."""
-    key: int | None
-    kind: str
-    count: int
-    reused: int
-    """Of the count, those that `jitwatch.reuse()` handed out."""
-    lost_s: float
-    """In all stages, each time together."""
-    call_site: str
-
-
-class JsonKey(msgspec.Struct, frozen=True):
-    """One cache key of a function."""
-
-    number: int
-    text: str
-    hits: int | None
-    misses: int
-    dispatch_only: int
-    nested: int
-    failures: int
-    stages: JsonStages
-    executable: int | None
-    slow_path: bool
-    outlived: int
-    """How many programs that the function was given later were there when this key was last seen used again."""
-
-
-class JsonFinding(msgspec.Struct, frozen=True):
-    """What the user should know of a function's recompilations (docs/findings.md)."""
-
-    code: str
-    causes: list[str]
-    where: list[str]
-    call_site: str
-    compiles: int
-    """Compilations that the fix saves."""
-    lost_s: float
-    """Seconds that the fix saves."""
-    message: str
-    """What happens, with what changed from one program to the next, in the order of time."""
-    advice: str
-    docs: str
-    """Where the code is described; `jitwatch explain` prints it."""
-    evidence: str
-    """`proved` by the compiled programs, `likely`, or `possible`."""
-    share_of_run: float
-    """Of the wall time of the run that the fix saves; 0 where that is not known."""
-
-
-class JsonLine(msgspec.Struct, frozen=True):
-    """A line of the user's, and the programs of eager operations that were compiled for it."""
-
-    place: str
-    programs: int
-    lost_s: float
-
-
-class JsonPlace(JsonFinding, frozen=True):
-    """A finding on eager work: one for each place, which is a function of the user's or a loop in it."""
-
-    function: str
-    """The one around the lines; at module level the most costly operation."""
-    defined_at: str
-    """Empty at module level."""
-    operations: list[str]
-    """By JAX's names, the most costly first."""
-    lines: list[JsonLine]
-    sizes: list[str]
-    """What changed from program to program, in the order of time."""
-    programs: int
-    """All that were compiled there, needed or not."""
-    spent_s: float
-    """Seconds in them."""
-
-
-class JsonAcknowledged(msgspec.Struct, frozen=True):
-    """A finding that its author said to be as it should be."""
-
-    code: str
-    function: str
-    compiles: int
-    lost_s: float
-    reason: str
-    place: str
-    """Where that is written."""
-
-
-class JsonFunction(msgspec.Struct, frozen=True):
-    """A jitted function, or an eager operation and other programs by JAX's name of them."""
-
-    name: str
-    kind: str
-    """`jitted` for a watched function, `other` for eager operations and functions that were not watched."""
-    qualname: str
-    defined_at: str
-    options: dict[str, str]
-    traces: int
-    compiles: int
-    """XLA compilations asked for: real ones, loads from the persistent cache, and programs reused."""
-    lost_s: float
-    """Seconds spent on tracing, lowering, compiling and loading."""
-    hits: int | None
-    """None where hits were not counted."""
-    miss_count: int
-    dispatch_only: int
-    nested: int
-    failures: int
-    dropped_keys: int
-    approximate: bool
-    stages: JsonStages
-    helpers: JsonStages
-    misses: list[JsonMiss]
-    """The most recent ones, oldest first."""
-    keys: list[JsonKey]
-    builds: list[JsonBuild]
-    """The programs that it was given, in the order of their first."""
-    dropped_builds: int
-    findings: list[JsonFinding]
-
-
-class JsonProcess(msgspec.Struct, frozen=True):
-    """One process whose counts are in the report."""
-
-    host: str
-    pid: int
-    process_index: int | None
-    """Of a JAX program of several processes; null where JAX did not say."""
-    device_kind: str
-    """Empty where JAX had set up no device."""
-    jax_version: str
-    python_version: str
-    started_unix_s: float
-    argv: list[str]
-
-
-class JsonReport(msgspec.Struct, frozen=True):
-    """The whole report."""
-
-    schema: str
-    unix_s: float
-    jax_version: str
-    python_version: str
-    """Where processes had different ones, all of them, with commas; so for `jax_version`."""
-    lost_s: float
-    """Seconds of all functions together."""
-    processes: list[JsonProcess]
-    """Those whose counts are added up here; empty where the report is not of a data file or of `jitwatch run`."""
-    functions: list[JsonFunction]
-    """The most costly first. Each function object has an entry, so several can share a name and a `defined_at`."""
-    dropped_misses: int
-    dropped_functions: int
-    dropped_programs: int
-    faults: int
-    wall_s: float
-    """Wall time of the run; of several processes, the sum."""
-    bill: JsonBill
-    places: list[JsonPlace]
-    """Findings on eager work, the most costly first."""
-    notes: list[JsonFinding]
-    """What is worth knowing and no fault."""
-    acknowledged: list[JsonAcknowledged]
 
 
 def render(snapshot: Snapshot, processes: Sequence[Process] = ()) -> str:
@@ -266,9 +68,10 @@ def report(snapshot: Snapshot, processes: Sequence[Process] = ()) -> JsonReport:
     found = {number: list(findings) for number, findings in judged.findings.items()}
     for place in judged.places:
         found.setdefault(place.most_costly, []).append(place.part)
+    programs = {program.id: program for program in snapshot.programs}
     kinds = [("jitted", function) for function in snapshot.functions] + [("other", each) for each in snapshot.others]
     functions = [
-        _function(function, kind, misses.get(function.id, []), found.get(function.id, []), closest)
+        _function(function, kind, misses.get(function.id, []), found.get(function.id, []), closest, programs)
         for kind, function in kinds
     ]
     return JsonReport(
@@ -277,7 +80,9 @@ def report(snapshot: Snapshot, processes: Sequence[Process] = ()) -> JsonReport:
         processes=[_process(process) for process in processes],
         functions=sorted(functions, key=lambda function: (-function.lost_s, function.name)),
         dropped_misses=snapshot.dropped_misses, dropped_functions=snapshot.dropped_functions,
-        dropped_programs=snapshot.dropped_programs, faults=snapshot.faults, wall_s=snapshot.wall_s,
+        dropped_programs=snapshot.dropped_programs, held_programs=snapshot.held_programs,
+        held_code_bytes=snapshot.held_code_bytes, faults=snapshot.faults, wall_s=snapshot.wall_s,
+        next_start=json_next_start(next_start(snapshot)),
         bill=json_bill(snapshot, tuple(judged.all_findings()), processes),
         places=[_place(place) for place in judged.places], notes=[json_finding(note) for note in judged.notes],
         acknowledged=[_acknowledged(finding, by) for finding, by in judged.acknowledged],
@@ -319,9 +124,13 @@ Closest = Mapping[tuple[int, int, str], str]
 
 
 def _function(
-    function: FunctionStats, kind: str, misses: list[Miss], findings: list[Finding], closest: Closest
-) -> JsonFunction:
+    function: FunctionStats, kind: str, misses: list[Miss], findings: list[Finding], closest: Closest,
+    programs: Mapping[str, Program],
+) -> JsonFunction:  # fmt: skip
     ran = function.stages
+    of_keys: dict[int | None, list[Build]] = {}
+    for build in function.builds:
+        of_keys.setdefault(build.key, []).append(build)
     why = explanations(function)
     return JsonFunction(
         name=clean(function.name), kind=kind, qualname=clean(function.qualname),
@@ -332,9 +141,13 @@ def _function(
         dispatch_only=function.dispatch_only, nested=function.nested, failures=function.failures,
         dropped_keys=function.dropped_keys, approximate=function.approximate, stages=_stages(ran),
         helpers=_stages(function.helpers), misses=_misses(misses, why, closest),
-        keys=[_key(key, hits_counted=function.hits_counted) for key in function.keys],
-        builds=[_build(build, function.id, closest) for build in function.builds],
-        dropped_builds=function.dropped_builds, findings=[json_finding(finding) for finding in findings],
+        keys=[
+            _key(key, *bytes_of(of_keys.get(key.number, ()), programs), hits_counted=function.hits_counted)
+            for key in function.keys
+        ],
+        builds=[_build(build, function.id, closest, *bytes_of([build], programs)) for build in function.builds],
+        dropped_builds=function.dropped_builds, **_memory(*bytes_of(function.builds, programs)),
+        findings=[json_finding(finding) for finding in findings],
     )  # fmt: skip
 
 
@@ -342,12 +155,16 @@ def _counts(miss: Miss) -> bool:
     return miss.stages != Stages() or miss.failed is not None
 
 
-def _build(build: Build, function: int, closest: Closest) -> JsonBuild:
+def _memory(code_bytes: int, temp_bytes: int) -> dict[str, int]:
+    return {"code_bytes": code_bytes, "temp_bytes": temp_bytes}
+
+
+def _build(build: Build, function: int, closest: Closest, code_bytes: int, temp_bytes: int) -> JsonBuild:
     return JsonBuild(
         first=build.first, program=clean(build.program) or None,
         equal_up_to=closest.get((function, build.first, build.program)) or None, key=build.key,
         kind=clean(build.kind), count=build.count, reused=build.reused, lost_s=build.lost_s,
-        call_site=clean_place(build.call_site),
+        call_site=clean_place(build.call_site), code_bytes=code_bytes, temp_bytes=temp_bytes,
     )  # fmt: skip
 
 
@@ -368,6 +185,7 @@ def json_finding(finding: Finding) -> JsonFinding:
         call_site=clean_place(finding.call_site), compiles=finding.compiles, lost_s=finding.lost_s,
         message=clean(finding.message, MAX_MESSAGE), advice=clean(finding.advice, MAX_MESSAGE),
         docs=page_of(finding.code), evidence=finding.evidence, share_of_run=finding.share_of_run,
+        reused=finding.reused,
     )  # fmt: skip
 
 
@@ -384,11 +202,12 @@ def _miss(miss: Miss, changes: tuple[Change, ...], closest: Closest) -> JsonMiss
     )  # fmt: skip
 
 
-def _key(stats: KeyStats, *, hits_counted: bool) -> JsonKey:
+def _key(stats: KeyStats, code_bytes: int, temp_bytes: int, *, hits_counted: bool) -> JsonKey:
     return JsonKey(
         number=stats.number, text=_key_text(stats.key), hits=stats.hits if hits_counted else None, misses=stats.misses,
         dispatch_only=stats.dispatch_only, nested=stats.nested, failures=stats.failures, stages=_stages(stats.stages),
-        executable=stats.executable, slow_path=stats.slow_path, outlived=stats.outlived,
+        executable=stats.executable, slow_path=stats.slow_path, outlived=stats.outlived, warmed=stats.warmed,
+        code_bytes=code_bytes, temp_bytes=temp_bytes,
     )  # fmt: skip
 
 

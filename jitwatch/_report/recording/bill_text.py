@@ -26,10 +26,11 @@ def spent_text(bill: Bill) -> str:
 def needless_text(bill: Bill, compiles: int) -> str:
     """`9 compiles, 1 min 20 s, were not needed: proved 61 s, likely 19 s.`; empty where nothing is known of that."""
     saved = [(evidence, seconds) for evidence, seconds in bill.saved_s if seconds]
-    if not saved or not compiles:
+    if not saved:
         return ""
     were = "was" if compiles == 1 else "were"
-    what = f"{count_text(compiles, 'compile')}, {seconds_text(bill.avoidable_s)}, {were}"
+    seconds = seconds_text(bill.avoidable_s)
+    what = f"{count_text(compiles, 'compile')}, {seconds}, {were}" if compiles else f"{seconds} of it was"
     if len(saved) == 1:
         return f"{what} {_ALONE[saved[0][0]]}."
     return f"{what} not needed: {', '.join(f'{evidence} {seconds_text(seconds)}' for evidence, seconds in saved)}."

@@ -15,7 +15,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
-from jitwatch._model import Argument, FunctionStats, KeyStats, Leaf, Snapshot, StaticArgument
+import msgspec
+
+from jitwatch._judge.judge import definitions
+from jitwatch._model import Argument, CacheKey, FunctionStats, KeyStats, Leaf, Snapshot, StaticArgument
 from jitwatch._report.recording.literals import (
     is_usual_layout,
     leaf_source,
@@ -33,18 +36,30 @@ _HEAD = (
 )
 _IMPORTS = (("jax.", "import jax"), ("jitwatch.", "import jitwatch"), ("np.", "import numpy as np"))
 _WIDTH = 100
+_COUNTS = ("hits", "misses", "nested", "failures", "warmed")
 
 
 def declarations(data: Snapshot) -> str:
     """Give Python source with a list of declared calls for each function of a snapshot."""
     names = _Names()
-    used = [stats for stats in data.functions if stats.keys or stats.dropped_keys]
+    used = [_together(same) for same in definitions(one for one in data.functions if one.keys or one.dropped_keys)]
     functions = [line for stats in used for line in ("", *_function_lines(stats, names))]
     code = [line for line in functions if not line.startswith("#")]
     imports = [line for prefix, line in _IMPORTS if any(prefix in each for each in code)]
     if not functions:
         functions = ["", "# No call of a function was recorded."]
     return "\n".join([*_HEAD, *imports, *functions]) + "\n"
+
+
+def _together(objects: Sequence[FunctionStats]) -> FunctionStats:
+    """The function objects that one definition made as one, each key once with the hits of all."""
+    keys: dict[CacheKey, KeyStats] = {}
+    for key in chain.from_iterable(one.keys for one in objects):
+        known = keys.get(key.key)
+        counts = {} if known is None else {name: getattr(known, name) + getattr(key, name) for name in _COUNTS}
+        keys[key.key] = msgspec.structs.replace(key if known is None else known, **counts)
+    dropped = sum(one.dropped_keys for one in objects)
+    return msgspec.structs.replace(objects[0], keys=tuple(keys.values()), dropped_keys=dropped)
 
 
 class _Names:
@@ -110,7 +125,7 @@ def _function_lines(stats: FunctionStats, names: _Names) -> list[str]:
     told = f"{count_text(len(calls), 'key')} in {count_text(count, 'call')}"
     if not stats.hits_counted:
         told = f"{count_text(len(calls), 'key')}; hits were not counted"
-    lines = [f"# {clean(stats.name)}{place}: {told}", *_left_out(stats)]
+    lines = [f"# {clean(stats.name)}{place}: {told}", *_warmed(calls, stats), *_left_out(stats)]
     contexts: dict[Any, list[_Call]] = {}
     for call in calls:
         contexts.setdefault(call.stats.key.context, []).append(call)
@@ -120,6 +135,27 @@ def _function_lines(stats: FunctionStats, names: _Names) -> list[str]:
         for group in _groups(those):
             lines += [*under, *_list_lines(group, stats, names)]
     return lines
+
+
+def _warmed(calls: Sequence[_Call], function: FunctionStats) -> Iterator[str]:
+    """Which of the calls that were warmed up a real run never made, and which it lacked; nothing without a warm-up."""
+    warm = [call.stats for call in calls if call.stats.warmed]
+    if warm:
+        lacking = count_text(len(calls) - len(warm), "key")
+        unused = sum(_is_unused(stats, function) for stats in warm)
+        never = f", of which {unused:,} never used" if unused else ", all used" if function.hits_counted else ""
+        yield f"# Warmed up: {count_text(len(warm), 'key')}{never}; {lacking} lacking."
+
+
+def _is_unused(stats: KeyStats, function: FunctionStats) -> bool:
+    return function.hits_counted and stats.warmed > 0 and not stats.hits and stats.misses <= stats.warmed
+
+
+def _use_text(stats: KeyStats, function: FunctionStats, any_warmed: bool) -> str:
+    hits = count_text(stats.hits, "hit") if function.hits_counted else "hits not counted"
+    if _is_unused(stats, function):
+        return f"{hits}; warmed up and never used"
+    return f"{hits}; not warmed up" if any_warmed and not stats.warmed else hits
 
 
 def _is_program(key: KeyStats) -> bool:
@@ -200,7 +236,7 @@ def _list_lines(calls: Sequence[_Call], function: FunctionStats, names: _Names) 
         like = f", like=jitwatch.spec({_names_text(calls[0])})"
     lines.append(f"{constant} = [")
     for call, source in sources:
-        hits = count_text(call.stats.hits, "hit") if function.hits_counted else "hits not counted"
+        hits = _use_text(call.stats, function, any(key.warmed for key in function.keys))
         if isinstance(source, _Undeclarable):
             lines.append(f"    # Not declared: {clean(source.what, 300)}; {hits}")
         else:

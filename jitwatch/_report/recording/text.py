@@ -10,12 +10,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from jitwatch._explain.earlier_programs import closest_earlier
+from jitwatch._judge.next_start import next_start
 from jitwatch._model import Finding, FunctionStats, Miss, Process, Snapshot
 from jitwatch._report.bill import Bill, bill_of, breakdown_of
+from jitwatch._report.memory import memory_of
 from jitwatch._report.parts.findings_text import findings_block
 from jitwatch._report.parts.printing import columns_of, printed
 from jitwatch._report.recording.bill_text import bill_block, needless_text, spent_text
 from jitwatch._report.recording.function_text import function_block
+from jitwatch._report.recording.memory_text import memory_block
+from jitwatch._report.recording.next_start_text import next_start_block
 from jitwatch._report.summary import (
     Cut,
     FunctionRow,
@@ -121,6 +125,10 @@ def _report(
         sections.reverse()  # the most costly first, watched or not
     for section in sections:
         yield from section
+    for block in (next_start_block(next_start(snapshot)), memory_block(memory_of(snapshot))):
+        if parts := list(block):
+            yield Text()
+            yield from parts
     notes = list(notes_text(summary))
     if notes:
         yield Text()
@@ -184,7 +192,7 @@ def _headline(summary: Summary, bill: Bill, *, recorded: bool) -> Text:
         )
     else:
         text.append(f" {functions}; ")
-    compiles = sum(one.compiles for one in summary.findings)
+    compiles = sum(one.compiles - one.reused for one in summary.findings)
     text.append(needless_text(bill, compiles) or _recompiles(headline.recompiles))
     if headline.functions > 1 or headline.others_s:
         text.append(f" The most costly is {_described(worst)}.")
