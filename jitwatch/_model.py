@@ -60,7 +60,8 @@ class Finding(msgspec.Struct, frozen=True):
     """Seconds that the fix saves."""
     message: str
     """What happens, with the differences."""
-    differences: str  # from one program to the next, in the order of time
+    differences: str
+    """What changed from one program to the next, in the order of time."""
     advice: str
     """What to change."""
     evidence: str = "likely"
