@@ -187,6 +187,8 @@ def attempt(program: dict, sources: pathlib.Path, folder: pathlib.Path) -> dict:
 
 
 def say(result: dict) -> None:
+    print(f"{result['name']}: exit {result['exit'][1]} (plain {result['exit'][0]}); ", end="")
+    print(f"output {result['output']}; errors {result['errors']}")
     compiles = result["compiles"]
     aside = f", {compiles['helpers']} of them helpers" if compiles["helpers"] else ""
     exact = "name by name" if compiles["exact"] else f"BUT {compiles['differences']}"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
+from jitwatch._judge.eager_waste import CONTROL_FLOW
 from jitwatch._judge.eager_work import Work, eager_work
 from jitwatch._judge.history import histories
 from jitwatch._judge.judge import definitions
@@ -55,34 +57,68 @@ def _have_one_text(group: Sequence[FunctionStats], programs: Mapping[str, Progra
     return any(count > 1 for count in texts.values())
 
 
+class _Call(NamedTuple):
+    """A call of the author's that compiles operation by operation."""
+
+    process: str
+    place: str
+    name: str
+    kind: str
+    """`initialiser`, `transform`, or `library`."""
+
+
 def _eager_once(every: Sequence[Work], wall_s: float) -> Iterator[Finding]:
-    """What initialisers and transforms outside jit compile, by the user's line that called them."""
-    calls: dict[tuple[str, str, str], list[Work]] = {}
+    """What initialisers, transforms and solvers of libraries compile outside jit, by the line that called them."""
+    solving = [work for work in every if work.operation.name in CONTROL_FLOW and work.build.origin.within]
+    computing = {_library_call(work) for work in solving}
+    calls: dict[_Call, list[Work]] = {}
     for work in every:
-        origin = work.build.origin
-        if origin.under:
-            calls.setdefault((work.build.process, origin.under_at, origin.under), []).append(work)
-    for (_, place, name), works in calls.items():
+        call = _call_of(work, computing)
+        if call is not None:
+            calls.setdefault(call, []).append(work)
+    for call, works in calls.items():
         made = sum(work.build.count for work in works)
         lost_s = sum(work.build.lost_s for work in works)
         if made >= MANY and lost_s >= max(WORTH_S, WORTH_SHARE * wall_s):
-            initialises = works[0].build.origin.initialises
-            what = f"{name} initialises" if initialises else f"{name} runs its function"
+            what = "initialises" if call.kind == "initialiser" else "runs"
             of = f" of {seconds_text(wall_s)}" if wall_s else ""
+            # The one program does what each of them does, so it takes at least as long as the longest.
+            saved_s = lost_s - max(work.build.lost_s / work.build.count for work in works)
             yield Finding(
-                code=EAGER_ONCE, cause="eager", function=name, defined_at="", call_site=place, where=(name,),
-                compiles=made - 1, lost_s=lost_s * (made - 1) / made, evidence="likely",
-                message=f"{what} operation by operation: {made} small programs, {seconds_text(lost_s)}{of}; under one "
-                "jax.jit it is 1 program.", differences="",
-                advice=_advice(name, initialises=initialises),
-                share_of_run=min(lost_s / wall_s, 1.0) if wall_s else 0.0,
+                code=EAGER_ONCE, cause="eager", function=call.name, defined_at="", call_site=call.place,
+                where=(call.name,), compiles=made - 1, lost_s=saved_s, evidence="likely",
+                message=f"{call.name} {what} operation by operation: {made} small programs, {seconds_text(lost_s)}"
+                f"{of}; under one jax.jit it is 1 program.", differences="", advice=_advice(call),
+                share_of_run=min(saved_s / wall_s, 1.0) if wall_s else 0.0,
             )  # fmt: skip
 
 
-def _advice(name: str, *, initialises: bool) -> str:
-    if not initialises:
-        return f"Put jax.jit around it: jax.jit(jax.{name}(f))(x)."
-    if name.endswith("__init__"):
+def _call_of(work: Work, computing: Collection[_Call]) -> _Call | None:
+    """The call that a program is told of, the outermost one; None where it is told of none."""
+    origin, whole = work.build.origin, _library_call(work)
+    if whole in computing and (not origin.under or (origin.initialises and origin.under_at == whole.place)):
+        return whole
+    if origin.under:
+        kind = "initialiser" if origin.initialises else "transform"
+        return _Call(work.build.process, origin.under_at, origin.under, kind)
+    return None
+
+
+def _library_call(work: Work) -> _Call:
+    origin = work.build.origin
+    kind = "initialiser" if origin.initialises and origin.within == origin.under else "library"
+    return _Call(work.build.process, work.line, origin.within, kind)
+
+
+def _advice(call: _Call) -> str:
+    if call.kind == "transform":
+        return f"Put jax.jit around it: jax.jit(jax.{call.name}(f))(x)."
+    if call.kind == "library":
+        return (
+            "Put the whole call into a function under jax.jit, with the arrays as arguments, and what sets shapes or "
+            "the number of steps as static ones or in its closure."
+        )
+    if call.name.endswith("__init__"):
         return (
             "Make the arrays in one function under jax.jit, and the object from what it returns. Objects of equinox "
             "and flax.nnx can be made whole under eqx.filter_jit and nnx.jit."
