@@ -14,6 +14,9 @@ OLDEST_PYTHON = "3.11"
 OLDEST_JAX = next(d for d in PYPROJECT["project"]["dependencies"] if d.startswith("jax>=")).replace(">=", "==")
 LINT = nox.project.dependency_groups(PYPROJECT, "lint")
 
+IN_WHEEL = ("json", "page", "findings_page", "text", "store")
+INSIDE = ("jax_internals*", "drop_in_calls", "drop_in_surface", "stages", "threads", "programs", "heal")
+
 nox.options.sessions = ["lint", "types", "docs", "tests", "wheel", "browser"]
 nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = False  # also under CI: a session without its Python is skipped and says so
@@ -67,6 +70,18 @@ def tests(session: nox.Session, jax: str) -> None:
     run_tests(session)
 
 
+@nox.session
+@nox.parametrize(
+    "python,jax",
+    [nox.param(OLDEST_PYTHON, OLDEST_JAX, id="oldest"), nox.param(newest_python(), "jax", id="newest-python")],
+)
+def inside(session: nox.Session, jax: str) -> None:
+    """What rests on JAX's inside, on the oldest and the newest JAX; minutes, where `tests` takes long."""
+    session.install("-e", ".[test]", jax)
+    files = [str(file) for name in INSIDE for file in sorted(ROOT.glob(f"tests/jax/test_{name}.py"))]
+    run_tests(session, "-m", "not benchmark", *files)
+
+
 @nox.session(python=OLDEST_PYTHON)
 def wheel(session: nox.Session) -> None:
     """Tests against the built wheel, in a copy of the project without the package's sources: is everything in it?"""
@@ -79,7 +94,7 @@ def wheel(session: nox.Session) -> None:
     session.install(f"{built}[test]")
     session.chdir(copy)
     session.run("python", "-c", "import jitwatch; assert 'site-packages' in jitwatch.__file__, jitwatch.__file__")
-    run_tests(session, "tests/unit", "tests/test_public_api.py", "tests/test_cli.py")
+    run_tests(session, "tests/test_public_api.py", *(f"tests/unit/test_{name}.py" for name in IN_WHEEL))
 
 
 @nox.session(python=OLDEST_PYTHON)

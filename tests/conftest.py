@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,8 +13,12 @@ from jitwatch._state import State, use
 
 pytest_plugins = ("pytester",)
 
-# How long an example takes says nothing on a busy machine.
-hypothesis.settings.register_profile("jitwatch", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+# How long an example takes says nothing on a busy machine. A check of a commit (`CI` is set) tries the same examples each
+# time, so that it speaks of the commit; everyone else's runs try new ones, and `--hypothesis-profile=long` many.
+hypothesis.settings.register_profile(
+    "jitwatch", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], derandomize="CI" in os.environ
+)
+hypothesis.settings.register_profile("long", hypothesis.settings.get_profile("jitwatch"), max_examples=3000)
 hypothesis.settings.load_profile("jitwatch")
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -32,6 +37,7 @@ SLOW = [
     "fuzz",
     "identity",
     "install",
+    "install_logging",
     "interrupts",
     "keys_as_jax",
     "leaks",
@@ -45,7 +51,9 @@ SLOW = [
     "store_live",
     "under_way",
     "unwrap",
+    "unwrap_nnx",
     "warnings",
+    "warnings_in_programs",
 ]
 
 

@@ -282,6 +282,7 @@ def test_the_check_for_jax_can_fail(folder: Path) -> None:
 
 
 @pytest.mark.benchmark
+@pytest.mark.benchmark
 def test_help_is_fast() -> None:
     seconds = []
     for _ in range(9):

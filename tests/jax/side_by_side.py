@@ -14,7 +14,7 @@ from jitwatch import watched_jit
 def same(observe: Callable[[Any], Any]) -> Any:
     """Check that `observe(jit)` gives equal results for both, and return what it gave."""
     plain, watched = [observe(jit) for jit in (jax.jit, watched_jit)]  # one line, since tracebacks show it
-    assert plain == watched
+    assert plain == watched, (plain, watched)
     return watched
 
 

@@ -176,4 +176,4 @@ def test_programs_of_the_docs_run(tmp_path: Path) -> None:
 
     run("\n".join(programs), tmp_path)
 
-    assert len(programs) == 3
+    assert len(programs) == 4

@@ -250,5 +250,5 @@ def test_unknown_name_is_told_with_names_that_are_near(use: Any) -> None:
 
 
 def test_no_compiles_checks_its_action_where_it_stands() -> None:
-    with pytest.raises(JitwatchError, match="action"):
+    with pytest.raises(JitwatchError, match="on_excess"):
         jitwatch.no_compiles(on_excess="shout")

@@ -64,7 +64,7 @@ def test_entry_of_other_data_is_no_other_key(
 
     found = step(value, size).check()
 
-    assert [finding.code for finding in found] == codes
+    assert [finding.code for finding in found if finding.code.startswith("JW5")] == codes
 
 
 def test_what_is_no_entry_has_no_signature(folder: Path) -> None:

@@ -15,7 +15,7 @@ from jitwatch._capture.keys.key_maker import KeyMaker
 from jitwatch._policy.churn import Policy
 from jitwatch._record.recorder import Recorder
 
-KEYS, LEAVES = 2_000, 1_000
+KEYS, LEAVES = 500, 1_000
 
 
 def test_keys_of_a_thousand_leaves_take_ten_kilobytes_each_at_most() -> None:

@@ -35,7 +35,7 @@ def steady(value: Any) -> Any:
         return value
     changed = {name: steady(getattr(value, name)) for name in value.__struct_fields__}
     if isinstance(value, Build):
-        changed["lost_s"] = WHOLE_S * value.count
+        changed |= {"lost_s": WHOLE_S * value.count, "compile_s": COMPILE_S * value.count}
     if isinstance(value, CallSite):
         changed["lost_s"] = WHOLE_S * value.misses
     if isinstance(value, Snapshot):

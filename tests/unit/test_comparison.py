@@ -11,7 +11,7 @@ from recorded_pair import after, batches, before, function
 from recording_strategies import snapshots
 
 from jitwatch._compare.comparison import Comparison, Pair, compare
-from jitwatch._judge.compiled import file_of
+from jitwatch._judge.compiled import FunctionName, file_of
 from jitwatch._model import CallSite, FunctionStats, Snapshot
 
 ROW = {"train_step": "more", "evaluate": "fewer", "rescale": "new", "old_step": "gone"}
@@ -28,7 +28,9 @@ def only_pair(one: FunctionStats, other: FunctionStats) -> Pair:
 
 
 def mirrored(pair: Pair) -> Pair:
-    return Pair(pair.name, pair.after, pair.before)
+    if pair.was is None:
+        return Pair(pair.name, pair.after, pair.before)
+    return Pair(pair.was.name, pair.after, pair.before, FunctionName(pair.name, pair.file))
 
 
 def move_place(place: str, lines: int) -> str:
@@ -41,9 +43,13 @@ def move_lines(function: FunctionStats, lines: int) -> FunctionStats:
         return tuple(msgspec.structs.replace(site, place=move_place(site.place, lines)) for site in found)
 
     keys = tuple(msgspec.structs.replace(each, call_sites=sites(each.call_sites)) for each in function.keys)
-    return msgspec.structs.replace(
-        function, defined_at=move_place(function.defined_at, lines), keys=keys, call_sites=sites(function.call_sites)
+    builds = tuple(
+        msgspec.structs.replace(each, call_site=move_place(each.call_site, lines)) for each in function.builds
     )
+    return msgspec.structs.replace(
+        function, defined_at=move_place(function.defined_at, lines), keys=keys, call_sites=sites(function.call_sites),
+        builds=builds, jitted_at=move_place(function.jitted_at, lines),
+    )  # fmt: skip
 
 
 def test_each_function_has_what_became_of_it() -> None:

@@ -17,6 +17,7 @@ from key_strategies import keys, leaves
 
 from jitwatch._explain import nearest
 from jitwatch._explain.explain import History, changes, explain
+from jitwatch._explain.key_changes import first_changes
 from jitwatch._model import Argument, CacheKey, Change, Leaf, Static, Tree
 from jitwatch._words.safe_text import clean
 
@@ -257,11 +258,18 @@ def counted_parts(of: CacheKey) -> Parts:
 
 
 def nearest_of_all(of: CacheKey, earlier: Sequence[CacheKey]) -> int | None:
-    """The nearest key by looking at every one, counted from 0."""
+    """The nearest key by looking at every one, counted from 0: the fewest parts, then changes, then the most recent."""
     same = [number for number, one in enumerate(earlier) if one == of]
-    comparable = [(differing_parts(of, one), -number) for number, one in enumerate(earlier)
-                  if [name.split("[")[0] for name in one.transform] == [name.split("[")[0] for name in of.transform]]  # fmt: skip
-    return same[-1] if same else -min(comparable)[1] if comparable else None
+    comparable = [
+        (differing_parts(of, one), first_changes(one, of, 0)[1], -number)
+        for number, one in enumerate(earlier)
+        if transforms_without_sizes(one) == transforms_without_sizes(of)
+    ]
+    return same[-1] if same else -min(comparable)[2] if comparable else None
+
+
+def transforms_without_sizes(of: CacheKey) -> list[str]:
+    return [name.split("[")[0] for name in of.transform]
 
 
 @QUICK

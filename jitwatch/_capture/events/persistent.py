@@ -49,7 +49,7 @@ def outcome(name: str, stages: Stages, program: str = "") -> str:
 @functools.cache
 def _programs_at_start(folder: str) -> frozenset[str]:
     """Names of the programs that had an entry in a folder before this process began to watch."""
-    return frozenset(name for name, _, written_s in _entries(folder) if written_s < _STARTED_UNIX_S)
+    return frozenset(name for written_s, _, name in _entries(folder, "jit_") if written_s < _STARTED_UNIX_S)
 
 
 def _was_called_alike(folder: str, program: str) -> bool:
@@ -57,7 +57,7 @@ def _was_called_alike(folder: str, program: str) -> bool:
 
     Of two entries of one name that do not, each is of other data, and both are needed.
     """
-    entries = sorted((written_s, path) for name, path, written_s in _entries(folder) if name == program)
+    entries = sorted((written_s, path) for written_s, path, _ in _entries(folder, f"{program}-"))
     earlier = [entry for entry in entries if entry[0] < _STARTED_UNIX_S]
     written_s, path = entries[-1] if entries else (0.0, "")
     if written_s < _STARTED_UNIX_S:  # not written, by a process that does not write
@@ -66,13 +66,13 @@ def _was_called_alike(folder: str, program: str) -> bool:
     return own != "" and any(_signature(path, written_s) == own for written_s, path in earlier[-MAX_ENTRIES:])
 
 
-def _entries(folder: str) -> list[tuple[str, str, float]]:
-    """The program's name, the path and the time of each entry."""
+def _entries(folder: str, beginning: str) -> list[tuple[float, str, str]]:
+    """The time, the path and the program's name of each entry whose file name begins so."""
     try:
         return [
-            (entry.name.partition("-")[0], entry.path, entry.stat().st_mtime)
+            (entry.stat().st_mtime, entry.path, entry.name.partition("-")[0])
             for entry in os.scandir(folder)
-            if not entry.name.endswith("-atime")
+            if entry.name.startswith(beginning) and not entry.name.endswith("-atime")
         ]
     except OSError:  # not a local folder, or not made yet
         return []

@@ -24,16 +24,16 @@ class Caller(NamedTuple):
 def caller() -> Caller:
     """Who called JAX on this thread."""
     frame = user_frame()
-    innermost = next((each for each in _frames() if not places.is_passed_through(each.f_code.co_filename)), None)
+    innermost = next((each for each in frames() if not places.is_passed_through(each.f_code.co_filename)), None)
     if innermost is None or innermost is frame or is_user(innermost):
-        return Caller(_place(frame), "")
+        return Caller(place_of(frame), "")
     package = _package(innermost)
-    return Caller(_place(frame), "" if frame is not None and package == _package(frame) else package)
+    return Caller(place_of(frame), "" if frame is not None and package == _package(frame) else package)
 
 
 def call_site() -> str:
     """The place of `caller()`."""
-    return _place(user_frame())
+    return place_of(user_frame())
 
 
 def user_frame() -> FrameType | None:
@@ -43,7 +43,7 @@ def user_frame() -> FrameType | None:
     itself an installed one: then it is the innermost frame of the package that was called first.
     """
     wrapper = None
-    for frame in _frames():
+    for frame in frames():
         if is_user(frame):
             if not _is_wrapper(frame):
                 return frame
@@ -52,21 +52,25 @@ def user_frame() -> FrameType | None:
 
 
 def _of_installed_program() -> FrameType | None:
-    found = [frame for frame in _frames() if not places.is_passed_through(frame.f_code.co_filename)]
+    found = [frame for frame in frames() if not places.is_passed_through(frame.f_code.co_filename)]
     called = [frame for frame in found if not places.is_script_of_installer(frame.f_code.co_filename)]
     package = _package(called[-1]) if called else ""
     return next((frame for frame in called if _package(frame) == package), found[0] if found else None)
 
 
-def _frames() -> Iterator[FrameType]:
-    """The frames of this thread, innermost first."""
-    frame: FrameType | None = sys._getframe(1)
+def frames() -> Iterator[FrameType]:
+    """The frames of this thread around whoever asks, innermost first.
+
+    Without its own: a frame in a list that it holds is a cycle, and the user's arrays in frames around it live with it.
+    """
+    frame: FrameType | None = sys._getframe(1).f_back
     while frame is not None:
         yield frame
         frame = frame.f_back
 
 
-def _place(frame: FrameType | None) -> str:
+def place_of(frame: FrameType | None) -> str:
+    """`file:line` that a frame runs; empty for none."""
     return "" if frame is None else places.named(f"{frame.f_code.co_filename}:{frame.f_lineno}")
 
 
@@ -89,7 +93,7 @@ def _is_wrapper(frame: FrameType) -> bool:
 
 def running_test() -> str:
     """The test of pytest or unittest that is under way; empty outside any."""
-    for frame in _frames():
+    for frame in frames():
         if frame.f_globals.get("__name__") == "unittest.case" and frame.f_code.co_name == "run":
             return str(frame.f_locals["self"])
     return os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" (")[0]  # also of the test that began this process

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from types import FrameType
 
 from jitwatch import _faults, _state
 from jitwatch._capture import places
-from jitwatch._capture.functions.call_site import is_user, user_frame
+from jitwatch._capture.functions.call_site import frames, is_user, place_of, user_frame
 from jitwatch._capture.functions.loops import COMPREHENSIONS, is_in_loop
 from jitwatch._capture.jax_internals import callers
 from jitwatch._model import Origin
@@ -39,26 +38,18 @@ def _origin() -> Origin:
     line = user_frame()
     if line is None:
         return Origin()
-    frames = list(_frames())
+    every = list(frames())
     around = _function_around(line)
     at_module_level = around.f_code.co_name == "<module>"
-    under, under_at, initialises = _outermost(frames)
+    under, under_at, initialises = _outermost(every)
     definition = places.named(f"{around.f_code.co_filename}:{around.f_code.co_firstlineno}")
-    inside = frames[: frames.index(line)]
+    inside = every[: every.index(line)]
     return Origin(
         function="" if at_module_level else _name(around),
         defined_at="" if at_module_level else definition, called_at="" if at_module_level else _caller_of(around),
         looped=is_in_loop(line), called=_called(inside), under=under, under_at=under_at, initialises=initialises,
-        mapped=any(callers.transform_name(frame) == "vmap" for frame in frames), within=_within(inside),
+        mapped=any(callers.transform_name(frame) == "vmap" for frame in every), within=_within(inside),
     )  # fmt: skip
-
-
-def _frames() -> Iterator[FrameType]:
-    """Those that run on this thread, innermost first."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        yield frame
-        frame = frame.f_back
 
 
 def _name(frame: FrameType) -> str:
@@ -79,11 +70,7 @@ def _caller_of(around: FrameType) -> str:
     frame = around.f_back
     while frame is not None and not is_user(frame):
         frame = frame.f_back
-    return "" if frame is None else _line_of(frame)
-
-
-def _line_of(frame: FrameType) -> str:
-    return places.named(f"{frame.f_code.co_filename}:{frame.f_lineno}")
+    return place_of(frame)
 
 
 def _called(within: Sequence[FrameType]) -> str:
@@ -97,16 +84,16 @@ def _within(inside: Sequence[FrameType]) -> str:
     return next(map(_name, called), "")
 
 
-def _outermost(frames: Sequence[FrameType]) -> tuple[str, str, bool]:
+def _outermost(every: Sequence[FrameType]) -> tuple[str, str, bool]:
     """The outermost transform or initialiser that runs, the user's line that called it, and whether it initialises.
 
     A transform that a library applies within its own function is that function's business.
     """
     outer, is_direct = None, False
-    for frame in reversed(frames):
+    for frame in reversed(every):
         transform = callers.transform_name(frame)
         if outer is not None and ((transform and is_direct) or _initialises(frame)):
-            return transform or _name(frame), _line_of(outer), not transform
+            return transform or _name(frame), place_of(outer), not transform
         if is_user(frame):
             outer, is_direct = frame, True
         elif not callers.is_of_jax(frame) or callers.called_name(frame):

@@ -21,19 +21,20 @@ _WIDE = tuple(map(np.dtype, ("int64", "uint64", "float64", "complex128")))
 
 def leaves_of(values: list[Any], prng: dict[int, str]) -> list[Leaf]:
     shardings: dict[int, str] = {}
-    return [_leaf(value, prng.get(i), shardings) for i, value in enumerate(values)]
+    known = _state.part(_Known).leaves  # once, for there may be thousands of leaves
+    return [_leaf(value, prng.get(i), shardings, known) for i, value in enumerate(values)]
 
 
-def _leaf(value: Any, prng: str | None, shardings: dict[int, str]) -> Leaf:
+def _leaf(value: Any, prng: str | None, shardings: dict[int, str], known: dict[Any, Leaf]) -> Leaf:
     if type(value) is jax_internals.ArrayImpl:
         shape, dtype, weak, committed, sharding, layout = jax_internals.array_parts(value)
         text = shardings.get(id(sharding))
         if text is None:
             text = shardings[id(sharding)] = sharding_text(sharding)
         raw = (shape, dtype, weak, committed, text, layout, prng)
-        return _state.part(_Known).leaves.get(raw) or _array_leaf(raw)
+        return known.get(raw) or _array_leaf(raw)
     if isinstance(value, jax.core.Tracer):
-        return interned(_tracer_leaf(value, shardings))
+        return interned(_tracer_leaf(value, shardings, known))
     try:
         shape, dtype, weak = jax_internals.value_signature(value)
     except BaseException as error:  # not an array type; JAX raises its own error when it is called
@@ -42,7 +43,7 @@ def _leaf(value: Any, prng: str | None, shardings: dict[int, str]) -> Leaf:
     return interned(Leaf(shape, _dtype_text(dtype), weak, "python" if weak else "numpy", False, None, None))
 
 
-def _tracer_leaf(tracer: Any, shardings: dict[int, str]) -> Leaf:
+def _tracer_leaf(tracer: Any, shardings: dict[int, str], known: dict[Any, Leaf]) -> Leaf:
     """The aval of one element, as the function sees it, and the placement of the array behind it, if there is one."""
     aval = tracer.aval
     weak = bool(getattr(aval, "weak_type", False))
@@ -50,7 +51,7 @@ def _tracer_leaf(tracer: Any, shardings: dict[int, str]) -> Leaf:
     array = tracers.array_inside(tracer)
     if type(array) is not jax_internals.ArrayImpl:
         return Leaf(shape, dtype, weak, "tracer", False, aval_sharding_text(aval), None)
-    inside = _leaf(array, None, shardings)
+    inside = _leaf(array, None, shardings, known)
     return Leaf(shape, dtype, weak, "tracer", inside.committed, inside.sharding, inside.layout)
 
 
