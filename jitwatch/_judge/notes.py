@@ -82,8 +82,9 @@ def _eager_once(every: Sequence[Work], wall_s: float) -> Iterator[Finding]:
         if made >= MANY and lost_s >= max(WORTH_S, WORTH_SHARE * wall_s):
             what = "initialises" if call.kind == "initialiser" else "runs"
             of = f" of {seconds_text(wall_s)}" if wall_s else ""
-            # The one program does what each of them does, so it takes at least as long as the longest.
-            saved_s = lost_s - max(work.build.lost_s / work.build.count for work in works)
+            # The one program has all their work in it. What is saved is what any program costs, however little it does.
+            each = sorted(work.build.lost_s / work.build.count for work in works)
+            saved_s = (made - 1) * each[len(each) // 4]
             yield Finding(
                 code=EAGER_ONCE, cause="eager", function=call.name, defined_at="", call_site=call.place,
                 where=(call.name,), compiles=made - 1, lost_s=saved_s, evidence="likely",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import pytest
 from builders import build, function_stats, key, key_stats, leaf, program, snapshot, static
 
 from jitwatch._judge.eager import places
@@ -147,6 +148,15 @@ def initialised(count: int, lost_s: float) -> list[Finding]:
     origin = Origin(function="forward", under="init_fn", under_at="train.py:9", initialises=True)
     made = of_sizes("zeros", range(count), origin=origin, lost_s=lost_s)
     return list(notes(snapshot(others=(made,), wall_s=10.0)))
+
+
+def test_a_note_claims_what_any_program_costs_and_not_what_the_large_ones_compute() -> None:
+    origin = Origin(function="forward", under="init_fn", under_at="train.py:9", initialises=True)
+    small, large = (of_sizes(name, range(10), origin=origin, lost_s=s) for name, s in (("zeros", 0.1), ("normal", 2.0)))
+    (note,) = notes(snapshot(others=(small, large), wall_s=30.0))
+
+    assert "20 small programs, 21.0 s of 30.0 s" in note.message
+    assert note.lost_s == pytest.approx(1.9)
 
 
 def test_initialisation_is_a_note_where_it_is_a_share_of_the_run() -> None:
