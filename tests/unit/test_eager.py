@@ -110,6 +110,15 @@ def test_new_body_is_found_also_where_programs_are_not_known() -> None:
         assert "step (solve.py:4)" in place.finding.message
 
 
+def test_loops_of_two_kinds_that_take_turns_are_both_named() -> None:
+    loops = [(build(n, "loop", call_site="fit.py:3", lost_s=2.0), body(n)) for n in range(0, 12, 2)]
+    branches = [(build(n, "branch", call_site="fit.py:4"), body(n)) for n in range(1, 12, 2)]
+    (place,) = found(eager("while", *loops), eager("cond", *branches, number=8))
+
+    assert place.finding.message.startswith("while and cond compiled 12 programs")
+    assert place.finding.call_site == "fit.py:3"
+
+
 def test_new_body_is_found_whatever_sizes_alternate() -> None:
     (place,) = found(eager("scan", *((build(n, f"scan {n % 3}"), body(n)) for n in range(6))))
 
