@@ -121,7 +121,8 @@ def _advice(call: _Call) -> str:
         )
     if call.name.endswith("__init__"):
         return (
-            "Make the arrays in one function under jax.jit, and the object from what it returns. Objects of equinox "
-            "and flax.nnx can be made whole under eqx.filter_jit and nnx.jit."
+            "Make the object and use it in one function under jax.jit, which returns the results. Where the object is "
+            "kept, make its arrays under one jax.jit; eqx.filter_jit and nnx.jit return objects of equinox and "
+            "flax.nnx whole."
         )
     return "Put jax.jit around the function that is called there, with what it is given as arguments."
