@@ -10,10 +10,11 @@ from jitwatch._judge.eager_waste import CONTROL_FLOW
 from jitwatch._judge.eager_work import Work, eager_work
 from jitwatch._judge.history import histories
 from jitwatch._judge.judge import definitions
+from jitwatch._judge.sizes import numbers_of
 from jitwatch._model import Finding, FunctionStats, Program, Snapshot
-from jitwatch._words.quantity_text import seconds_text
+from jitwatch._words.quantity_text import count_text, seconds_text
 
-ONE_PROGRAM, EAGER_ONCE = "JW901", "JW902"
+ONE_PROGRAM, EAGER_ONCE, ITERATED = "JW901", "JW902", "JW903"
 MANY = 10
 """Programs of one call from which on it is worth a word that one jit would make them one."""
 WORTH_S, WORTH_SHARE = 0.1, 0.03
@@ -21,14 +22,16 @@ WORTH_S, WORTH_SHARE = 0.1, 0.03
 
 
 def notes(snapshot: Snapshot, told: Collection[str] = ()) -> Iterator[Finding]:
-    """One module for several targets, and what one call of the user's compiles operation by operation.
+    """One module for several targets, what a call compiles operation by operation, and arrays that are iterated over.
 
     Args:
         snapshot: What happened.
         told: Lines of eager work that has a finding.
     """
     yield from _one_program(snapshot)
-    yield from _eager_once([work for work in eager_work(snapshot.others) if work.line not in told], snapshot.wall_s)
+    works = [work for work in eager_work(snapshot.others) if work.line not in told]
+    yield from _iterated([work for work in works if work.build.origin.called == "iter"], snapshot.wall_s)
+    yield from _eager_once([work for work in works if work.build.origin.called != "iter"], snapshot.wall_s)
 
 
 def _one_program(snapshot: Snapshot) -> Iterator[Finding]:
@@ -57,6 +60,40 @@ def _have_one_text(group: Sequence[FunctionStats], programs: Mapping[str, Progra
     return any(count > 1 for count in texts.values())
 
 
+def _iterated(every: Sequence[Work], wall_s: float) -> Iterator[Finding]:
+    """Arrays that a loop, or a plot, goes through: JAX takes them apart by programs of up to a hundred results."""
+    lines: dict[tuple[str, str], list[Work]] = {}
+    for work in every:
+        lines.setdefault((work.build.process, work.line), []).append(work)
+    for (_, place), works in lines.items():
+        made = sum(work.build.count for work in works)
+        lost_s = sum(work.build.lost_s for work in works)
+        if _is_worth(lost_s, wall_s) and max(map(_elements, works)) >= MANY:
+            within = works[0].build.origin.within
+            what = f"{within} goes through a jax.Array" if within else "A jax.Array is gone through"
+            yield Finding(
+                code=ITERATED, cause="eager", function=within or "iter", defined_at="", call_site=place,
+                where=(within or "iter",), compiles=made, lost_s=lost_s, evidence="proved",
+                message=f"{what} element by element: {count_text(made, 'program')}, {seconds_text(lost_s)}"
+                f"{_of(wall_s)}, to take it apart.", differences="",
+                advice="Give it np.asarray(x), which compiles nothing.",
+                share_of_run=min(lost_s / wall_s, 1.0) if wall_s else 0.0,
+            )  # fmt: skip
+
+
+def _elements(work: Work) -> int:
+    """The largest size in what an operation is given."""
+    return max((size for sizes in numbers_of(work.key).values() for size in sizes), default=0) if work.key else 0
+
+
+def _is_worth(lost_s: float, wall_s: float) -> bool:
+    return lost_s >= max(WORTH_S, WORTH_SHARE * wall_s)
+
+
+def _of(wall_s: float) -> str:
+    return f" of {seconds_text(wall_s)}" if wall_s else ""
+
+
 class _Call(NamedTuple):
     """A call of the author's that compiles operation by operation."""
 
@@ -79,9 +116,8 @@ def _eager_once(every: Sequence[Work], wall_s: float) -> Iterator[Finding]:
     for call, works in calls.items():
         made = sum(work.build.count for work in works)
         lost_s = sum(work.build.lost_s for work in works)
-        if made >= MANY and lost_s >= max(WORTH_S, WORTH_SHARE * wall_s):
+        if made >= MANY and _is_worth(lost_s, wall_s):
             what = "initialises" if call.kind == "initialiser" else "runs"
-            of = f" of {seconds_text(wall_s)}" if wall_s else ""
             # The one program has all their work in it. What is saved is what any program costs, however little it does.
             each = sorted(work.build.lost_s / work.build.count for work in works)
             saved_s = (made - 1) * each[len(each) // 4]
@@ -89,7 +125,7 @@ def _eager_once(every: Sequence[Work], wall_s: float) -> Iterator[Finding]:
                 code=EAGER_ONCE, cause="eager", function=call.name, defined_at="", call_site=call.place,
                 where=(call.name,), compiles=made - 1, lost_s=saved_s, evidence="likely",
                 message=f"{call.name} {what} operation by operation: {made} small programs, {seconds_text(lost_s)}"
-                f"{of}; under one jax.jit it is 1 program.", differences="", advice=_advice(call),
+                f"{_of(wall_s)}; under one jax.jit it is 1 program.", differences="", advice=_advice(call),
                 share_of_run=min(saved_s / wall_s, 1.0) if wall_s else 0.0,
             )  # fmt: skip
 

@@ -237,8 +237,8 @@ INITIALISED = """
     """
 
 
-def noted(snapshot: Snapshot) -> list[Any]:
-    return [note for note in notes(snapshot) if note.code == "JW902"]
+def noted(snapshot: Snapshot, code: str = "JW902") -> list[Any]:
+    return [note for note in notes(snapshot) if note.code == code]
 
 
 def test_initialisation_is_a_note_at_the_authors_line() -> None:
@@ -302,3 +302,18 @@ def test_what_is_not_mapped_under_vmap_was_not_dropped() -> None:
     )
 
     assert [cause for cause, _, _ in made] == ["eager_shape"]
+
+
+def test_an_array_that_is_gone_through_is_a_note_and_numpy_removes_it() -> None:
+    source = """
+        def plot(points):
+            return [float(x) for x in points]
+        {}
+        plot(points)
+        """
+    (note,) = noted(run(source.format("points = jnp.arange(150.0)")), "JW903")
+
+    assert (note.call_site, note.evidence) == ("program.py:3", "proved")
+    assert note.message.startswith("A jax.Array is gone through element by element")
+    assert noted(run(source.format("points = np.arange(150.0)")), "JW903") == []
+    assert noted(run("a, b = jnp.arange(2.0)"), "JW903") == []

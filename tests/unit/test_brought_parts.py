@@ -14,7 +14,11 @@ def finding(*made: Iterable[Captured]) -> Finding:
     """On function objects of one definition that brought these along."""
     objects = [
         function_stats(
-            "step", id=number, keys=[key_stats(1)], builds=(build(number, f"program {number}", key=1),), captured=tuple(one)
+            "step",
+            id=number,
+            keys=[key_stats(1)],
+            builds=(build(number, f"program {number}", key=1),),
+            captured=tuple(one),
         )
         for number, one in enumerate(made, 1)
     ]
