@@ -278,8 +278,6 @@ class FunctionStats(msgspec.Struct, frozen=True):
     """Tells functions of one line apart: column, 0 where it says nothing, and checksum of the code, `12:9f86d081`."""
     jitted_at: str = ""
     """The author's line that jitted it; empty where that is not known."""
-    jitted_by: str = ""
-    """The library that jitted it there, in a call of the author's; empty where the author did."""
 
 
 class Snapshot(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from jitwatch._judge.remedies import advice_for
 from jitwatch._model import Build, Change, Finding, FunctionStats
 from jitwatch._words.function_text import function_text
-from jitwatch._words.safe_text import short_place, within_library
+from jitwatch._words.safe_text import is_installed, short_place
 
 CODES = {
     "shape": "JW101", "dtype": "JW102", "weak_type": "JW103", "sharding": "JW104", "committed": "JW105",
@@ -50,26 +50,20 @@ def make_finding(
     reused = min(sum(build.reused for build in builds), count)
     call_site = place or next((build.call_site for build in builds if build.call_site), "")
     what, differences = _what(function, cause, count, reused), _differences(function, cause, found)
+    advice = advice or advice_for(
+        cause, function, found, compiles=count, lost_s=seconds, library=_library(function, builds)
+    )
     return Finding(
         code=CODES[cause], cause=cause, function=function.name, defined_at=function.defined_at, call_site=call_site,
         where=tuple(dict.fromkeys(change.where for change in found)), compiles=count, lost_s=seconds,
-        message=f"{what} {differences}", differences=differences,
-        advice=advice or _of_library(function, cause)
-        or advice_for(cause, function, found, compiles=count, lost_s=seconds), evidence=evidence,
-        reused=reused,
+        message=f"{what} {differences}", differences=differences, advice=advice, evidence=evidence, reused=reused,
     )  # fmt: skip
 
 
-def _of_library(function: FunctionStats, cause: str) -> str:
-    """What to do where a library, and not the author, jits a function of its own again and again."""
-    is_of_library = within_library(function.defined_at) != function.defined_at
-    if cause != "function_identity" or not function.jitted_by or not is_of_library:
-        return ""
-    return (
-        f"{function.jitted_by} jits a function of its own for each object that is made there. Make that object once, "
-        "outside the loop, and use it again; or put the whole of it in a function under jax.jit, with all that changes "
-        "as arguments."
-    )
+def _library(function: FunctionStats, builds: Sequence[Build]) -> str:
+    """The package that made the function and called it each time; empty where it is not one package's own."""
+    packages = {build.library for build in builds}
+    return packages.pop() if len(packages) == 1 and is_installed(function.defined_at) else ""
 
 
 def _what(function: FunctionStats, cause: str, compiles: int, reused: int) -> str:

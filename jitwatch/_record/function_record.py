@@ -100,9 +100,9 @@ class FunctionRecord:
     def __init__(
         self, ledger: Ledger, number: int, name: str, qualname: str, defined_at: str,
         options: tuple[tuple[str, str], ...], approximate: bool, hits_counted: bool, policy: Asked | None = None,
-        bound: str = "", code: str = "", jitted_at: str = "", jitted_by: str = "",
+        bound: str = "", code: str = "", jitted_at: str = "",
     ) -> None:  # fmt: skip
-        self.bound, self.code, self.jitted_at, self.jitted_by = bound, code, jitted_at, jitted_by
+        self.bound, self.code, self.jitted_at = bound, code, jitted_at
         self.hits_counted = hits_counted
         self.ledger, self.id, self.name, self.qualname = ledger, number, name, qualname
         self.defined_at, self.options, self.approximate = defined_at, options, approximate
@@ -345,7 +345,7 @@ class FunctionRecord:
             self.backward.stages(), keys, self.dropped_keys, _sites(totals.call_sites), self.last_failure,
             self.approximate, 1, (), self.bound, builds=self.builds.stats(),
             dropped_builds=self.builds.dropped, given_up=not self.in_use(), captured=self.captured or (),
-            code=self.code, jitted_at=self.jitted_at, jitted_by=self.jitted_by,
+            code=self.code, jitted_at=self.jitted_at,
         )  # fmt: skip
 
 

@@ -73,7 +73,6 @@ class FunctionLine(Line, frozen=True, tag="function"):
     captured: tuple[Captured, ...] = ()
     code: str = ""
     jitted_at: str = ""
-    jitted_by: str = ""
 
 
 class TreeLine(Line, frozen=True, tag="tree"):
@@ -231,8 +230,7 @@ def function_stats(
     return FunctionStats(
         id=line.id, name=line.name, qualname=line.qualname, defined_at=line.defined_at, options=line.options,
         hits_counted=line.hits_counted, approximate=line.approximate, bound=line.bound, processes=line.processes,
-        captured=line.captured, code=line.code, jitted_at=line.jitted_at, jitted_by=line.jitted_by, hits=hits,
-        keys=keys, builds=builds, **fields,
+        captured=line.captured, code=line.code, jitted_at=line.jitted_at, hits=hits, keys=keys, builds=builds, **fields,
     )  # fmt: skip
 
 
@@ -255,7 +253,7 @@ class Lines:
             FunctionLine(
                 stats.id, stats.name, stats.qualname, stats.defined_at, stats.options, stats.hits_counted,
                 stats.approximate, stats.bound, stats.processes, other, stats.captured, stats.code,
-                stats.jitted_at, stats.jitted_by,
+                stats.jitted_at,
             )
         )  # fmt: skip
 

@@ -26,6 +26,11 @@ def clean_place(place: str, limit: int = 200) -> str:
     return escaped if len(escaped) <= limit else ELLIPSIS + escaped[len(escaped) - limit + 1 :]
 
 
+def is_installed(place: str) -> bool:
+    """Whether a `file:line` is in an installed package."""
+    return _LIBRARY_FOLDER.match(place) is not None
+
+
 def short_place(place: str, limit: int = 200) -> str:
     """Like `clean_place`, with a path below the current folder relative to it, and a library's from its package on.
 

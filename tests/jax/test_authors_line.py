@@ -19,7 +19,6 @@ import pytest
 import jitwatch
 from jitwatch import watched_jit
 from jitwatch._capture.functions.identity import definition_of, qualified_name
-from jitwatch._judge.judge import judge
 
 HERE = __file__
 LIBRARY = """
@@ -41,14 +40,6 @@ def transform(f):
 class Module:
     def apply(self, x):
         return self(x)
-
-
-class Solver:
-    def __init__(self):
-        self.step = jax.jit(self.update)
-
-    def update(self, x):
-        return x * 2
 
 
 def main():
@@ -188,25 +179,3 @@ def test_what_has_no_name_is_told_by_its_line() -> None:
     assert nameless.cache_report().startswith("lambda at ")
     assert called.cache_report().startswith("function at ")
     assert called.cache_report().splitlines()[0].endswith(f"test_authors_line.py:{of_called}")
-
-
-def test_a_library_that_jits_for_each_of_its_objects_is_named_in_the_advice(package: Any) -> None:
-    library = package("fits", "site-packages")
-
-    def in_library() -> None:
-        library.Solver().step(np.ones(3, np.float32))
-
-    def of_author() -> None:
-        jax.jit(object.__new__(library.Solver).update)(np.ones(3, np.float32))
-
-    advices = []
-    for run in (in_library, of_author):
-        with jitwatch.watching(), jitwatch.recording() as recorded:
-            for _ in range(4):
-                run()
-        (finding,) = (each for found in judge(recorded.snapshot()).values() for each in found)
-        assert (finding.cause, finding.compiles) == ("function_identity", 3)
-        advices.append(finding.advice)
-
-    assert advices[0].startswith("fits jits a function of its own for each object")
-    assert advices[1].startswith("A new function object is jitted")

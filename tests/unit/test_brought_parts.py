@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import pytest
 from builders import build, function_stats, key_stats, program
 
 from jitwatch._judge.judge import judge_definition
 from jitwatch._model import Captured, Finding
 
 
-def finding(*made: Iterable[Captured]) -> Finding:
+def finding(*made: Iterable[Captured], library: str = "", defined_at: str = "train.py:9") -> Finding:
     """On function objects of one definition that brought these along."""
     objects = [
         function_stats(
             "step",
             id=number,
             keys=[key_stats(1)],
-            builds=(build(number, f"program {number}", key=1),),
+            builds=(build(number, f"program {number}", key=1, library=library),),
             captured=tuple(one),
+            defined_at=defined_at,
         )
         for number, one in enumerate(made, 1)
     ]
@@ -58,3 +60,18 @@ def test_few_parts_and_other_variables_are_named() -> None:
     assert found.where == (
         "step", "init_val[0].part0", "init_val[0].part1", "self.model[0].part0", "self.model[0].part1", "self.opt",
     )  # fmt: skip
+
+
+INSTALLED = "/usr/lib/python3/site-packages/numpyro/util.py:361"
+
+
+@pytest.mark.parametrize(
+    ("library", "defined_at", "advice"), [
+        ("numpyro", INSTALLED, "numpyro jits a new function in each of these calls."),
+        ("flax", "train.py:9", "A new function object is jitted"), ("", INSTALLED, "A new function object is jitted"),
+    ],
+)  # fmt: skip
+def test_what_a_library_makes_is_for_its_caller_to_change(library: str, defined_at: str, advice: str) -> None:
+    found = finding(*(state(made, 1) for made in (1, 2, 3)), library=library, defined_at=defined_at)
+
+    assert found.advice.startswith(advice)

@@ -16,7 +16,7 @@ from jitwatch._capture.events import stages
 from jitwatch._capture.events.frames import Frame, pop, push, thread_state
 from jitwatch._capture.events.misses import new_miss
 from jitwatch._capture.functions import captured, definition, identity
-from jitwatch._capture.functions.call_site import caller, innermost_user_line, running_test, user_frame
+from jitwatch._capture.functions.call_site import call_site, innermost_user_line, running_test, user_frame
 from jitwatch._capture.hook.body import body_of
 from jitwatch._capture.hook.registry import log_switch, registry
 from jitwatch._capture.keys import key_maker
@@ -60,7 +60,7 @@ class Watch:
         records = registry().records.setdefault(self.body, {})
         cache = count_hits, jax_internals.dispatch_identity(jitted)
         if cache not in records:
-            made_at, library = caller()
+            made_at = call_site()
             records[cache] = recorder().add_function(
                 name=name,
                 qualname=identity.qualified_name(self.fun, name),
@@ -68,7 +68,6 @@ class Watch:
                 code=identity.code_of(self.fun),
                 defined_at=identity.definition_of(self.fun) or made_at,
                 jitted_at=made_at,
-                jitted_by=library,
                 options=_option_texts(options),
                 policy=policy,
                 approximate=not exact,
