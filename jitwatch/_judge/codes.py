@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from jitwatch._judge.remedies import advice_for
 from jitwatch._model import Build, Change, Finding, FunctionStats
 from jitwatch._words.function_text import function_text
-from jitwatch._words.safe_text import is_installed
+from jitwatch._words.safe_text import is_installed, short_place
 
 CODES = {
     "shape": "JW101", "dtype": "JW102", "weak_type": "JW103", "sharding": "JW104", "committed": "JW105",
@@ -87,7 +87,7 @@ def _differences(function: FunctionStats, cause: str, found: Sequence[Change]) -
     """What changed, argument by argument, each in the order of time; of the function itself, without its name again."""
     series: dict[str, list[str]] = {}
     for change in found:
-        before, after = map(_without_object, (change.before, change.after))
+        before, after = map(_in_short, (change.before, change.after))
         values = series.setdefault(change.where, [before])
         if after != values[-1]:
             values.append(after)
@@ -117,9 +117,13 @@ def _series(values: Sequence[str]) -> str:
 _NUMPY_NUMBER = re.compile(r"np\.\w+\((-?[\d.e+-]+)\)")
 """Where all values are of this form, which NumPy type they have is no part of the story."""
 
+_PLACE = re.compile(r" at (\S+:\d+)\b")
+"""As functions are described in keys."""
+
 _UNTOLD = {"function_identity": "It was given another function object each time."}
 """What to say where no argument differed, for each cause."""
 
 
-def _without_object(text: str) -> str:
-    return re.sub(r" \(object \d+\)$", "", text)
+def _in_short(text: str) -> str:
+    """A value without the number of its object, and with the places in it as the author knows them."""
+    return _PLACE.sub(lambda place: f" at {short_place(place.group(1))}", re.sub(r" \(object \d+\)$", "", text))

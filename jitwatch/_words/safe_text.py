@@ -37,7 +37,12 @@ def short_place(place: str, limit: int = 200) -> str:
     A line of a notebook's cell reads as in its tracebacks: `Cell In[9], line 11`.
     """
     below = _CELL.sub(r"\1, line ", place.removeprefix(os.getcwd() + os.sep), count=1)
-    return clean_place(_LIBRARY_FOLDER.sub("", below, count=1), limit)
+    return clean_place(within_library(below), limit)
+
+
+def within_library(path: str) -> str:
+    """A path in an installed package from the package on; others as they are."""
+    return _LIBRARY_FOLDER.sub("", path, count=1)
 
 
 def cut(text: str, limit: int) -> str:
