@@ -36,6 +36,11 @@ def subscribe(subscriber: Subscriber) -> Callable[[], None]:
     return unsubscribe
 
 
+def has_subscribers() -> bool:
+    """Whether anybody is told of events."""
+    return bool(_state.part(Hub).subscribers)
+
+
 def publish(event: Any) -> None:
     """Hand an event to every subscriber on this thread; one that fails is recorded as a fault."""
     subscribers = _state.part(Hub).subscribers

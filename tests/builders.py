@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from jitwatch._model import (
     EQUALITIES,
     Argument,
@@ -215,3 +217,12 @@ def _children(value: Any) -> Iterator[tuple[str, Any]]:
             yield from ((f"[{name!r}]", value[name]) for name in sorted(value))
         case _:
             yield from ((f"[{index}]", child) for index, child in enumerate(value))
+
+
+def model(*, keys: tuple[str, ...] = (".w",), kinds: tuple[str, ...] = ("*",), of: Static | None = None) -> CacheKey:
+    """A key with one argument `model`: a node of class Net."""
+    fields = {name: leaf((32, 8)) for name, kind in zip(keys, kinds, strict=True) if kind == "*"}
+    argument = key({"model": fields}).arguments[0]
+    tree = Tree("Net", keys, of, tuple(Tree(kind) for kind in kinds))
+    argument = msgspec.structs.replace(argument, tree=tree, paths=tuple(f"model{name}" for name in fields))
+    return msgspec.structs.replace(key({"model": fields}), arguments=(argument,))

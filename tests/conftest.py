@@ -37,6 +37,7 @@ SLOW = [
     "fuzz",
     "identity",
     "install",
+    "install_logging",
     "interrupts",
     "keys_as_jax",
     "leaks",
@@ -50,7 +51,9 @@ SLOW = [
     "store_live",
     "under_way",
     "unwrap",
+    "unwrap_nnx",
     "warnings",
+    "warnings_in_programs",
 ]
 
 

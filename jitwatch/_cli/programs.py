@@ -72,16 +72,11 @@ def diff(before: str, after: str) -> None:
 
 def _described(path: Any) -> Any:
     """A program with its text and what comparing it takes."""
-    import msgspec
-
-    from jitwatch._explain.located_text import LocatedText
-    from jitwatch._explain.program_difference import Described
-    from jitwatch._explain.programs import steps_of
+    from jitwatch._explain.program_difference import described
     from jitwatch._store import program_files
 
     found = program_files.read(path)
-    text = LocatedText(found.text, found.suffix)
-    return Described(msgspec.structs.replace(found.program, steps=steps_of(text.plain)), text)
+    return described(found.program, found.text, found.suffix)
 
 
 def _rank(equality: str, equalities: tuple[str, ...]) -> int:

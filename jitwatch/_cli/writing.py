@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from jitwatch._cli.loading import end, files_argument, load, options, select, selection, unmatched_text
@@ -22,16 +24,25 @@ def trace(files: tuple[str, ...], output: str, include: tuple[str, ...], omit: t
 @click.command()
 @click.option("-o", "--output", metavar="FILE", default="jitwatch.html", show_default=True, help="Where to write it.")
 @options(selection)
+@click.option("--programs", metavar="DIR", help="Compare the programs that `jitwatch run --programs DIR` kept.")
 @files_argument
-def html(files: tuple[str, ...], output: str, include: tuple[str, ...], omit: tuple[str, ...]) -> None:
+def html(
+    files: tuple[str, ...], output: str, include: tuple[str, ...], omit: tuple[str, ...], programs: str | None
+) -> None:
     """Write the report of data files, added up, as one HTML page that needs no network.
 
     Without FILES: the files of the latest run in this folder. docs/page.md says what is on the page.
     """
-    _write("html", files, output, include, omit)
+    from jitwatch._store import program_files
+
+    if programs is not None:
+        program_files.files_in(programs)
+    _write("html", files, output, include, omit, programs and program_files.kept_in(programs))
 
 
-def _write(form: str, files: tuple[str, ...], output: str, include: tuple[str, ...], omit: tuple[str, ...]) -> None:
+def _write(
+    form: str, files: tuple[str, ...], output: str, include: tuple[str, ...], omit: tuple[str, ...], kept: Any = None
+) -> None:
     """Write what was recorded in one of the forms that are for a file."""
     from jitwatch._report import forms
     from jitwatch._run import output_files
@@ -41,7 +52,7 @@ def _write(form: str, files: tuple[str, ...], output: str, include: tuple[str, .
     if unmatched := unmatched_text(loaded.recording.snapshot, include, omit):
         notes.append(unmatched)
     data = select(loaded.recording.snapshot, include, omit)
-    output_files.write_whole(output, forms.renderer(form)(data, loaded.recording.processes))
+    output_files.write_whole(output, forms.renderer(form, kept)(data, loaded.recording.processes))
     click.echo(f"Written to {output}.")
     for note in notes:
         click.echo(f"jitwatch: {note}", err=True)

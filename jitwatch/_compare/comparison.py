@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from types import MappingProxyType
 
@@ -125,13 +125,15 @@ def compare(before: Snapshot, after: Snapshot, file_name: Callable[[str], str]) 
     sides = [_sides(each) for each in functions]
     pairs = _pairs(sides[0], sides[1], told[0], told[1])
     other_pairs = _pairs(_sides(others[0]), _sides(others[1]))
-    findings[0] = [_under_later_name(one, pairs) for one in findings[0]]
+    named = (
+        [(_later_identity(one, pairs), one) for one in findings[0]], [(_identity(one), one) for one in findings[1]],
+    )  # fmt: skip
     return Comparison(
         before=totals[0], after=totals[1],
         functions=tuple(pair for pair in pairs if pair.status != "same"),
         unchanged=tuple(pair for pair in pairs if pair.status == "same"),
         others=tuple(pair for pair in other_pairs if pair.status in ("new", "gone", "more", "fewer")),
-        new_findings=_only_in(findings[1], findings[0]), gone_findings=_only_in(findings[0], findings[1]),
+        new_findings=_only_in(named[1], named[0]), gone_findings=_only_in(named[0], named[1]),
     )  # fmt: skip
 
 
@@ -210,28 +212,32 @@ def _findings(snapshot: Snapshot) -> list[Finding]:
     return list(verdict(snapshot).all_findings())
 
 
-def _under_later_name(finding: Finding, pairs: Iterable[Pair]) -> Finding:
-    """An earlier finding as it would read if its function had had the later name and file."""
+_Identity = tuple[str, str, str, tuple[str, ...]]
+_Named = Sequence[tuple[_Identity, Finding]]
+
+
+def _identity(finding: Finding) -> _Identity:
+    """What tells a finding in every recording, whatever its lines and numbers."""
     place = finding.defined_at or finding.call_site
+    return finding.function, _base_name(file_of(place)), finding.cause, finding.where
+
+
+def _later_identity(finding: Finding, pairs: Iterable[Pair]) -> _Identity:
+    """That of an earlier finding if its function had had the later name and file."""
+    function, file, cause, where = _identity(finding)
     for pair in pairs:
-        was = pair.was
-        if was is not None and (was.name, _base_name(was.file)) == (finding.function, _base_name(file_of(place))):
-            return msgspec.structs.replace(finding, function=pair.name, defined_at=f"{pair.file}:0")
-    return finding
+        if pair.was is not None and (pair.was.name, _base_name(pair.was.file)) == (function, file):
+            return pair.name, _base_name(pair.file), cause, where
+    return function, file, cause, where
 
 
-def _only_in(findings: Iterable[Finding], known: Iterable[Finding]) -> tuple[Finding, ...]:
-    """The findings that have no counterpart, whatever their lines and numbers."""
-    counterparts = Counter(map(_identity, known))
+def _only_in(findings: _Named, known: _Named) -> tuple[Finding, ...]:
+    """The findings that have no counterpart."""
+    counterparts = Counter(identity for identity, _ in known)
     only = []
-    for finding in findings:
-        if counterparts[_identity(finding)]:
-            counterparts[_identity(finding)] -= 1
+    for identity, finding in findings:
+        if counterparts[identity]:
+            counterparts[identity] -= 1
         else:
             only.append(finding)
     return tuple(only)
-
-
-def _identity(finding: Finding) -> tuple[object, ...]:
-    place = finding.defined_at or finding.call_site
-    return finding.function, _base_name(file_of(place)), finding.cause, finding.where

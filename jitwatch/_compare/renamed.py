@@ -31,20 +31,23 @@ def renamed(
 ) -> dict[FunctionName, FunctionName]:
     """Of functions in one recording only, those with programs in common, the earlier name to the later one.
 
-    Where several could be meant, none is.
+    Each has the most in common with the other; where several could be meant, none is.
     """
     by_program: dict[str, list[FunctionName]] = {}
     for name in new:
         for program in after.get(name, ()):
             by_program.setdefault(program, []).append(name)
-    shared: dict[FunctionName, Counter[FunctionName]] = {}
+    later: dict[FunctionName, Counter[FunctionName]] = {}
+    earlier: dict[FunctionName, Counter[FunctionName]] = {}
     for name in gone:
-        common = Counter(other for program in before.get(name, ()) for other in by_program.get(program, ()))
-        if common:
-            shared[name] = common
-    best = {name: _only_best(counts) for name, counts in shared.items()}
-    claimed = Counter(other for other in best.values() if other is not None)
-    return {name: other for name, other in best.items() if other is not None and claimed[other] == 1}
+        for program in before.get(name, ()):
+            for other in by_program.get(program, ()):
+                later.setdefault(name, Counter())[other] += 1
+                earlier.setdefault(other, Counter())[name] += 1
+    best = {name: _only_best(counts) for name, counts in later.items()}
+    return {
+        name: other for name, other in best.items() if other is not None and _only_best(earlier[other]) == name
+    }  # fmt: skip
 
 
 def _only_best(counts: Counter[FunctionName]) -> FunctionName | None:

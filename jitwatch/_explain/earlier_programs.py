@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from jitwatch._explain.program_pieces import STEPS
 from jitwatch._model import EQUALITIES, FunctionStats, Program, Snapshot
 
 Definition = tuple[str, str, str]
+Closest = Mapping[tuple[int, int, str], str]
+"""By function, number of the miss, and program: how far it is the same as the closest earlier one."""
 
 
 def definition_of(function: FunctionStats) -> Definition:

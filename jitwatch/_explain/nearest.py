@@ -121,7 +121,14 @@ class _Index:
         if len(nearest) == 1:
             return nearest[0]
         # Of as many parts, the fewest changes: `f16[3]` is nearer to `f32[3]` than to `f32[4]`.
-        return min(reversed(nearest), key=lambda one: first_changes(one[1], key, 0)[1])
+        fewest, found = 2**31, nearest[-1]
+        for one in reversed(nearest):
+            count = first_changes(one[1], key, 0)[1]
+            if count < fewest:
+                fewest, found = count, one
+            if fewest <= 1:  # no two keys differ in less
+                break
+        return found
 
     def _index(self, number: int, key: CacheKey) -> None:
         row = self._last[1] if self._last and self._last[0] is key else self._row(key)

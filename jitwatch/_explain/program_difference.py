@@ -32,6 +32,18 @@ class Described(NamedTuple):
     text: LocatedText
 
 
+def described(program: Program, text: str, suffix: str) -> Described:
+    """A program that was kept, with its text and what comparing it takes.
+
+    Args:
+        program: Whose text it is.
+        text: The module, with locations.
+        suffix: What jitwatch adds to the module's text, as it is part of the program.
+    """
+    located = LocatedText(text, suffix)
+    return Described(msgspec.structs.replace(program, steps=steps_of(located.plain)), located)
+
+
 class Changed(msgspec.Struct, frozen=True):
     """A constant or an argument that is another one."""
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice, pairwise
+from typing import Any
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 MAX_SIZES = 100
 
@@ -19,15 +22,15 @@ class Buckets(msgspec.Struct, frozen=True):
     """Elements added by padding, in percent of those that the calls really have."""
 
 
-def best_buckets(calls: Mapping[int, int], count: int) -> Buckets:
-    """The `count` sizes that pad the observed calls least.
+def best_buckets(calls: Mapping[int, int], counts: Collection[int]) -> list[Buckets]:
+    """For each of some numbers of sizes, the sizes that pad the observed calls least.
 
     Args:
         calls: How often each size was called; sizes from 0 on.
-        count: Buckets, from 1; more than there are sizes gives every size its own.
+        counts: Numbers of buckets, from 1; more than there are sizes give every size its own.
     """
-    *_, best = islice(by_count(calls), count)
-    return best
+    found = list(islice(by_count(calls), max(counts, default=0)))
+    return [found[min(count, len(found)) - 1] for count in sorted(counts)]
 
 
 def by_count(calls: Mapping[int, int]) -> Iterator[Buckets]:
@@ -46,22 +49,29 @@ def by_count(calls: Mapping[int, int]) -> Iterator[Buckets]:
         group = every[before + 1 : end + 1]
         weights.append(weights[-1] + sum(calls[each] for each in group))
         totals.append(totals[-1] + sum(calls[each] * each for each in group))
-
-    def padding(first: int, last: int) -> int:
-        """Elements added when candidates number `first` up to `last` are padded to the last of them."""
-        return sizes[last] * (weights[last + 1] - weights[first]) - (totals[last + 1] - totals[first])
-
-    # best[j]: least padding of the first j candidates with the buckets so far, and the sizes of those.
-    best: list[tuple[int, tuple[int, ...]]] = [(0, ())]
-    best += [(padding(0, last), (sizes[last],)) for last in range(len(sizes))]
+    padding = _paddings(sizes, weights, totals)
+    least = padding[0].copy()
+    """Least padding of the candidates up to each, with the buckets so far."""
+    before_last: list[npt.NDArray[np.intp]] = []
+    """For each number of buckets and each candidate that is the last of them, the place of the bucket before it."""
     for used in range(1, len(sizes) + 1):
         if used > 1:
-            best = [(0, ())] + [
-                min(
-                    (best[first][0] + padding(first, last), (*best[first][1], sizes[last]))
-                    for first in range(min(used - 1, last), last + 1)
-                )
-                for last in range(len(sizes))
-            ]
-        added, chosen = best[len(sizes)]
-        yield Buckets(chosen, len(every) - len(chosen), 100 * added / (totals[-1] or 1))
+            options = least[used - 2 : -1, None] + padding[used - 1 :, used - 1 :]
+            before_last.append(options.argmin(axis=0) + used - 2)
+            least[used - 1 :] = options.min(axis=0)
+        place, chosen = len(sizes) - 1, [sizes[-1]]
+        for buckets, previous in reversed(list(enumerate(before_last, 1))):
+            place = int(previous[place - buckets])
+            chosen.append(sizes[place])
+        yield Buckets(tuple(reversed(chosen)), len(every) - used, 100 * int(least[-1]) / (totals[-1] or 1))
+
+
+def _paddings(sizes: Sequence[int], weights: Sequence[int], totals: Sequence[int]) -> npt.NDArray[Any]:
+    """Elements added when candidates number `first` up to `last` are padded to the last of them, by row and column.
+
+    Below the diagonal stands what is never the least.
+    """
+    exact: Any = np.int64 if sizes[-1] * weights[-1] < 2**60 else object  # from a file it may be any number
+    size, weight, total = (np.array(each, exact) for each in (sizes, weights, totals))
+    added = size * (weight[None, 1:] - weight[:-1, None]) - (total[None, 1:] - total[:-1, None])
+    return np.where(np.tri(len(sizes), k=-1, dtype=bool), exact(2**61) if exact is np.int64 else 2**200, added)

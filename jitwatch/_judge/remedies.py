@@ -77,7 +77,7 @@ def _bucket_advice(function: FunctionStats, found: Sequence[Change], compiles: i
     # None saves more than the finding says, and one saves just that, so that the figures agree.
     fewest = max(len(sizes) - compiles, 1) if compiles else 1
     counts = {fewest, *(count for count in (1, 2, 4) if count > fewest)}
-    options = [best_buckets(sizes, count) for count in sorted(counts) if count < len(sizes)]
+    options = best_buckets(sizes, {count for count in counts if count < len(sizes)})
     texts = [
         f"{' or '.join(map(str, option.sizes))} ({count_text(option.compiles_saved, 'compile')}"
         f"{_share_of(lost_s, option.compiles_saved, compiles)} less, {option.padding_percent:.0f} % padding)"

@@ -198,6 +198,20 @@ class FunctionRecord:
             self.ledger.keep(miss)
         _hub.publish(miss)
 
+    def add_slow(self, record: KeyRecord) -> None:
+        """Count one more call of a key that JAX's fast path does not serve, without a record of its own.
+
+        There are as many as calls: kept one by one, they would crowd out the misses in which something was compiled.
+        """
+        now = time.time()
+        with self.ledger.lock:
+            self.ledger.moments.end()
+            self.touched.add(record.number)
+            for each in (self.totals, record):
+                each.last_miss_unix_s = now
+                each.misses += 1
+                each.dispatch_only += 1
+
     def definition(self) -> tuple[str, str, str, str]:
         """Equal for the function objects that one definition made; one line may have several definitions."""
         return self.name, self.qualname, self.defined_at, self.code

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from jitwatch._explain.earlier_programs import Closest
 from jitwatch._explain.explain import History, explain
 from jitwatch._judge.buckets import Buckets, best_buckets
 from jitwatch._model import EQUALITIES, Explanation, Finding, FunctionStats
@@ -51,9 +52,6 @@ class Details(msgspec.Struct, frozen=True):
     programs: tuple[Programs, ...]
     """The first, then the rest, the closest to it before the others."""
     sizes: tuple[Sizes, ...]
-
-
-Closest = Mapping[tuple[int, int, str], str]
 
 
 def details_of(
@@ -123,6 +121,5 @@ def _sizes(row: FunctionRow, where: str) -> Sizes | None:
 
 def _buckets(sizes: Mapping[int, int]) -> Buckets:
     """As few as keep the padding small."""
-    options: Iterable[Buckets] = (best_buckets(sizes, count) for count in _BUCKETS if count < len(sizes))
-    tried = list(options)
+    tried = best_buckets(sizes, [count for count in _BUCKETS if count < len(sizes)])
     return next((one for one in tried if one.padding_percent <= _ENOUGH_PADDING), tried[-1])

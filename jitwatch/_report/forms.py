@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from jitwatch._model import Process, Snapshot
+from jitwatch._report.compared import Kept
 
 FORMS = {
     "html": "jitwatch._report.page.render",
@@ -18,8 +20,8 @@ SUFFIXES = {".html": "html", ".json": "json"}
 """The form, where a file's name says it."""
 
 
-def renderer(form: str) -> Callable[[Snapshot, Sequence[Process]], str]:
-    """What makes the text of a form, imported when it is asked for."""
+def renderer(form: str, kept: Kept | None = None) -> Callable[[Snapshot, Sequence[Process]], str]:
+    """What makes the text of a form, imported when it is asked for; the page compares programs that were kept."""
     module: Any = importlib.import_module(FORMS[form])
-    render: Callable[[Snapshot, Sequence[Process]], str] = module.render
-    return render
+    render: Callable[..., str] = module.render
+    return functools.partial(render, kept=kept) if form == "html" and kept is not None else render

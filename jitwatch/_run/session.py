@@ -77,18 +77,18 @@ class _Session:
     """One watched process."""
 
     def __init__(self, watching: Watching, reports: Reports | None) -> None:
-        from jitwatch._store import Writer
-        from jitwatch._store.program_files import ProgramFolder
+        from jitwatch._store import Writer, program_files
 
         self._watching, self._reports, self._pid = watching, reports, os.getpid()
         self._finished = False
+        self._kept = None if watching.programs is None else program_files.kept_in(watching.programs)
         self._default = Path(".jitwatch").absolute()
         self._writer = Writer(watching.data_file, devices=_Devices(), run=watching.run)
         self._told = ""
         """What was said of the data file that cannot be written."""
         self._tell_of_error("The program runs all the same, and nothing of it is kept in a file.")
         if watching.programs is not None:
-            recorder().programs.keep = ProgramFolder(watching.programs).keep
+            recorder().programs.keep = program_files.ProgramFolder(watching.programs).keep
         install.install(count_hits=watching.count_hits)
         atexit.register(self.finish)
         if reports is not None:
@@ -132,7 +132,7 @@ class _Session:
         data, processes = self._recorded()
         for form, path in reports.files.items():
             try:
-                output_files.write_whole(path, forms.renderer(form)(reports.select(data), processes))
+                output_files.write_whole(path, forms.renderer(form, self._kept)(reports.select(data), processes))
             except JitwatchError as error:
                 _say(f"jitwatch: {error}")
         if reports.text is not None:

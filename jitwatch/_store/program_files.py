@@ -65,6 +65,19 @@ class ProgramFolder:
             written.unlink(missing_ok=True)
 
 
+def kept_in(folder: str) -> Callable[[str], ProgramFile | None]:
+    """What reads the programs of a folder by their ids; None for one that is not there, or cannot be read."""
+
+    def kept(program: str) -> ProgramFile | None:
+        path = Path(folder) / f"{program}{SUFFIX}"
+        try:
+            return read(path) if path.parent == Path(folder) and path.is_file() else None
+        except (JitwatchError, ValueError):
+            return None
+
+    return kept
+
+
 def files_in(folder: str) -> list[Path]:
     """The programs of a folder, in the order in which they were written.
 

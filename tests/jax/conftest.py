@@ -30,6 +30,18 @@ def backend_compiles() -> Iterator[list[str]]:
     active.clear()
 
 
+@pytest.fixture
+def watching() -> Any:
+    """Watch every jitted function; gives the newest record of a name."""
+    from jitwatch._capture.hook.patching import Patch
+    from jitwatch._policy.policy import policy_of_all
+    from jitwatch._record.recorder import recorder
+
+    patch = Patch(policy_of_all(), count_hits=True)
+    yield lambda name: [each for each in recorder().snapshot().functions if each.name == name][-1]
+    patch.remove()
+
+
 @pytest.fixture(autouse=True)
 def no_fault(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a test in which jitwatch caught an error of its own, unless it is marked `faults`."""

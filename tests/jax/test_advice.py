@@ -22,7 +22,7 @@ def test_padding_to_the_advised_sizes_saves_the_predicted_compiles(count: int) -
     for size in SIZES:
         total(np.ones(size, np.float32))
     before = total.cache_info().compiles
-    advised = best_buckets(Counter(SIZES), count)
+    (advised,) = best_buckets(Counter(SIZES), [count])
 
     @watched_jit
     def padded_total(x):
@@ -49,7 +49,7 @@ def test_advice_names_the_sizes_and_the_saving() -> None:
         total(np.ones(size, np.float32))
 
     (finding,) = total.check()
-    best = best_buckets(Counter(SIZES), 2)
+    (best,) = best_buckets(Counter(SIZES), [2])
 
     # One size would pad too much, so the finding saves five compiles, and its advice offers no more than that.
     assert finding.compiles == best.compiles_saved == 5

@@ -4,69 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from watched_keys import Watching, change, keys_of, paths, same_leaf_count, statics
 
-from jitwatch._capture.hook.patching import Patch
-from jitwatch._explain.explain import changes
-from jitwatch._model import Argument, CacheKey, FunctionStats, Static, Tree
-from jitwatch._policy.policy import policy_of_all
-from jitwatch._record.recorder import recorder
-
-Watching = Callable[[str], FunctionStats]
-
-
-@pytest.fixture
-def watching(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Watch every jitted function; gives the newest record of a name."""
-    patch = Patch(policy_of_all(), count_hits=True)
-    yield lambda name: [each for each in recorder().snapshot().functions if each.name == name][-1]
-    patch.remove()
-
-
-def keys_of(stats: FunctionStats) -> list[CacheKey]:
-    return [each.key for each in stats.keys]
-
-
-def paths(key: CacheKey) -> list[str]:
-    return [path for argument in key.arguments for path in argument.paths]
-
-
-def statics(key: CacheKey) -> dict[str, str]:
-    """Every static value of a key with its path: static arguments, static nodes of trees, and their parts."""
-    found: dict[str, str] = {one.name: one.value.text for one in key.statics}
-
-    def of_static(static: Static, path: str) -> None:
-        for name, part in static.parts:
-            found[path + name] = part.text
-            of_static(part, path + name)
-
-    def of_tree(tree: Tree, path: str) -> None:
-        if tree.static is not None:
-            if tree.kind == "static":
-                found[path] = tree.static.text
-            of_static(tree.static, path)
-        for name, child in zip(tree.keys, tree.children, strict=True):
-            of_tree(child, path + name)
-
-    for one in key.statics:
-        of_static(one.value, one.name)
-    for argument in key.arguments:
-        of_tree(argument.tree, argument.name)
-    return found
-
-
-def change(before: CacheKey, after: CacheKey) -> list[tuple[str, str]]:
-    return [(one.cause, one.where) for one in changes(before, after)]
-
-
-def same_leaf_count(key: CacheKey) -> bool:
-    return len(paths(key)) == sum(len(chunk) for chunk in key.leaf_chunks)
+from jitwatch._model import Argument
 
 
 class TestEquinox:
@@ -223,105 +169,6 @@ class TestEquinox:
 
         assert paths(seen[0].key) == ["model.w", "x"]
         assert "3xf32" in inner.lower(*args, **kwargs).as_text()
-
-
-class TestNnx:
-    @pytest.fixture
-    def nnx(self) -> Any:
-        pytest.importorskip("flax")
-        return pytest.importorskip("flax.nnx")
-
-    @pytest.fixture
-    def counter(self, nnx: Any) -> Any:
-        class Layer(nnx.Module):
-            def __init__(self, mode: str) -> None:
-                self.kernel = nnx.Param(jnp.ones(2))
-                self.mode = mode
-
-        class Counter(nnx.Module):
-            def __init__(self, calls: int = 0, mode: str = "a") -> None:
-                self.w = nnx.Param(jnp.ones(3))
-                self.calls = calls
-                self.layers = nnx.List([Layer("first"), Layer(mode)])
-                self.first = self.layers[0]
-                self.drop = nnx.Dropout(0.5, rngs=nnx.Rngs(0))
-
-        return Counter
-
-    LEAVES = (
-        "model.drop.rngs.count", "model.drop.rngs.key", "model.first.kernel", "model.layers[1].kernel", "model.w", "x",
-    )  # fmt: skip
-
-    @pytest.mark.parametrize("options", [{}, {"graph_updates": False}])
-    def test_paths_and_attributes(self, options: Any, nnx: Any, counter: Any, watching: Watching) -> None:
-        def forward(model: Any, x: Any) -> Any:
-            return model.w[...] * x
-
-        jitted = nnx.jit(forward, **options)
-        jitted(counter(), jnp.ones(3))
-        jitted(counter(calls=1, mode="b"), jnp.ones(3))
-        jitted(counter(calls=-1), jnp.ones(3))
-        jitted(counter(calls=-2), jnp.ones(3))
-        before, after, *negative = keys_of(watching("forward"))
-
-        assert sorted(paths(before)) == sorted(self.LEAVES)
-        assert same_leaf_count(before)
-        expected = {"model.calls": "0", "model.layers[1].mode": "'a'", "model.drop.rate": "0.5"}
-        assert expected.items() <= statics(before).items()
-        assert sorted(change(before, after)) == [
-            ("static_value", "model.calls"),
-            ("static_value", "model.layers[1].mode"),
-        ]
-        assert change(*negative) == [("static_value", "model.calls")]
-
-    def test_shapes_go_with_their_paths(self, nnx: Any, counter: Any, watching: Watching) -> None:
-        @nnx.jit
-        def forward(model: Any, x: Any) -> Any:
-            return x
-
-        forward(counter(), jnp.ones(7))
-        (key,) = keys_of(watching("forward"))
-        shapes = [leaf.shape for chunk in key.leaf_chunks for leaf in chunk]
-
-        found = dict(zip(paths(key), shapes, strict=True))
-        assert {"model.w": (3,), "model.layers[1].kernel": (2,), "x": (7,)}.items() <= found.items()
-
-    def test_optimizer(self, nnx: Any, watching: Watching) -> None:
-        optax = pytest.importorskip("optax")
-
-        @nnx.jit
-        def step(optimizer: Any, x: Any) -> Any:
-            return x
-
-        model = nnx.Linear(2, 2, rngs=nnx.Rngs(0))
-        step(nnx.Optimizer(model, optax.adam(1e-3), wrt=nnx.Param), jnp.ones(2))
-        (key,) = keys_of(watching("step"))
-
-        assert {"optimizer.opt_state[0].count", "optimizer.opt_state[0].mu.kernel", "optimizer.step"} <= set(paths(key))
-
-    def test_tree_mode_shardings_and_split(self, nnx: Any, watching: Watching) -> None:
-        class Small(nnx.Module):
-            def __init__(self) -> None:
-                self.w = nnx.Param(jnp.ones(3))
-                self.calls = 0
-
-        def forward(model: Any, x: Any) -> Any:
-            return model.w[...] * x
-
-        def merged(definition: Any, state: Any) -> Any:
-            return nnx.merge(definition, state).w[...]
-
-        sharding = nnx.StateSharding({nnx.Param: None, ...: None})
-        nnx.jit(forward, graph=False)(Small(), jnp.ones(3))
-        tree = keys_of(watching("forward"))[0]
-        nnx.jit(forward, in_shardings=(sharding, None))(Small(), jnp.ones(3))
-        sharded = keys_of(watching("forward"))[0]
-        jax.jit(merged)(*nnx.split(Small()))
-        split = keys_of(watching("merged"))[0]
-
-        assert paths(tree) == paths(sharded) == ["model.w", "x"]
-        assert statics(tree)["model.calls"] == statics(sharded)["model.calls"] == "0"
-        assert paths(split) == ["state['w']"] and statics(split)["definition.calls"] == "0"
 
 
 def test_linen_module_as_a_static_argument(watching: Watching) -> None:

@@ -15,7 +15,7 @@ def padding(calls: dict[int, int], buckets: tuple[int, ...]) -> int:
 
 
 def test_one_bucket_is_the_largest_size() -> None:
-    buckets = best_buckets({5: 2, 7: 1, 10: 1}, 1)
+    (buckets,) = best_buckets({5: 2, 7: 1, 10: 1}, [1])
 
     assert buckets.sizes == (10,)
     assert buckets.compiles_saved == 2
@@ -23,14 +23,21 @@ def test_one_bucket_is_the_largest_size() -> None:
 
 
 def test_enough_buckets_pad_nothing() -> None:
-    buckets = best_buckets({3: 1, 9: 1}, 5)
+    (buckets,) = best_buckets({3: 1, 9: 1}, [5])
 
     assert (buckets.sizes, buckets.compiles_saved, buckets.padding_percent) == ((3, 9), 0, 0.0)
 
 
+def test_sizes_beyond_any_array_are_added_up_exactly() -> None:
+    (buckets,) = best_buckets({10**20: 3, 10**20 + 10: 1, 5: 10**9}, [2])
+
+    assert buckets.sizes == (5, 10**20 + 10)
+
+
 @given(st.dictionaries(st.integers(0, 60), st.integers(1, 9), min_size=1, max_size=7), st.integers(1, 4))
 def test_no_other_choice_pads_less(calls: dict[int, int], count: int) -> None:
-    chosen = best_buckets(calls, count).sizes
+    (found,) = best_buckets(calls, [count])
     choices = combinations(sorted(calls), min(count, len(calls)))
 
-    assert padding(calls, chosen) == min(padding(calls, each) for each in choices if each[-1] == max(calls))
+    assert found.padding_percent == 100 * padding(calls, found.sizes) / (sum(n * c for n, c in calls.items()) or 1)
+    assert padding(calls, found.sizes) == min(padding(calls, each) for each in choices if each[-1] == max(calls))

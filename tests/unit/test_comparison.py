@@ -11,7 +11,7 @@ from recorded_pair import after, batches, before, function
 from recording_strategies import snapshots
 
 from jitwatch._compare.comparison import Comparison, Pair, compare
-from jitwatch._judge.compiled import file_of
+from jitwatch._judge.compiled import FunctionName, file_of
 from jitwatch._model import CallSite, FunctionStats, Snapshot
 
 ROW = {"train_step": "more", "evaluate": "fewer", "rescale": "new", "old_step": "gone"}
@@ -28,7 +28,9 @@ def only_pair(one: FunctionStats, other: FunctionStats) -> Pair:
 
 
 def mirrored(pair: Pair) -> Pair:
-    return Pair(pair.name, pair.after, pair.before)
+    if pair.was is None:
+        return Pair(pair.name, pair.after, pair.before)
+    return Pair(pair.was.name, pair.after, pair.before, FunctionName(pair.name, pair.file))
 
 
 def move_place(place: str, lines: int) -> str:

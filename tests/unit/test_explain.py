@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from builders import key, leaf, static
+from builders import key, leaf, model
 
-from jitwatch._explain.explain import MAX_CHANGES, History, axes_text, change_text, changes, explain
+from jitwatch._explain.explain import axes_text, change_text, changes
 from jitwatch._explain.key_changes import CAUSES
-from jitwatch._model import CacheKey, Change, Explanation, Static, Tree
+from jitwatch._model import CacheKey, Change, Tree
 
 X = leaf((32, 8))
 MESH = "NamedSharding(mesh('data': 4 devices [0, 1, 2, 3]), PartitionSpec({}), memory=device)"
@@ -18,15 +18,6 @@ MESH = "NamedSharding(mesh('data': 4 devices [0, 1, 2, 3]), PartitionSpec({}), m
 
 def told(before: CacheKey, after: CacheKey) -> list[tuple[str, str, str, str]]:
     return [(change.cause, change.where, change.before, change.after) for change in changes(before, after)]
-
-
-def model(*, keys: tuple[str, ...] = (".w",), kinds: tuple[str, ...] = ("*",), of: Static | None = None) -> CacheKey:
-    """A key with one argument `model`: a node of class Net."""
-    fields = {name: X for name, kind in zip(keys, kinds, strict=True) if kind == "*"}
-    argument = key({"model": fields}).arguments[0]
-    tree = Tree("Net", keys, of, tuple(Tree(kind) for kind in kinds))
-    argument = msgspec.structs.replace(argument, tree=tree, paths=tuple(f"model{name}" for name in fields))
-    return msgspec.structs.replace(key({"model": fields}), arguments=(argument,))
 
 
 @pytest.mark.parametrize(
@@ -207,147 +198,6 @@ def test_arg_kind(before: dict[str, Any], after: dict[str, Any], expected: tuple
     assert told(key(**before), key(**after)) == [("arg_kind", *expected)]
 
 
-OBJECT = {"type": "Config", "text": "Config object", "by_identity": True}
-
-
-def function(token: int, line: int = 3, **more: Any) -> Static:
-    return static("f", type="function", text=f"<lambda> at train.py:{line}", token=token, by_identity=True, **more)
-
-
-def config(token: int, *, by_identity: bool = False, **parts: Any) -> Static:
-    known = tuple((f".{name}", part if isinstance(part, Static) else static(part)) for name, part in parts.items())
-    text = f"Config({', '.join(f'{name[1:]}={part.text}' for name, part in known)})"
-    return static("c", type="Config", text=text, token=token, by_identity=by_identity, parts=known)
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "expected"),
-    [
-        (static(2), static(3), ("static_value", "static n", "2", "3")),
-        (
-            static(4),
-            static(4, type="int64", text="np.int64(4)", token=9),
-            ("static_value", "static n", "4 (int)", "np.int64(4) (int64)"),
-        ),
-        (
-            function(1),
-            function(2),
-            (
-                "static_identity",
-                "static n",
-                "<lambda> at train.py:3 (object 1)",
-                "<lambda> at train.py:3 (object 2)",
-            ),
-        ),
-        (
-            function(1),
-            function(2, line=9),
-            ("static_value", "static n", "<lambda> at train.py:3", "<lambda> at train.py:9"),
-        ),
-        (
-            static("c", **OBJECT, token=1),
-            static("c", **OBJECT, token=2),
-            ("static_identity", "static n", "Config object (object 1)", "Config object (object 2)"),
-        ),
-        (config(1, width=3, depth=2), config(2, width=4, depth=2), ("static_value", "static n.width", "3", "4")),
-        (config(1, width=3), config(2, width=3, depth=2), ("static_value", "static n.depth", "absent", "2")),
-        (
-            config(1, act=function(1)),
-            config(2, act=function(2)),
-            (
-                "static_identity",
-                "static n.act",
-                "<lambda> at train.py:3 (object 1)",
-                "<lambda> at train.py:3 (object 2)",
-            ),
-        ),
-        (
-            config(1, by_identity=True, act=function(1)),
-            config(2, by_identity=True, act=function(2)),
-            (
-                "static_identity",
-                "static n",
-                "Config(act=<lambda> at train.py:3) (object 1)",
-                "Config(act=<lambda> at train.py:3) (object 2)",
-            ),
-        ),
-        (
-            config(1, by_identity=True, width=3),
-            config(2, by_identity=True, width=4),
-            ("static_value", "static n.width", "3", "4"),
-        ),
-        (
-            config(1, inner=config(3, act=function(1), k=1), k=2),
-            config(2, inner=config(4, act=function(2), k=1), k=2),
-            (
-                "static_identity",
-                "static n.inner.act",
-                "<lambda> at train.py:3 (object 1)",
-                "<lambda> at train.py:3 (object 2)",
-            ),
-        ),
-        (
-            function(1, parts=((".gain", static(1)),)),
-            function(2, line=4, parts=((".gain", static(2)),)),
-            ("static_value", "static n", "<lambda> at train.py:3", "<lambda> at train.py:4"),
-        ),
-        (
-            function(1, parts=((".gain", static(1)),)),
-            function(2, parts=((".gain", static(2)),)),
-            ("static_value", "static n.gain", "1", "2"),
-        ),
-        (
-            static("m", type="method", text="bound method Net.loss", token=1),
-            static("m", type="method", text="bound method Net.loss", token=2),
-            ("static_identity", "static n", "bound method Net.loss (object 1)", "bound method Net.loss (object 2)"),
-        ),
-        (
-            static("m", type="Table", text="Table([1, 2, 3…", token=1),
-            static("m", type="Table", text="Table([1, 2, 3…", token=2),
-            ("static_value", "static n", "Table([1, 2, 3… (object 1)", "Table([1, 2, 3… (object 2)"),
-        ),
-    ],
-)
-def test_static_arguments(before: Static, after: Static, expected: tuple[str, str, str, str]) -> None:
-    assert told(key(statics={"n": before}), key(statics={"n": after})) == [expected]
-
-
-def test_static_parts_that_read_the_same_are_left_to_the_whole() -> None:
-    before, after = (
-        config(token, by_identity=True, table=static("t", text="Table object", token=token)) for token in (1, 2)
-    )
-
-    assert [change[:2] for change in told(key(statics={"n": before}), key(statics={"n": after}))] == [
-        ("static_identity", "static n")
-    ]
-
-
-def test_static_fields_of_a_pytree_are_named() -> None:
-    before, after = model(of=config(1, temperature=1.0)), model(of=config(2, temperature=0.5))
-
-    assert told(before, after) == [("static_value", "model.temperature", "1.0", "0.5")]
-
-
-def test_callable_field_of_a_pytree_is_named() -> None:
-    found = told(model(of=config(1, forward=function(1))), model(of=config(2, forward=function(2))))
-
-    assert [change[:2] for change in found] == [("static_identity", "model.forward")]
-
-
-def test_aux_data_without_parts_is_named_by_its_node() -> None:
-    before, after = (model(of=static("d", **OBJECT, token=token)) for token in (1, 2))
-
-    assert told(before, after) == [("static_identity", "model", "Config object (object 1)", "Config object (object 2)")]
-    assert told(model(), before) == [("static_value", "model", "absent", "Config object")]
-
-
-def test_a_static_field_that_became_an_array_is_one_change() -> None:
-    before = model(keys=(".t", ".w"), kinds=("None", "*"), of=config(1, t=1.0))
-    after = model(keys=(".t", ".w"), kinds=("*", "*"), of=config(2))
-
-    assert told(before, after) == [("tree_structure", "model.t", "static 1.0", "f32[32,8]")]
-
-
 def test_config_context() -> None:
     before, after = key(context={"jax_enable_x64": "True"}), key(context={"mesh": "mesh('x': 2)"})
 
@@ -410,64 +260,3 @@ def test_change_text_says_the_axis() -> None:
     assert change_text(shape) == "batch['x']: f32[32,8] → f32[4,8] (axis 0: 32 → 4)"
     assert change_text(Change("shape", "x", "f32[2]", "f32[]")) == "x: f32[2] → f32[] (rank 1 → 0)"
     assert change_text(Change("static_value", "static n", "[1]", "[2]")) == "static n: [1] → [2]"
-
-
-def numbered(*keys: CacheKey) -> list[tuple[int, CacheKey]]:
-    return list(enumerate(keys, 1))
-
-
-def test_first_call_has_no_changes() -> None:
-    assert explain(key({"x": X}), []) == Explanation(None, ())
-
-
-def test_nearest_has_the_fewest_differing_parts() -> None:
-    earlier = numbered(key({"x": X, "y": X}), key({"x": leaf((4, 8)), "y": X}, statics={"n": 1}), key({"x": [X]}))
-
-    explanation = explain(key({"x": leaf((4, 8)), "y": X}, statics={"n": 2}), earlier)
-
-    assert explanation.nearest == 2
-    assert [(change.cause, change.where) for change in explanation.changes] == [("static_value", "static n")]
-
-
-def test_of_equally_near_keys_the_most_recent_is_nearest() -> None:
-    earlier = numbered(*(key({"x": leaf((size,))}) for size in (32, 64, 128)))
-
-    assert explain(key({"x": leaf((4,))}), earlier).nearest == 3
-
-
-def test_an_equal_key_is_nearest() -> None:
-    numpy = key({"x": leaf((3,), source="numpy", sharding=None)})
-
-    explanation = explain(key({"x": leaf((3,))}), numbered(key({"x": leaf((3,))}), numpy))
-
-    assert explanation == Explanation(1, ())
-
-
-def test_another_transform_is_never_nearest() -> None:
-    plain, other = key({"x": X}), key({"x": leaf((9, 9), "int32")}, transform=["vmap[8]"])
-    call = key({"x": X}, transform=["vmap[8]"])
-
-    assert explain(call, numbered(other, plain)).nearest == 1
-    assert explain(call, numbered(plain)) == Explanation(None, (Change("transform", "transform", "none", "vmap[8]"),))
-
-
-def test_changes_are_cut_and_counted() -> None:
-    earlier, call = (key({"x": {f"a{i}": leaf((size,)) for i in range(70)}}) for size in (1, 2))
-
-    explanation = explain(call, numbered(earlier))
-
-    assert (len(explanation.changes), explanation.more) == (MAX_CHANGES, 20)
-    assert explanation.changes[0].where == "x['a0']"
-
-
-def test_history_grows() -> None:
-    history = History()
-    assert (len(history), history.nearest(key()), history.latest()) == (0, None, None)
-
-    history.add(1, key({"x": X}))
-    assert explain(key({"x": leaf()}), history).nearest == 1
-
-    history.add(2, key({"x": leaf()}))
-    assert explain(key({"x": leaf((1,))}), history).nearest == 2
-    assert history.latest() == (2, key({"x": leaf()}))
-    assert len(history) == 2

@@ -46,6 +46,16 @@ def test_where_several_could_be_meant_none_is() -> None:
     }  # fmt: skip
 
 
+def test_each_has_the_most_in_common_with_the_other() -> None:
+    before = recorded(("a", "a.py", ("p",)), ("b", "a.py", ("p", "q")))
+    after = recorded(("x", "b.py", ("p", "q")))
+
+    there, back = pairs(before, after), pairs(after, before)
+
+    assert (there["x"][1], there["a"]) == (FunctionName("b", "a.py"), ("gone", None))
+    assert (back["b"][1], back["a"]) == (FunctionName("x", "b.py"), ("new", None))
+
+
 def test_programs_with_callbacks_tell_nothing_elsewhere() -> None:
     assert pairs(recorded(("f", "a.py", ("p~",))), recorded(("g", "b.py", ("p~",))))["g"] == ("new", None)
 

@@ -28,6 +28,7 @@ from jitwatch._model import CacheKey, Change, LoggedCall, Miss, Stages
 from jitwatch._record.function_record import FunctionRecord, KeyRecord
 from jitwatch._record.recorder import recorder
 from jitwatch._record.sums import lost_s, program_count
+from jitwatch._record.tallies import NO_STAGES
 
 _ARGUMENT_IN_ERROR = re.compile(r"depends on the values? of the arguments? (.+?)[.\n]")
 
@@ -188,6 +189,9 @@ class Watch:
         if self._was_hit_without_us(frame, key, own, fastpath):
             self.record.count_hit(key)
             self._log(call, key, None)
+        elif self._is_slow_again(frame, key, own, fastpath):
+            self.record.add_slow(key)
+            frame.alerts = observer().missed(self.record, key, programs=0, seconds=0.0, test="")
         else:
             self._number_executable(key, own, fastpath)
             if own.traces:
@@ -254,6 +258,13 @@ class Watch:
         """Whether the call missed only because jitwatch had emptied the dispatch cache, or kept it empty."""
         led_around = key.rebuild_pending or (log_switch().active and key.seen)
         return bool(led_around) and frame.kind == "call" and fastpath is not None and own == Stages()
+
+    def _is_slow_again(self, frame: Frame, key: KeyRecord, own: Stages, fastpath: Any) -> bool:
+        """Whether a call only took the slow path again, as the calls with its key do, and nobody asks for each miss."""
+        return (
+            fastpath is None and key.slow_path and own is NO_STAGES and self._exact and frame.kind == "call"
+            and not frame.helpers and not log_switch().active and not _hub.has_subscribers()
+        )  # fmt: skip
 
     def _number_executable(self, key: KeyRecord, own: Stages, fastpath: Any) -> None:
         with recorder().lock:

@@ -186,7 +186,7 @@ def sizes_svg(sizes: Sizes) -> Markup:
     foot = _HISTOGRAM_PX - 20
 
     def at(size: int) -> float:
-        return 2 + 92 * (size - low) / span
+        return 2 + (96 - width) * (size - low) / span
 
     parts = []
     for first, last, count in bars:
@@ -213,7 +213,7 @@ def sizes_svg(sizes: Sizes) -> Markup:
         Markup(
             '<line class="rule" x1="0" x2="100%" y1="{0}" y2="{0}"/><text x="2%" y="{1}">{2:,}</text>'
             '<text x="{3:.2f}%" y="{1}" text-anchor="end">{4:,}</text>'
-        ).format(foot + 0.5, foot + 15, low, 94 + width, high)
+        ).format(foot + 0.5, foot + 15, low, 98, high)
     )
     label = f"Calls by size, {low:,} to {high:,}; pad to {', '.join(f'{size:,}' for size in sizes.buckets.sizes)}"
     return Markup('<svg class="histogram" role="img" height="{}" width="100%" aria-label="{}">{}</svg>').format(

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from jitwatch._model import Finding, KeyStats, Process, Snapshot, Stages
 from jitwatch._record.sums import lost_s, programs_of
+from jitwatch._report.compared import Kept
 from jitwatch._report.page import charts
 from jitwatch._report.page.view import PageView, page_view
 from jitwatch._report.timeline import STAGES
@@ -42,9 +43,9 @@ _EQUALITY = {
 }
 
 
-def render(snapshot: Snapshot, processes: Sequence[Process] = ()) -> str:
-    """The page of a snapshot, recorded in these processes, as one HTML file."""
-    view = page_view(snapshot, processes)
+def render(snapshot: Snapshot, processes: Sequence[Process] = (), kept: Kept | None = None) -> str:
+    """The page of a snapshot, recorded in these processes, as one HTML file; `kept` reads programs that were kept."""
+    view = page_view(snapshot, processes, kept)
     style, script = (Markup(_text_of(name)) for name in ("page.css", "page.js"))
     return _environment().get_template("page.html").render(
         page=view, generator=Markup(GENERATOR), style=style, script=script, style_hash=_hash(style),

@@ -13,6 +13,7 @@ import msgspec
 from jitwatch._explain.earlier_programs import closest_earlier
 from jitwatch._model import Finding, FunctionStats, Process, Snapshot
 from jitwatch._report.bill import Bill, bill_of, breakdown_of
+from jitwatch._report.compared import Compared, Kept, compared_programs
 from jitwatch._report.details import Details, details_of
 from jitwatch._report.sources import SourceLine, lines_around
 from jitwatch._report.summary import Cut, FunctionRow, KeyRow, LineRow, Summary, cut_list, summarize
@@ -23,6 +24,8 @@ MAX_FINDINGS = 200
 MAX_KEY_ROWS = 5_000
 MAX_KEYS, FEWEST_KEYS = 100, 3
 MAX_HISTOGRAMS = 40
+MAX_COMPARED = 40
+"""Functions of which programs are compared, the most costly ones."""
 MAX_LINES = 100
 MAX_SOURCES = 200
 """Places of which the lines of source are shown."""
@@ -34,6 +37,8 @@ class FunctionView(msgspec.Struct, frozen=True):
     anchor: str
     row: FunctionRow
     details: Details
+    compared: tuple[Compared, ...]
+    """Its programs side by side, where they were kept."""
     keys: Cut[KeyRow]
     """The keys that are shown, of those of the row."""
     sources: tuple[tuple[str, tuple[SourceLine, ...]], ...]
@@ -75,8 +80,14 @@ class PageView(msgspec.Struct, frozen=True):
     """Of everything that was compiled, by its id."""
 
 
-def page_view(snapshot: Snapshot, processes: Sequence[Process] = ()) -> PageView:
-    """Make the view model of the page of a snapshot."""
+def page_view(snapshot: Snapshot, processes: Sequence[Process] = (), kept: Kept | None = None) -> PageView:
+    """Make the view model of the page of a snapshot.
+
+    Args:
+        snapshot: What was recorded.
+        processes: In which.
+        kept: Reads the programs that were kept, to compare them; None for none.
+    """
     whole = summarize(snapshot, max_functions=MAX_FUNCTIONS, max_others=MAX_LINES, with_inner=False)
     rows = whole.functions.shown
     anchors = _anchors(rows)
@@ -91,6 +102,12 @@ def page_view(snapshot: Snapshot, processes: Sequence[Process] = ()) -> PageView
     by_place = {
         (one.name, one.defined_at): anchors[one.id] for row in rows for one in map(objects.__getitem__, row.ids)
     }
+    programs = {} if kept is None else {one.id: one for one in snapshot.programs}
+
+    def compare(row: FunctionRow) -> tuple[Compared, ...]:
+        own = [objects[number] for number in row.ids]
+        return () if kept is None else compared_programs(own, closest, programs, kept)
+
     return PageView(
         title=_program_name(processes),
         summary=whole,
@@ -98,8 +115,8 @@ def page_view(snapshot: Snapshot, processes: Sequence[Process] = ()) -> PageView
         findings=Cut(tuple(_finding_views(shown.shown, by_place, sources)), shown.more),
         functions=tuple(
             _function_view(
-                row, anchors[row.ids[0]], _closely(row, objects, findings, closest, keys, place < MAX_HISTOGRAMS), keys,
-                sources,
+                row, anchors[row.ids[0]], _closely(row, objects, findings, closest, keys, place < MAX_HISTOGRAMS),
+                compare(row) if place < MAX_COMPARED else (), keys, sources,
             )
             for place, row in enumerate(rows)
         ),
@@ -140,11 +157,13 @@ def _closely(
     return details_of(row, own, told, closest, max_keys=max_keys, max_sizes=2 if with_sizes else 0)
 
 
-def _function_view(row: FunctionRow, anchor: str, details: Details, keys: int, sources: _Sources) -> FunctionView:
+def _function_view(
+    row: FunctionRow, anchor: str, details: Details, compared: tuple[Compared, ...], keys: int, sources: _Sources
+) -> FunctionView:
     told = {finding.call_site for finding in details.findings}
     calls = [site.place for site in row.call_sites[:3] if site.place not in told]
     return FunctionView(
-        anchor=anchor, row=row, details=details, keys=cut_list(row.keys.shown, keys),
+        anchor=anchor, row=row, details=details, compared=compared, keys=cut_list(row.keys.shown, keys),
         sources=tuple((place, lines) for place in calls if (lines := sources.around(place))),
     )  # fmt: skip
 
