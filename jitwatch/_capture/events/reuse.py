@@ -24,7 +24,6 @@ from jitwatch._capture.events.fingerprints import Taken
 from jitwatch._capture.jax_internals import XlaCall
 from jitwatch._record.merge_programs import LOCAL
 
-
 CODE_PER_MODULE = 256
 """Bytes of an executable for each byte of its module, supposed where a backend does not tell: 20 to 600 on CPUs."""
 MAX_SUPPOSED_BYTES = 4 << 20
