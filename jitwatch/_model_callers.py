@@ -40,3 +40,7 @@ class Origin(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, cache_ha
     """The user's line that called it."""
     initialises: bool = False
     """Whether it is an initialiser."""
+    mapped: bool = False
+    """Whether a `vmap` outside jit runs the line, whoever applied it: JAX compiles for its size."""
+    within: str = ""
+    """The library's function that the line called, such as `Solver.run`; empty where it called JAX itself."""

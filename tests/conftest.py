@@ -26,7 +26,6 @@ GOLDEN = Path(__file__).parent / "golden"
 # Files that start many processes, run whole programs or judge every case: `-m slow` runs them, minutes each.
 SLOW = [
     "budget_programs",
-    "causes",
     "cli",
     "cli_budget",
     "declaration_round_trip",

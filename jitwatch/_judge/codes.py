@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from jitwatch._judge.remedies import advice_for
 from jitwatch._model import Build, Change, Finding, FunctionStats
 from jitwatch._words.function_text import function_text
+from jitwatch._words.safe_text import is_installed, short_place
 
 CODES = {
     "shape": "JW101", "dtype": "JW102", "weak_type": "JW103", "sharding": "JW104", "committed": "JW105",
@@ -49,13 +50,20 @@ def make_finding(
     reused = min(sum(build.reused for build in builds), count)
     call_site = place or next((build.call_site for build in builds if build.call_site), "")
     what, differences = _what(function, cause, count, reused), _differences(function, cause, found)
+    advice = advice or advice_for(
+        cause, function, found, compiles=count, lost_s=seconds, library=_library(function, builds)
+    )
     return Finding(
         code=CODES[cause], cause=cause, function=function.name, defined_at=function.defined_at, call_site=call_site,
         where=tuple(dict.fromkeys(change.where for change in found)), compiles=count, lost_s=seconds,
-        message=f"{what} {differences}", differences=differences,
-        advice=advice or advice_for(cause, function, found, compiles=count, lost_s=seconds), evidence=evidence,
-        reused=reused,
+        message=f"{what} {differences}", differences=differences, advice=advice, evidence=evidence, reused=reused,
     )  # fmt: skip
+
+
+def _library(function: FunctionStats, builds: Sequence[Build]) -> str:
+    """The package that made the function and called it each time; empty where it is not one package's own."""
+    packages = {build.library for build in builds}
+    return packages.pop() if len(packages) == 1 and is_installed(function.defined_at) else ""
 
 
 def _what(function: FunctionStats, cause: str, compiles: int, reused: int) -> str:
@@ -79,7 +87,7 @@ def _differences(function: FunctionStats, cause: str, found: Sequence[Change]) -
     """What changed, argument by argument, each in the order of time; of the function itself, without its name again."""
     series: dict[str, list[str]] = {}
     for change in found:
-        before, after = map(_without_object, (change.before, change.after))
+        before, after = map(_in_short, (change.before, change.after))
         values = series.setdefault(change.where, [before])
         if after != values[-1]:
             values.append(after)
@@ -109,9 +117,13 @@ def _series(values: Sequence[str]) -> str:
 _NUMPY_NUMBER = re.compile(r"np\.\w+\((-?[\d.e+-]+)\)")
 """Where all values are of this form, which NumPy type they have is no part of the story."""
 
+_PLACE = re.compile(r" at (\S+:\d+)\b")
+"""As functions are described in keys."""
+
 _UNTOLD = {"function_identity": "It was given another function object each time."}
 """What to say where no argument differed, for each cause."""
 
 
-def _without_object(text: str) -> str:
-    return re.sub(r" \(object \d+\)$", "", text)
+def _in_short(text: str) -> str:
+    """A value without the number of its object, and with the places in it as the author knows them."""
+    return _PLACE.sub(lambda place: f" at {short_place(place.group(1))}", re.sub(r" \(object \d+\)$", "", text))

@@ -103,7 +103,7 @@ def waste_message(cause: str, works: Sequence[Work], compiles: int) -> str:
         return f"{names} compiled {spent}: they were there before, and dropped."
     if any(work.operation.name in CONTROL_FLOW for work in works):
         return (
-            f"{_called(works)} compiled {spent}: outside jit its loop is compiled for each function object that it is "
+            f"{_called(works)} compiled {spent}: outside jit its body is compiled for each function object that it is "
             "given, and here each call makes new ones."
         )
     return (
@@ -125,7 +125,6 @@ def waste_advice(cause: str, works: Sequence[Work], made: int) -> str:
     function = main_origin(works).function
     is_named = function and "<" not in function
     around = f"jax.jit around {function}" if is_named else "the call in a function under jax.jit"
-    what = _called(works)
     if cause == "static_value":
         return (
             f"Put {around}, with the number of steps as an argument: a traced bound is no part of the program. Where "
@@ -137,14 +136,14 @@ def waste_advice(cause: str, works: Sequence[Work], made: int) -> str:
         )
     if not any(work.operation.name in CONTROL_FLOW for work in works):
         return f"Make the wrapped function once, outside the loop, or put {around}, so that it is wrapped in a trace."
-    if what in _LAX:
+    if not _library(works) and set(_names(works)) <= set(_LAX):
         return (
             f"Put {around}, with all that changes as arguments: then its body is traced once. A body that is defined "
             "once, at module level, helps too."
         )
     return (
-        f"Put {around}, with the whole call of {_library(works) or what} in it, and pass what changes from call to "
-        "call (data, start values) as arguments: what it is given is then traced once, and "
+        f"Put {around}, with the whole call of {_library(works) or _called(works)} in it, and pass what changes from "
+        "call to call (data, start values) as arguments: what it is given is then traced once, and "
         f"{count_text(made, 'program')} are one."
     )
 
@@ -160,10 +159,18 @@ def sizes_of(changed: Iterable[Change]) -> tuple[str, ...]:
 
 
 def _called(works: Sequence[Work]) -> str:
-    """What the user called, in the user's words where they are known."""
-    names = [work.build.origin.called for work in works if work.build.origin.called]
-    name = names[0] if names else works[0].operation.name.lstrip("_")
+    """What was called, in the user's words where they are known, and by which library."""
+    name = " and ".join(_names(works))
     return f"{name} in a call of {_library(works)}" if _library(works) else name
+
+
+def _names(works: Sequence[Work]) -> list[str]:
+    """What of JAX was called, the most costly first."""
+    seconds: dict[str, float] = {}
+    for work in works:
+        name = work.build.origin.called or work.operation.name.lstrip("_")
+        seconds[name] = seconds.get(name, 0.0) + work.build.lost_s
+    return sorted(seconds, key=lambda name: -seconds[name])
 
 
 def _library(works: Sequence[Work]) -> str:

@@ -48,7 +48,9 @@ def wasted(works: Sequence[Work], programs: Mapping[str, Program]) -> Iterator[W
         elif name.startswith(_WRAPPED):
             yield from _repeated(of_line, "function_identity", lambda work: work.build.program)
         else:
-            yield from _repeated(of_line, "cache_cleared", lambda work: f"{work.build.key} {work.build.program}")
+            # Under vmap JAX compiles what is not mapped for each mapped size too, to the same program.
+            unmapped = [work for work in of_line if not work.build.origin.mapped]
+            yield from _repeated(unmapped, "cache_cleared", lambda work: f"{work.build.key} {work.build.program}")
 
 
 def _bounds(works: Sequence[Work]) -> Iterator[Waste]:

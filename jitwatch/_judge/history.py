@@ -6,6 +6,7 @@ process. Only programs of one kind can stand for each other.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -13,11 +14,15 @@ from jitwatch._explain.explain import History, changes
 from jitwatch._explain.programs import equal_up_to
 from jitwatch._model import EQUALITIES, Build, Change, FunctionStats, KeyStats, Program
 from jitwatch._record.sums import lost_s, programs_of
+from jitwatch._words.quantity_text import count_text
 
 NEAR = 4
 """Earlier programs of one class that are looked at for the fewest changes, besides the first."""
 ALL_KEYS = 200
 """Keys of a function object up to which the nearest of all is looked for."""
+MAX_PARTS = 3
+"""Parts of one variable that are told one by one."""
+_VARIABLE = re.compile(r"(?:(?:partial|default) )?(?:args\[\d+\]|self\.\w+|\w+)")
 RANK = {name: rank for rank, name in enumerate(EQUALITIES)}
 UNKNOWN = ""
 
@@ -157,10 +162,26 @@ def _object_changes(before: FunctionStats, after: FunctionStats) -> Iterator[Cha
         return
     old = {captured.name: captured for captured in before.captured}
     yield Change("function_identity", after.name, "one function object", "another one, made anew")
-    for captured in after.captured:
-        known = old.get(captured.name)
-        if known is not None and (known.value != captured.value or _is_another(known.identity, captured.identity)):
-            yield Change("function_identity", captured.name, known.value, captured.value)
+    yield from _gathered(
+        Change("function_identity", captured.name, known.value, captured.value)
+        for captured in after.captured
+        if (known := old.get(captured.name)) is not None
+        and (known.value != captured.value or _is_another(known.identity, captured.identity))
+    )
+
+
+def _gathered(changed: Iterable[Change]) -> Iterator[Change]:
+    """Of a variable that holds a state of many parts, all of them others now, a few by name and the rest as one."""
+    variables: dict[str, list[Change]] = {}
+    for change in changed:
+        found = _VARIABLE.match(change.where)
+        variables.setdefault(found.group() if found else change.where, []).append(change)
+    for variable, parts in variables.items():
+        told = [part for part in parts if part.before != part.after] if len(parts) > MAX_PARTS else parts
+        yield from told[:MAX_PARTS]
+        if rest := len(parts) - len(told[:MAX_PARTS]):
+            text = count_text(rest, "value" if rest == len(parts) else "other value")
+            yield Change("function_identity", variable, text, text)
 
 
 def _is_another(one: int, other: int) -> bool:

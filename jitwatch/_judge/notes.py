@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
+from jitwatch._judge.eager_waste import CONTROL_FLOW
 from jitwatch._judge.eager_work import Work, eager_work
 from jitwatch._judge.history import histories
 from jitwatch._judge.judge import definitions
+from jitwatch._judge.sizes import numbers_of
 from jitwatch._model import Finding, FunctionStats, Program, Snapshot
-from jitwatch._words.quantity_text import seconds_text
+from jitwatch._words.quantity_text import count_text, seconds_text
 
-ONE_PROGRAM, EAGER_ONCE = "JW901", "JW902"
+ONE_PROGRAM, EAGER_ONCE, ITERATED = "JW901", "JW902", "JW903"
 MANY = 10
 """Programs of one call from which on it is worth a word that one jit would make them one."""
 WORTH_S, WORTH_SHARE = 0.1, 0.03
@@ -19,14 +22,16 @@ WORTH_S, WORTH_SHARE = 0.1, 0.03
 
 
 def notes(snapshot: Snapshot, told: Collection[str] = ()) -> Iterator[Finding]:
-    """One module for several targets, and what one call of the user's compiles operation by operation.
+    """One module for several targets, what a call compiles operation by operation, and arrays that are iterated over.
 
     Args:
         snapshot: What happened.
         told: Lines of eager work that has a finding.
     """
     yield from _one_program(snapshot)
-    yield from _eager_once([work for work in eager_work(snapshot.others) if work.line not in told], snapshot.wall_s)
+    works = [work for work in eager_work(snapshot.others) if work.line not in told]
+    yield from _iterated([work for work in works if work.build.origin.called == "iter"], snapshot.wall_s)
+    yield from _eager_once([work for work in works if work.build.origin.called != "iter"], snapshot.wall_s)
 
 
 def _one_program(snapshot: Snapshot) -> Iterator[Finding]:
@@ -55,36 +60,112 @@ def _have_one_text(group: Sequence[FunctionStats], programs: Mapping[str, Progra
     return any(count > 1 for count in texts.values())
 
 
-def _eager_once(every: Sequence[Work], wall_s: float) -> Iterator[Finding]:
-    """What initialisers and transforms outside jit compile, by the user's line that called them."""
-    calls: dict[tuple[str, str, str], list[Work]] = {}
+def _iterated(every: Sequence[Work], wall_s: float) -> Iterator[Finding]:
+    """Arrays that a loop, or a plot, goes through: JAX takes them apart by programs of up to a hundred results."""
+    lines: dict[tuple[str, str], list[Work]] = {}
     for work in every:
-        origin = work.build.origin
-        if origin.under:
-            calls.setdefault((work.build.process, origin.under_at, origin.under), []).append(work)
-    for (_, place, name), works in calls.items():
+        lines.setdefault((work.build.process, work.line), []).append(work)
+    for (_, place), works in lines.items():
         made = sum(work.build.count for work in works)
         lost_s = sum(work.build.lost_s for work in works)
-        if made >= MANY and lost_s >= max(WORTH_S, WORTH_SHARE * wall_s):
-            initialises = works[0].build.origin.initialises
-            what = f"{name} initialises" if initialises else f"{name} runs its function"
-            of = f" of {seconds_text(wall_s)}" if wall_s else ""
+        if _is_worth(lost_s, wall_s) and max(map(_elements, works)) >= MANY:
+            within = works[0].build.origin.within
+            what = f"{within} goes through a jax.Array" if within else "A jax.Array is gone through"
             yield Finding(
-                code=EAGER_ONCE, cause="eager", function=name, defined_at="", call_site=place, where=(name,),
-                compiles=made - 1, lost_s=lost_s * (made - 1) / made, evidence="likely",
-                message=f"{what} operation by operation: {made} small programs, {seconds_text(lost_s)}{of}; under one "
-                "jax.jit it is 1 program.", differences="",
-                advice=_advice(name, initialises=initialises),
+                code=ITERATED, cause="eager", function=within or "iter", defined_at="", call_site=place,
+                where=(within or "iter",), compiles=made, lost_s=lost_s, evidence="proved",
+                message=f"{what} element by element: {count_text(made, 'program')}, {seconds_text(lost_s)}"
+                f"{_of(wall_s)}, to take it apart.", differences="",
+                advice="Give it np.asarray(x), which compiles nothing.",
                 share_of_run=min(lost_s / wall_s, 1.0) if wall_s else 0.0,
             )  # fmt: skip
 
 
-def _advice(name: str, *, initialises: bool) -> str:
-    if not initialises:
-        return f"Put jax.jit around it: jax.jit(jax.{name}(f))(x)."
-    if name.endswith("__init__"):
+def _elements(work: Work) -> int:
+    """The largest size in what an operation is given."""
+    return max((size for sizes in numbers_of(work.key).values() for size in sizes), default=0) if work.key else 0
+
+
+def _is_worth(lost_s: float, wall_s: float) -> bool:
+    return lost_s >= max(WORTH_S, WORTH_SHARE * wall_s)
+
+
+def _of(wall_s: float) -> str:
+    return f" of {seconds_text(wall_s)}" if wall_s else ""
+
+
+class _Call(NamedTuple):
+    """A call of the author's that compiles operation by operation."""
+
+    process: str
+    place: str
+    name: str
+    kind: str
+    """`initialiser`, `transform`, `library`, or `function` for one of the author's own."""
+
+
+def _eager_once(every: Sequence[Work], wall_s: float) -> Iterator[Finding]:
+    """What initialisers, transforms, solvers and functions of the author's compile outside jit, by the calling line."""
+    solving = [work for work in every if work.operation.name in CONTROL_FLOW and work.build.origin.within]
+    computing = {_library_call(work) for work in solving}
+    calls: dict[_Call, list[Work]] = {}
+    for work in every:
+        call = _call_of(work, computing)
+        if call is not None:
+            calls.setdefault(call, []).append(work)
+    for call, works in calls.items():
+        made = sum(work.build.count for work in works)
+        lost_s = sum(work.build.lost_s for work in works)
+        if made >= MANY and _is_worth(lost_s, wall_s):
+            what = {"initialiser": "initialises", "function": "computes"}.get(call.kind, "runs")
+            # The one program has all their work in it. What is saved is what any program costs, however little it does.
+            each = sorted(work.build.lost_s / work.build.count for work in works)
+            saved_s = (made - 1) * each[len(each) // 4]
+            yield Finding(
+                code=EAGER_ONCE, cause="eager", function=call.name, defined_at="", call_site=call.place,
+                where=(call.name,), compiles=made - 1, lost_s=saved_s, evidence="likely",
+                message=f"{call.name} {what} operation by operation: {made} small programs, {seconds_text(lost_s)}"
+                f"{_of(wall_s)}; under one jax.jit it is 1 program.", differences="", advice=_advice(call),
+                share_of_run=min(saved_s / wall_s, 1.0) if wall_s else 0.0,
+            )  # fmt: skip
+
+
+def _call_of(work: Work, computing: Collection[_Call]) -> _Call | None:
+    """The call that a program is told of, the outermost one; None where it is told of none."""
+    origin, whole = work.build.origin, _library_call(work)
+    if whole in computing and (not origin.under or (origin.initialises and origin.under_at == whole.place)):
+        return whole
+    if origin.under:
+        kind = "initialiser" if origin.initialises else "transform"
+        return _Call(work.build.process, origin.under_at, origin.under, kind)
+    if origin.function and not origin.within:  # what a library computes there, as for a plot, is not the author's
+        return _Call(work.build.process, origin.called_at or work.line, origin.function, "function")
+    return None
+
+
+def _library_call(work: Work) -> _Call:
+    origin = work.build.origin
+    kind = "initialiser" if origin.initialises and origin.within == origin.under else "library"
+    return _Call(work.build.process, work.line, origin.within, kind)
+
+
+def _advice(call: _Call) -> str:
+    if call.kind == "transform":
+        return f"Put jax.jit around it: jax.jit(jax.{call.name}(f))(x)."
+    if call.kind == "function":
         return (
-            "Make the arrays in one function under jax.jit, and the object from what it returns. Objects of equinox "
-            "and flax.nnx can be made whole under eqx.filter_jit and nnx.jit."
+            "Put what it computes in a function under jax.jit, with its arrays as arguments. Where it only prepares "
+            "data, NumPy compiles nothing."
+        )
+    if call.kind == "library":
+        return (
+            "Put the whole call into a function under jax.jit, with the arrays as arguments, and what sets shapes or "
+            "the number of steps as static ones or in its closure."
+        )
+    if call.name.endswith("__init__"):
+        return (
+            "Make the object and use it in one function under jax.jit, which returns the results. Where the object is "
+            "kept, make its arrays under one jax.jit; eqx.filter_jit and nnx.jit return objects of equinox and "
+            "flax.nnx whole."
         )
     return "Put jax.jit around the function that is called there, with what it is given as arguments."

@@ -14,8 +14,9 @@ _NUMBER = re.compile(r"(np\.\w+\()?-?\d[\d.e+-]*\)?")
 
 
 def advice_for(
-    cause: str, function: FunctionStats, found: Sequence[Change], *, compiles: int = 0, lost_s: float = 0.0
-) -> str:
+    cause: str, function: FunctionStats, found: Sequence[Change], *, compiles: int = 0, lost_s: float = 0.0,
+    library: str = "",
+) -> str:  # fmt: skip
     """One or two sentences on what to change so that the compilation does not happen again.
 
     Args:
@@ -24,7 +25,10 @@ def advice_for(
         found: What differed.
         compiles: How many compilations the change saves.
         lost_s: Seconds in them.
+        library: The package that made the function and called it, where that is not the author's own code.
     """
+    if library and cause == "function_identity":
+        return _MADE_BY_LIBRARY.format(library=library)
     wheres = list(dict.fromkeys(change.where for change in found))
     first = found[0] if found else Change(cause, function.name, "", "")
     names = _join(wheres)
@@ -104,6 +108,11 @@ def _join(names: Sequence[str]) -> str:
     return (", ".join(shown[:-1]) + " and " + shown[-1] if len(shown) > 1 and not more else ", ".join(shown)) + more
 
 
+_MADE_BY_LIBRARY = (
+    "{library} jits a new function in each of these calls. Make the object that you call there once (a sampler, a"
+    " solver, an optimiser), and have one call do the work of many; or put jax.jit around a function with the whole"
+    " call in it."
+)
 _ADVICE = {
     "shape": "Keep the shape of {where} the same in every call: pad to one size, or to a few, with a mask, or drop the"
     " smaller last batch.",

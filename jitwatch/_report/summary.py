@@ -274,7 +274,7 @@ def line_rows(others: Sequence[FunctionStats]) -> list[LineRow]:
     rows = (
         LineRow(
             place, sum(seconds for _, seconds in programs.values()),
-            tuple((name, count) for name, (count, _) in sorted(programs.items(), key=lambda item: -item[1][1])),
+            tuple((name, n) for _, name, n in sorted((-spent, name, n) for name, (n, spent) in programs.items())),
         )
         for place, programs in lines.items()
     )  # fmt: skip

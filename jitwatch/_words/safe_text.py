@@ -26,13 +26,23 @@ def clean_place(place: str, limit: int = 200) -> str:
     return escaped if len(escaped) <= limit else ELLIPSIS + escaped[len(escaped) - limit + 1 :]
 
 
+def is_installed(place: str) -> bool:
+    """Whether a `file:line` is in an installed package."""
+    return _LIBRARY_FOLDER.match(place) is not None
+
+
 def short_place(place: str, limit: int = 200) -> str:
     """Like `clean_place`, with a path below the current folder relative to it, and a library's from its package on.
 
     A line of a notebook's cell reads as in its tracebacks: `Cell In[9], line 11`.
     """
     below = _CELL.sub(r"\1, line ", place.removeprefix(os.getcwd() + os.sep), count=1)
-    return clean_place(_LIBRARY_FOLDER.sub("", below, count=1), limit)
+    return clean_place(within_library(below), limit)
+
+
+def within_library(path: str) -> str:
+    """A path in an installed package from the package on; others as they are."""
+    return _LIBRARY_FOLDER.sub("", path, count=1)
 
 
 def cut(text: str, limit: int) -> str:

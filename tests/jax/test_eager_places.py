@@ -237,8 +237,8 @@ INITIALISED = """
     """
 
 
-def noted(snapshot: Snapshot) -> list[Any]:
-    return [note for note in notes(snapshot) if note.code == "JW902"]
+def noted(snapshot: Snapshot, code: str = "JW902") -> list[Any]:
+    return [note for note in notes(snapshot) if note.code == code]
 
 
 def test_initialisation_is_a_note_at_the_authors_line() -> None:
@@ -252,3 +252,68 @@ def test_initialisation_is_a_note_at_the_authors_line() -> None:
 
 def test_few_or_quick_programs_are_no_note() -> None:
     assert noted(run("class A:\n    def __init__(self):\n        self.x = jnp.ones(3)\nA()")) == []
+
+
+SOLVED = """
+    solver = types.ModuleType("solver")
+    exec(compile(SOLVER, "/lib/site-packages/solver.py", "exec"), solver.__dict__)
+    def main(data):
+        return solver.smooth(data)
+    main(np.ones((6, 2), np.float32))
+    """
+SOLVER = """
+import jax, jax.numpy as jnp
+def smooth(data):
+    mean = _initial(data)
+    centred = jnp.abs(data - mean) / jnp.sqrt(jnp.var(data) + 1.0)
+    total, path = jax.lax.scan(lambda carry, x: (carry + x, carry * x), jnp.zeros(2), centred)
+    return jnp.exp(-total) * jnp.cos(path).sum(axis=0) + jnp.tanh(mean)
+def _initial(data):
+    return jnp.mean(data) * 2.0
+"""
+
+
+def test_one_call_of_a_librarys_solver_is_a_note_at_the_authors_line() -> None:
+    made = run(f"import types\nSOLVER = {SOLVER!r}\n" + textwrap.dedent(SOLVED))
+
+    assert places(made) == ()
+    (note,) = noted(made)
+    assert (note.function, note.call_site) == ("smooth", "program.py:7")
+    assert "smooth runs operation by operation" in note.message and "Put the whole call" in note.advice
+
+
+def test_a_plot_that_a_library_makes_is_no_note() -> None:
+    source = SOLVER.replace(
+        "jax.lax.scan(lambda carry, x: (carry + x, carry * x), jnp.zeros(2), centred)", "data, data"
+    )
+    assert noted(run(f"import types\nSOLVER = {source!r}\n" + textwrap.dedent(SOLVED))) == []
+
+
+def test_what_is_not_mapped_under_vmap_was_not_dropped() -> None:
+    """JAX compiles it for each mapped size to the same program, and no cache was cleared."""
+    made = told(
+        """
+        scale = jnp.ones(2)
+        def f(x):
+            return 6.28 * scale + jnp.abs(x)
+        for n in (2, 3, 4, 5):
+            jax.vmap(f)(np.ones(n, np.float32))
+        """
+    )
+
+    assert [cause for cause, _, _ in made] == ["eager_shape"]
+
+
+def test_an_array_that_is_gone_through_is_a_note_and_numpy_removes_it() -> None:
+    source = """
+        def plot(points):
+            return [float(x) for x in points]
+        {}
+        plot(points)
+        """
+    (note,) = noted(run(source.format("points = jnp.arange(150.0)")), "JW903")
+
+    assert (note.call_site, note.evidence) == ("program.py:3", "proved")
+    assert note.message.startswith("A jax.Array is gone through element by element")
+    assert noted(run(source.format("points = np.arange(150.0)")), "JW903") == []
+    assert noted(run("a, b = jnp.arange(2.0)"), "JW903") == []

@@ -128,6 +128,19 @@ def test_texts_of_functions_and_jitted_functions_name_the_line() -> None:
     assert of(jax.jit(function)).by_identity
 
 
+class Fit:
+    def loss(self, x: object) -> object:
+        return x
+
+
+def test_a_transformed_method_is_told_by_its_own_line_and_a_library_function_by_its_package() -> None:
+    line = Fit.loss.__code__.co_firstlineno
+    in_package = jnp.linalg.norm
+
+    assert of(jax.grad(Fit().loss)).text == f"Fit.loss at {__file__}:{line}"
+    assert "site-packages" not in of(in_package.__wrapped__).text
+
+
 class Addressed:
     def __repr__(self) -> str:
         return f"<Addressed at {hex(id(self))}>"

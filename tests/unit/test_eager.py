@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import pytest
 from builders import build, function_stats, key, key_stats, leaf, program, snapshot, static
 
 from jitwatch._judge.eager import places
@@ -109,6 +110,15 @@ def test_new_body_is_found_also_where_programs_are_not_known() -> None:
         assert "step (solve.py:4)" in place.finding.message
 
 
+def test_loops_of_two_kinds_that_take_turns_are_both_named() -> None:
+    loops = [(build(n, "loop", call_site="fit.py:3", lost_s=2.0), body(n)) for n in range(0, 12, 2)]
+    branches = [(build(n, "branch", call_site="fit.py:4"), body(n)) for n in range(1, 12, 2)]
+    (place,) = found(eager("while", *loops), eager("cond", *branches, number=8))
+
+    assert place.finding.message.startswith("while and cond compiled 12 programs")
+    assert place.finding.call_site == "fit.py:3"
+
+
 def test_new_body_is_found_whatever_sizes_alternate() -> None:
     (place,) = found(eager("scan", *((build(n, f"scan {n % 3}"), body(n)) for n in range(6))))
 
@@ -147,6 +157,15 @@ def initialised(count: int, lost_s: float) -> list[Finding]:
     origin = Origin(function="forward", under="init_fn", under_at="train.py:9", initialises=True)
     made = of_sizes("zeros", range(count), origin=origin, lost_s=lost_s)
     return list(notes(snapshot(others=(made,), wall_s=10.0)))
+
+
+def test_a_note_claims_what_any_program_costs_and_not_what_the_large_ones_compute() -> None:
+    origin = Origin(function="forward", under="init_fn", under_at="train.py:9", initialises=True)
+    small, large = (of_sizes(name, range(10), origin=origin, lost_s=s) for name, s in (("zeros", 0.1), ("normal", 2.0)))
+    (note,) = notes(snapshot(others=(small, large), wall_s=30.0))
+
+    assert "20 small programs, 21.0 s of 30.0 s" in note.message
+    assert note.lost_s == pytest.approx(1.9)
 
 
 def test_initialisation_is_a_note_where_it_is_a_share_of_the_run() -> None:

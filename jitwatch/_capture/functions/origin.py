@@ -15,7 +15,7 @@ from jitwatch._model import Origin
 
 MAX_ORIGINS = 10_000
 MAX_NAME = 200
-_INITIALISER = re.compile(r"_*init(?:ial[a-z]*)?(?:_|$)|.*_init(?:ial[a-z]*)?_*$")
+_INITIALISER = re.compile(r"_*init(?:ial[a-z]*)?(?:_|$)|.*_init(?:iali[sz]er?)?_*$")
 
 
 class _Origins:
@@ -43,11 +43,12 @@ def _origin() -> Origin:
     at_module_level = around.f_code.co_name == "<module>"
     under, under_at, initialises = _outermost(every)
     definition = places.named(f"{around.f_code.co_filename}:{around.f_code.co_firstlineno}")
+    inside = every[: every.index(line)]
     return Origin(
         function="" if at_module_level else _name(around),
         defined_at="" if at_module_level else definition, called_at="" if at_module_level else _caller_of(around),
-        looped=is_in_loop(line), called=_called(every[: every.index(line)]), under=under, under_at=under_at,
-        initialises=initialises,
+        looped=is_in_loop(line), called=_called(inside), under=under, under_at=under_at, initialises=initialises,
+        mapped=any(callers.transform_name(frame) == "vmap" for frame in every), within=_within(inside),
     )  # fmt: skip
 
 
@@ -75,6 +76,12 @@ def _caller_of(around: FrameType) -> str:
 def _called(within: Sequence[FrameType]) -> str:
     """What of JAX's a line called, by the frames within it; empty for an operator, and for what JAX jits."""
     return next((name for name in map(callers.called_name, reversed(within)) if name), "")[:MAX_NAME]
+
+
+def _within(inside: Sequence[FrameType]) -> str:
+    """The library's function that a line called, by the frames within it."""
+    called = (frame for frame in reversed(inside) if not places.is_passed_through(frame.f_code.co_filename))
+    return next(map(_name, called), "")
 
 
 def _outermost(every: Sequence[FrameType]) -> tuple[str, str, bool]:

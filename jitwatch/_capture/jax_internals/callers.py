@@ -23,10 +23,17 @@ def is_of_jax(frame: FrameType) -> bool:
 
 def called_name(frame: FrameType) -> str:
     """The name by which users know the function of JAX's that a frame runs, such as `fori_loop`; empty if by none."""
+    if is_iteration(frame):
+        return "iter"
     if not is_of_jax(frame) or frame.f_globals.get("__name__") in _PLUMBING:
         return ""
     name, _, method = frame.f_code.co_qualname.partition(".")  # such as what `vectorize` returns
     return "" if name.startswith(("_", "<")) or (method and not method.startswith("<locals>")) else name
+
+
+def is_iteration(frame: FrameType) -> bool:
+    """Whether a frame hands out the elements of an array, one by one."""
+    return frame.f_code.co_qualname.startswith("ArrayImpl.__iter__") and is_of_jax(frame)
 
 
 def transform_name(frame: FrameType) -> str:

@@ -24,6 +24,7 @@ from jitwatch._capture.keys.static_parts import (
     stored_attributes,
 )
 from jitwatch._errors import pass_interrupt
+from jitwatch._words.safe_text import within_library
 
 MAX_TEXT = 120
 MAX_FUNCTION_TEXT = 400
@@ -110,11 +111,11 @@ def _inner(values: Iterable[Any], named: dict[str, Any], depth: int) -> str:
 def _describe_function(value: Any) -> str:
     inner = value
     for _ in range(10):  # decorators take the name of what they wrap
-        if not isinstance(getattr(inner, "__wrapped__", None), types.FunctionType):
+        if not isinstance(getattr(inner, "__wrapped__", None), (types.FunctionType, types.MethodType)):
             break
         inner = inner.__wrapped__
     code = getattr(inner, "__code__", None)
-    place = f" at {code.co_filename}:{code.co_firstlineno}" if code else ""
+    place = f" at {within_library(code.co_filename)}:{code.co_firstlineno}" if code else ""
     if isinstance(code, types.CodeType) and (column := lambda_column(code)):
         place += f":{column}"
     if isinstance(value, types.MethodType):
