@@ -48,6 +48,8 @@ SLOW = [
     "page_browser",
     "progress_option",
     "pytest_plugin",
+    "pytest_plugin_mistakes",
+    "pytest_plugin_processes",
     "real_programs",
     "remedies",
     "run",

@@ -42,6 +42,15 @@ def watching() -> Any:
     patch.remove()
 
 
+@pytest.fixture
+def runs() -> Iterator[list[Any]]:
+    """What XLA compiles while the test runs, by an oracle outside jitwatch."""
+    from xla_runs import xla_runs
+
+    with xla_runs() as found:
+        yield found
+
+
 @pytest.fixture(autouse=True)
 def no_fault(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a test in which jitwatch caught an error of its own, unless it is marked `faults`."""

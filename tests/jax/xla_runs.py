@@ -7,10 +7,15 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax._src import cache_key
 from jax._src.interpreters import mlir
 from jax._src.lib.mlir import ir
+
+from jitwatch import watched_jit
+
+X = np.linspace(0.0, 1.0, 7, dtype=np.float32)
 
 
 class Run(NamedTuple):
@@ -66,3 +71,17 @@ def _count_at_the_backend() -> None:
             return original(self, module, *args, **kwargs)
 
         setattr(kind, name, counting)
+
+
+def named(runs: list[Run], name: str) -> int:
+    """How many of them are of this name."""
+    return sum(run.name == f"jit_{name}" for run in runs)
+
+
+def made_anew(**options: Any) -> Any:
+    """A jitted function like all others of this one."""
+
+    def step(x):
+        return jnp.sin(x) * 3
+
+    return watched_jit(step, **options)
