@@ -30,8 +30,10 @@ def notes(snapshot: Snapshot, told: Collection[str] = ()) -> Iterator[Finding]:
     """
     yield from _one_program(snapshot)
     works = [work for work in eager_work(snapshot.others) if work.line not in told]
-    yield from _iterated([work for work in works if work.build.origin.called == "iter"], snapshot.wall_s)
-    yield from _eager_once([work for work in works if work.build.origin.called != "iter"], snapshot.wall_s)
+    iterated = list(_iterated([work for work in works if _iterates(work)], snapshot.wall_s))
+    yield from iterated
+    at = {finding.call_site for finding in iterated}
+    yield from _eager_once([work for work in works if not (_iterates(work) and work.line in at)], snapshot.wall_s)
 
 
 def _one_program(snapshot: Snapshot) -> Iterator[Finding]:
@@ -79,6 +81,10 @@ def _iterated(every: Sequence[Work], wall_s: float) -> Iterator[Finding]:
                 advice="Give it np.asarray(x), which compiles nothing.",
                 share_of_run=min(lost_s / wall_s, 1.0) if wall_s else 0.0,
             )  # fmt: skip
+
+
+def _iterates(work: Work) -> bool:
+    return work.build.origin.called == "iter"
 
 
 def _elements(work: Work) -> int:
