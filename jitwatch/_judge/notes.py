@@ -17,6 +17,11 @@ from jitwatch._words.quantity_text import count_text, seconds_text
 ONE_PROGRAM, EAGER_ONCE, ITERATED = "JW901", "JW902", "JW903"
 MANY = 10
 """Programs of one call from which on it is worth a word that one jit would make them one."""
+_TAKEN_APART_BY_LIBRARY = "Give it np.asarray(x), which compiles nothing."
+_TAKEN_APART = (
+    "Go through np.asarray(x), which compiles nothing. Where each element goes into JAX, jax.vmap in place of the loop "
+    "computes all of them in one program."
+)
 WORTH_S, WORTH_SHARE = 0.1, 0.03
 """Seconds, and share of the run, from which on it is."""
 
@@ -78,7 +83,7 @@ def _iterated(every: Sequence[Work], wall_s: float) -> Iterator[Finding]:
                 where=(within or "iter",), compiles=made, lost_s=lost_s, evidence="proved",
                 message=f"{what} element by element: {count_text(made, 'program')}, {seconds_text(lost_s)}"
                 f"{_of(wall_s)}, to take it apart.", differences="",
-                advice="Give it np.asarray(x), which compiles nothing.",
+                advice=_TAKEN_APART_BY_LIBRARY if within else _TAKEN_APART,
                 share_of_run=min(lost_s / wall_s, 1.0) if wall_s else 0.0,
             )  # fmt: skip
 
