@@ -112,11 +112,11 @@ class _Call(NamedTuple):
     place: str
     name: str
     kind: str
-    """`initialiser`, `transform`, or `library`."""
+    """`initialiser`, `transform`, `library`, or `function` for one of the author's own."""
 
 
 def _eager_once(every: Sequence[Work], wall_s: float) -> Iterator[Finding]:
-    """What initialisers, transforms and solvers of libraries compile outside jit, by the line that called them."""
+    """What initialisers, transforms, solvers and functions of the author's compile outside jit, by the calling line."""
     solving = [work for work in every if work.operation.name in CONTROL_FLOW and work.build.origin.within]
     computing = {_library_call(work) for work in solving}
     calls: dict[_Call, list[Work]] = {}
@@ -128,7 +128,7 @@ def _eager_once(every: Sequence[Work], wall_s: float) -> Iterator[Finding]:
         made = sum(work.build.count for work in works)
         lost_s = sum(work.build.lost_s for work in works)
         if made >= MANY and _is_worth(lost_s, wall_s):
-            what = "initialises" if call.kind == "initialiser" else "runs"
+            what = {"initialiser": "initialises", "function": "computes"}.get(call.kind, "runs")
             # The one program has all their work in it. What is saved is what any program costs, however little it does.
             each = sorted(work.build.lost_s / work.build.count for work in works)
             saved_s = (made - 1) * each[len(each) // 4]
@@ -149,6 +149,8 @@ def _call_of(work: Work, computing: Collection[_Call]) -> _Call | None:
     if origin.under:
         kind = "initialiser" if origin.initialises else "transform"
         return _Call(work.build.process, origin.under_at, origin.under, kind)
+    if origin.function and not origin.within:  # what a library computes there, as for a plot, is not the author's
+        return _Call(work.build.process, origin.called_at or work.line, origin.function, "function")
     return None
 
 
@@ -161,6 +163,11 @@ def _library_call(work: Work) -> _Call:
 def _advice(call: _Call) -> str:
     if call.kind == "transform":
         return f"Put jax.jit around it: jax.jit(jax.{call.name}(f))(x)."
+    if call.kind == "function":
+        return (
+            "Put what it computes in a function under jax.jit, with its arrays as arguments. Where it only prepares "
+            "data, NumPy compiles nothing."
+        )
     if call.kind == "library":
         return (
             "Put the whole call into a function under jax.jit, with the arrays as arguments, and what sets shapes or "

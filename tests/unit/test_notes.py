@@ -5,7 +5,7 @@ from __future__ import annotations
 from builders import build, function_stats, key, key_stats, leaf, program, snapshot
 
 from jitwatch._judge.notes import notes
-from jitwatch._model import Program
+from jitwatch._model import Finding, Origin, Program
 
 
 def of_two(first: Program, second: Program) -> list[str]:
@@ -27,3 +27,25 @@ def test_other_modules_are_none() -> None:
 
     assert of_two(one, program(2, same_up_to="sizes", of=one)) == []
     assert of_two(one, program(2, same_up_to="constants", of=one, target="gpu")) == []
+
+
+def eager(origin: Origin, programs: int = 12, wall_s: float = 4.0) -> list[Finding]:
+    """The notes on so many operations of a tenth of a second each."""
+    others = [
+        function_stats(f"op {number}", id=number, defined_at="", builds=(build(number, f"p{number}", origin=origin),))
+        for number in range(programs)
+    ]
+    return list(notes(snapshot(others=others, wall_s=wall_s)))
+
+
+def test_a_function_that_computes_operation_by_operation_is_a_note_at_the_line_that_called_it() -> None:
+    (note,) = eager(Origin("get_data", "train.py:3", "train.py:70"))
+
+    assert (note.code, note.function, note.call_site, note.compiles) == ("JW902", "get_data", "train.py:70", 11)
+    assert note.message.startswith("get_data computes operation by operation: 12 small programs, 1.2 s of 4.0 s")
+
+
+def test_few_operations_and_a_small_share_and_a_scripts_own_lines_are_none() -> None:
+    function = Origin("get_data", "train.py:3", "train.py:70")
+
+    assert eager(function, programs=9) == eager(function, wall_s=100.0) == eager(Origin()) == []
