@@ -1,7 +1,8 @@
 """What JAX's persistent cache would save, or saved, at the next start of the same program. Pure.
 
 Rests on the programs of the run: JAX stores one if its compilation took at least a minimum, and loads it where an
-identical one is asked for. What that minimum should be is read off the seconds that each setting would have served.
+identical one is asked for. The minimum that is advised is the highest that leaves nothing to be compiled, also where
+the run that fills the cache compiles quicker.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from jitwatch._record.sums import program_count
 
 MINIMA = (1.0, 0.1, 0.0)
 """Values of `jax_persistent_cache_min_compile_time_secs` that are compared, JAX's default first."""
+MARGIN = 2.0
+"""How many times the advised minimum every program took: the next run may be on a quieter machine."""
 _NOT_STORED = "not stored"
-ENOUGH = 0.9
-"""Of what the lowest minimum would serve; the highest one that serves so much is advised."""
 
 
 class Served(msgspec.Struct, frozen=True):
@@ -49,7 +50,7 @@ class NextStart(msgspec.Struct, frozen=True):
     served: tuple[Served, ...]
     """For each of `MINIMA`."""
     advised_s: float
-    """The minimum that is advised."""
+    """The minimum that is advised: the highest that surely serves all programs."""
     calling_back: int
     """Programs that call back into Python, of which no claim is made."""
     cache_on: bool
@@ -78,11 +79,12 @@ def next_start(snapshot: Snapshot) -> NextStart:
     sizes = {program.id: program.size_bytes for program in snapshot.programs}
     programs = _programs(build for one in every for build in one.builds)
     served = tuple(_served(minimum, programs, sizes) for minimum in MINIMA)
-    advised = next(one for one in served if one.saved_s >= ENOUGH * served[-1].saved_s)
+    quickest_s = min((one.seconds / one.count for one in programs.values()), default=0.0)
+    advised_s = next(minimum for minimum in MINIMA if quickest_s >= MARGIN * minimum)
     loads = sum(one.stages.loads for one in every)
     asked = [miss for miss in snapshot.misses if miss.persistent]
     return NextStart(
-        compile_s=sum(one.stages.compile_s for one in every), served=served, advised_s=advised.min_compile_s,
+        compile_s=sum(one.stages.compile_s for one in every), served=served, advised_s=advised_s,
         calling_back=sum(
             build.count for one in every for build in one.builds if LOCAL in build.program and build.compile_s
         ),

@@ -1,6 +1,6 @@
 """Property: for random programs, every count and every call's key is what an independent oracle says.
 
-Runs 320 programs. `JITWATCH_TEST_PROGRAMS=2000 pytest tests/jax/test_exact_counts.py` runs as many as it says, drawn
+Runs 320 programs. `TEST_PROGRAMS=2000 pytest tests/jax/test_exact_counts.py` runs as many as it says, drawn
 anew each time; a failure prints the program.
 """
 
@@ -29,7 +29,7 @@ import jitwatch
 from jitwatch import JitwatchError, _faults, watched_jit
 
 PARTS = 4
-LONG = os.environ.get("JITWATCH_TEST_PROGRAMS")
+LONG = os.environ.get("TEST_PROGRAMS")
 PROGRAMS = int(LONG or 320)
 _numbers = itertools.count()
 

@@ -312,6 +312,19 @@ def test_what_is_larger_than_the_bound_is_handed_to_those_who_wait_and_not_kept(
     assert len(store) == 0
 
 
+def test_code_of_unknown_size_counts_with_what_is_supposed_of_its_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jax_internals, "generated_code_bytes", lambda _: 0)
+    constant = np.linspace(0.0, 1.0, 2_000_000, dtype=np.float32)
+    with jitwatch.reusing():
+        made_anew()(X)
+        small = kept.reuse().size_bytes
+        watched_jit(lambda x: x + constant)(np.float32(1))
+        large = kept.reuse().size_bytes - small
+
+    assert 30_000 < small < 1_000_000
+    assert 8_000_000 < large < 9_000_000
+
+
 def test_executables_of_a_backend_that_was_made_anew_are_let_go() -> None:
     store = kept.Reuse()
     for number, (platform, backend) in enumerate([("cpu", 1), ("gpu", 2), ("cpu", 3)]):

@@ -3,7 +3,7 @@
 Each program runs as it is first, where an oracle outside jitwatch (`xla_runs`) notes for every run of XLA which program
 it was, and then with reuse on. Results must be equal bit by bit, XLA must run once for each distinct program, and
 jitwatch must count each program that JAX asked for, compiled or reused. A few programs;
-`JITWATCH_TEST_PROGRAMS=10000 pytest tests/jax/test_reuse_programs.py` runs as many as it says, drawn anew each time.
+`TEST_PROGRAMS=10000 pytest tests/jax/test_reuse_programs.py` runs as many as it says, drawn anew each time.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import jitwatch
 from jitwatch import _faults
 from jitwatch._record.recorder import recorder
 
-LONG = os.environ.get("JITWATCH_TEST_PROGRAMS")
+LONG = os.environ.get("TEST_PROGRAMS")
 PROGRAMS = int(LONG or 12)
 
 BODIES: dict[str, Callable[[Any, int], Any]] = {

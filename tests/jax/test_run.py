@@ -233,6 +233,14 @@ def test_autostart_does_the_same_for_a_program_that_something_else_starts(tmp_pa
     assert "2 processes" in done.stderr
 
 
+def test_report_of_a_program_whose_standard_error_was_another_one_when_jax_came(tmp_path: Path) -> None:
+    code = f"import io, sys\nsys.stderr = io.StringIO()\n{JITTED}sys.stderr.close(); sys.stderr = sys.__stderr__; jitted(1)"
+
+    done = run(["-c", code], tmp_path, JITWATCH="1", PYTHONPATH=autostart(tmp_path))
+
+    assert "1 miss" in done.stderr and "failed" not in done.stderr
+
+
 def test_autostart_is_off_without_the_variable_and_keeps_the_path(tmp_path: Path) -> None:
     path = autostart(tmp_path, PYTHONPATH=f"{PACKAGE}{os.pathsep}{os.pathsep}/elsewhere")
     code = (

@@ -1,6 +1,6 @@
 """Counts are exact under threads, in total and for each key.
 
-20,000 calls on each of 8 threads; `JITWATCH_TEST_THREAD_CALLS=100000` sets another number.
+20,000 calls on each of 8 threads; `TEST_THREAD_CALLS=100000` sets another number.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import pytest
 from jitwatch import call_log, watched_jit
 
 THREADS = 8
-CALLS = int(os.environ.get("JITWATCH_TEST_THREAD_CALLS", "20000"))
+CALLS = int(os.environ.get("TEST_THREAD_CALLS", "20000"))
 
 
 @pytest.fixture(autouse=True)

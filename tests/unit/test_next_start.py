@@ -39,10 +39,11 @@ def test_each_minimum_serves_what_took_as_long() -> None:
     assert [one.module_bytes for one in found.served] == [1000, 2000, 3000]
 
 
-def test_the_highest_minimum_that_serves_nearly_all_is_advised() -> None:
-    assert next_start(run(("a", 8.0), ("b", 0.5), ("c", 0.01))).advised_s == 1.0
-    assert next_start(run(("a", 8.0), *((f"b{i}", 0.5) for i in range(20)))).advised_s == 0.1
-    assert next_start(run(*((f"b{i}", 0.05) for i in range(20)))).advised_s == 0.0
+def test_the_highest_minimum_that_surely_leaves_nothing_to_compile_is_advised() -> None:
+    assert next_start(run(("a", 8.0), ("b", 2.0))).advised_s == 1.0
+    assert next_start(run(("a", 8.0), ("b", 1.9))).advised_s == 0.1
+    assert next_start(run(("a", 8.0), ("b", 0.5), ("c", 0.01))).advised_s == 0.0
+    assert next_start(run()).advised_s == 0.0
 
 
 def test_a_program_that_was_compiled_again_and_again_is_stored_once_and_loaded_each_time() -> None:

@@ -24,13 +24,18 @@ from jitwatch._capture.events.fingerprints import Taken
 from jitwatch._capture.jax_internals import XlaCall
 from jitwatch._record.merge_programs import LOCAL
 
+CODE_PER_MODULE = 256
+"""Bytes of an executable for each byte of its module, supposed where a backend does not tell: 20 to 600 on CPUs."""
+MAX_SUPPOSED_BYTES = 4 << 20
+"""A module from which more would follow is mostly constants, of which an executable holds a copy."""
+
 
 class Limits(NamedTuple):
     """How much is kept, and where."""
 
     max_programs: int
     max_bytes: int
-    """Of code; where a backend does not tell, a program counts with the size of its module."""
+    """Of code; where a backend does not tell, of what is supposed of the size of the module."""
     several_processes: bool = False
     """Whether to reuse too in a process that runs programs together with others."""
 
@@ -55,7 +60,7 @@ class Asked(NamedTuple):
     backend: int
     """Number of the backend object."""
     size_bytes: int
-    """Of the module."""
+    """With which it counts where the backend does not tell how large its code is."""
     limits: Limits
     """In force."""
 
@@ -202,4 +207,8 @@ def of_program(program: Taken, call: XlaCall, limits: Limits) -> Asked | None:
     options = hashlib.sha256(jax_internals.options_bytes(call.options)).digest()
     devices = tuple(device.id for device in call.executable_devices)
     identity = program.program, backend, devices, options
-    return Asked(identity, call.backend.platform, backend, program.size_bytes, limits)
+    return Asked(identity, call.backend.platform, backend, _supposed_bytes(program.size_bytes), limits)
+
+
+def _supposed_bytes(module_bytes: int) -> int:
+    return max(module_bytes, min(CODE_PER_MODULE * module_bytes, MAX_SUPPOSED_BYTES))

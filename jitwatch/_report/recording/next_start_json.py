@@ -32,7 +32,7 @@ class JsonNextStart(msgspec.Struct, frozen=True):
     """That XLA took in this run."""
     served: list[JsonServed]
     advised_s: float
-    """The minimum that is advised: the highest that serves nearly all."""
+    """The minimum that is advised: the highest that surely serves all programs."""
     calling_back: int
     """Programs that call back into Python, left aside."""
     cache_on: bool
