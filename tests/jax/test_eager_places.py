@@ -263,6 +263,11 @@ SOLVED = """
     """
 SOLVER = """
 import jax, jax.numpy as jnp
+def checked(function):
+    def inner(*args, **kwargs):
+        return function(*args, **kwargs)
+    return inner
+@checked
 def smooth(data):
     mean = _initial(data)
     centred = jnp.abs(data - mean) / jnp.sqrt(jnp.var(data) + 1.0)
