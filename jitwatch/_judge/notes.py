@@ -17,6 +17,11 @@ from jitwatch._words.quantity_text import count_text, seconds_text
 ONE_PROGRAM, EAGER_ONCE, ITERATED = "JW901", "JW902", "JW903"
 MANY = 10
 """Programs of one call from which on it is worth a word that one jit would make them one."""
+_TAKEN_APART_BY_LIBRARY = "Give it np.asarray(x), which compiles nothing."
+_TAKEN_APART = (
+    "Go through np.asarray(x), which compiles nothing. Where each element goes into JAX, jax.vmap in place of the loop "
+    "computes all of them in one program."
+)
 WORTH_S, WORTH_SHARE = 0.1, 0.03
 """Seconds, and share of the run, from which on it is."""
 
@@ -30,8 +35,10 @@ def notes(snapshot: Snapshot, told: Collection[str] = ()) -> Iterator[Finding]:
     """
     yield from _one_program(snapshot)
     works = [work for work in eager_work(snapshot.others) if work.line not in told]
-    yield from _iterated([work for work in works if work.build.origin.called == "iter"], snapshot.wall_s)
-    yield from _eager_once([work for work in works if work.build.origin.called != "iter"], snapshot.wall_s)
+    iterated = list(_iterated([work for work in works if _iterates(work)], snapshot.wall_s))
+    yield from iterated
+    at = {finding.call_site for finding in iterated}
+    yield from _eager_once([work for work in works if not (_iterates(work) and work.line in at)], snapshot.wall_s)
 
 
 def _one_program(snapshot: Snapshot) -> Iterator[Finding]:
@@ -76,9 +83,13 @@ def _iterated(every: Sequence[Work], wall_s: float) -> Iterator[Finding]:
                 where=(within or "iter",), compiles=made, lost_s=lost_s, evidence="proved",
                 message=f"{what} element by element: {count_text(made, 'program')}, {seconds_text(lost_s)}"
                 f"{_of(wall_s)}, to take it apart.", differences="",
-                advice="Give it np.asarray(x), which compiles nothing.",
+                advice=_TAKEN_APART_BY_LIBRARY if within else _TAKEN_APART,
                 share_of_run=min(lost_s / wall_s, 1.0) if wall_s else 0.0,
             )  # fmt: skip
+
+
+def _iterates(work: Work) -> bool:
+    return work.build.origin.called == "iter"
 
 
 def _elements(work: Work) -> int:

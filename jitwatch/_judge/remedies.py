@@ -111,7 +111,7 @@ def _join(names: Sequence[str]) -> str:
 _MADE_BY_LIBRARY = (
     "{library} jits a new function in each of these calls. Make the object that you call there once (a sampler, a"
     " solver, an optimiser), and have one call do the work of many; or put jax.jit around a function with the whole"
-    " call in it."
+    " call in it. Where the library allows neither, jitwatch.reuse() compiles each program once."
 )
 _ADVICE = {
     "shape": "Keep the shape of {where} the same in every call: pad to one size, or to a few, with a mask, or drop the"

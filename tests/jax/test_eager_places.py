@@ -263,6 +263,11 @@ SOLVED = """
     """
 SOLVER = """
 import jax, jax.numpy as jnp
+def checked(function):
+    def inner(*args, **kwargs):
+        return function(*args, **kwargs)
+    return inner
+@checked
 def smooth(data):
     mean = _initial(data)
     centred = jnp.abs(data - mean) / jnp.sqrt(jnp.var(data) + 1.0)
@@ -317,3 +322,12 @@ def test_an_array_that_is_gone_through_is_a_note_and_numpy_removes_it() -> None:
     assert note.message.startswith("A jax.Array is gone through element by element")
     assert noted(run(source.format("points = np.arange(150.0)")), "JW903") == []
     assert noted(run("a, b = jnp.arange(2.0)"), "JW903") == []
+
+
+def test_what_an_initialisation_takes_apart_is_part_of_it() -> None:
+    source = INITIALISED.replace("self.layers = []", "a, b = jnp.ones(2)").replace("self.layers.append", "print")
+    with_iteration = run(source)
+    iterated = [each for each in with_iteration.others if each.name == "unstack"]
+    (note,) = noted(with_iteration)
+
+    assert iterated and note.compiles + 1 == sum(b.count for other in with_iteration.others for b in other.builds)

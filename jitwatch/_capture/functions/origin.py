@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from inspect import CO_VARARGS, CO_VARKEYWORDS
 from types import FrameType
 
 from jitwatch import _faults, _state
@@ -79,9 +80,15 @@ def _called(within: Sequence[FrameType]) -> str:
 
 
 def _within(inside: Sequence[FrameType]) -> str:
-    """The library's function that a line called, by the frames within it."""
-    called = (frame for frame in reversed(inside) if not places.is_passed_through(frame.f_code.co_filename))
-    return next(map(_name, called), "")
+    """The library's function that a line called, by the frames within it, and not a decorator's wrapper of it."""
+    called = [frame for frame in reversed(inside) if not places.is_passed_through(frame.f_code.co_filename)]
+    return next((_name(frame) for frame in called if not _takes_anything(frame)), "")
+
+
+def _takes_anything(frame: FrameType) -> bool:
+    """Whether a frame runs a closure that takes any arguments, as what decorators put around a function does."""
+    code = frame.f_code
+    return bool(code.co_flags & CO_VARARGS and code.co_flags & CO_VARKEYWORDS and code.co_freevars)
 
 
 def _outermost(every: Sequence[FrameType]) -> tuple[str, str, bool]:
