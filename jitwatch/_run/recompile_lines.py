@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 from jitwatch import _hub, _state
@@ -20,7 +20,7 @@ MAX_LINES, WINDOW_S = 20, 10.0
 class RecompileLines:
     """A subscriber to misses; eager operations and first compilations are not said."""
 
-    def __init__(self, write: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, write: Callable[[str], None], clock: Callable[[], float] = monotonic) -> None:
         self._write, self._clock = write, clock
         self._times: deque[float] = deque(maxlen=MAX_LINES)
         self._left_out = 0
