@@ -17,9 +17,11 @@ from jitwatch._errors import JitwatchError, repr_of
 _PREFIX = "JITWATCH_"
 _VARIABLES = ("FILE", "CHILD")
 """Names of environment variables that are no options."""
-_NEAR = 0.75
+_NEAR = 0.6
+_SWITCH = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 SORTS = ("spent", "recompiles", "misses", "name")
 MODES = ("warn", "error", "off")
+FAIL_ON = ("increase", "any")
 
 
 class Option(NamedTuple):
@@ -34,6 +36,8 @@ class Option(NamedTuple):
     """What makes such a value of the text of an environment variable."""
     also: str = ""
     """Where else it can be given, as the docs say it."""
+    is_path: bool = False
+    """Whether pyproject.toml gives a path, from its own folder on."""
 
 
 def _mode(value: Any) -> str:
@@ -52,6 +56,37 @@ def _seconds(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= float(value) < math.inf:
         raise ValueError
     return float(value)
+
+
+_UNITS = {"": 1.0, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
+
+
+def duration(value: Any) -> float:
+    """Seconds, of a number or of a text with a unit such as `500ms`; `ValueError` for what is none."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|min|h|)", value.strip()) if isinstance(value, str) else None
+    return _seconds(float(found[1]) * _UNITS[found[2]] if found else value)
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError
+    return value
+
+
+def _flag_of_text(text: str) -> Any:
+    return _SWITCH.get(text.lower(), text)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError
+    return value
+
+
+def _fail_on(value: Any) -> str:
+    if value not in FAIL_ON:
+        raise ValueError
+    return str(value)
 
 
 def _sort(value: Any) -> str:
@@ -88,16 +123,17 @@ def _acknowledged(value: Any) -> list[dict[str, Any]]:
 
 
 REUSE_OFF, REUSE_EVERYWHERE = "off", "several-processes"
-_REUSE = {
-    "0": "off", "off": "off", "false": "off", "no": "off", "1": "on", "on": "on", "true": "on", "yes": "on",
-    REUSE_EVERYWHERE: REUSE_EVERYWHERE,
-}  # fmt: skip
+_REUSE = {word: "on" if on else REUSE_OFF for word, on in _SWITCH.items()} | {REUSE_EVERYWHERE: REUSE_EVERYWHERE}
 
 
 def _reuse(value: Any) -> str:
     if str(value).lower() not in _REUSE:
         raise ValueError
     return _REUSE[str(value).lower()]
+
+
+def _switch(what: str, also: str) -> Option:
+    return Option(False, f"true or false: whether {what}", _flag, _flag_of_text, also)
 
 
 OPTIONS: dict[str, Option] = {
@@ -126,8 +162,33 @@ OPTIONS: dict[str, Option] = {
     "omit": Option(
         (), "a list of globs: functions of which name or file matches are not reported", _globs, _commas, "`--omit`"
     ),
-    "top": Option(20, "a whole number of at least 1: functions and findings in a report", _positive, int, "`--top`"),
+    "top": Option(
+        None, "a whole number of at least 1: functions and findings shown; not set, 20 in a text and all on a page",
+        _positive, int, "`--top`",
+    ),
     "sort": Option("spent", f"one of {', '.join(map(repr, SORTS))}: the order of functions", _sort, also="`--sort`"),
+    "show_all": _switch("long lists are not cut", "`--show-all`"),
+    "quiet": _switch("a run prints no report", "`jitwatch run --quiet`"),
+    "warn": _switch("a run says each recompilation when it happens", "`jitwatch run --warn`"),
+    "live": _switch("a run shows them at the end of the terminal", "`jitwatch run --live`"),
+    "no_calls": _switch("a run counts no hits", "`jitwatch run --no-calls`"),
+    "programs": Option(
+        None, "a folder: where a run keeps each distinct program's StableHLO", _text, also="`jitwatch run --programs`",
+        is_path=True,
+    ),
+    "fail_over": Option(
+        None, "a duration, such as '10s', '500ms', '2min': the report fails if more was needless", duration,
+        also="`jitwatch report --fail-over`",
+    ),
+    "fail_proved": _switch("the report fails if a finding is proved", "`jitwatch report --fail-proved`"),
+    "fail_on": Option(
+        None, f"one of {', '.join(map(repr, FAIL_ON))}: what lets a comparison fail", _fail_on,
+        also="`jitwatch diff --fail-on`",
+    ),
+    "budget": Option(
+        None, "a file: the budget that `jitwatch check` holds a run against", _text, also="`jitwatch check --budget`",
+        is_path=True,
+    ),
     "acknowledged": Option(
         None,
         "a list of tables in pyproject.toml, each with code, such as 'JW301', function, reason, and maybe limit",
@@ -154,6 +215,8 @@ def option_and_source(name: str, argument: Any = None) -> tuple[Any, str]:
         value, source = os.environ[variable], f"the environment variable {variable}"
     if argument is not None:
         value, source = argument, f"the argument {name}"
+    elif OPTIONS[name].is_path and isinstance(value, str) and not os.environ.get(variable):
+        value = value and str(path.parent / value)
     if value is None:
         return OPTIONS[name].default, "the default"
     return _checked(name, value, source, of_text=argument is None and bool(os.environ.get(variable))), source

@@ -89,11 +89,19 @@ def jitwatch_fresh(request: pytest.FixtureRequest) -> WatchedTest:
     return request.config.stash[PLUGIN].watched_test(fresh=True)
 
 
+def _ini_value(config: pytest.Config, name: str) -> Any:
+    """The value of an ini name, whose name pytest leaves out where the value is not valid."""
+    try:
+        return config.getini(name)
+    except (ValueError, pytest.UsageError) as error:
+        raise pytest.UsageError(f"jitwatch: the ini value {name} is not valid: {error}.") from None
+
+
 def _wants_report(config: pytest.Config, given: Any) -> bool:
     """Whether an option or an ini name asks for the whole session to be watched."""
     if any(getattr(given, name, None) is not None for name in ("jitwatch", *(name for name, *_ in _VALUES))):
         return True
-    return bool(config.getini("jitwatch") or config.getini("jitwatch_report") or config.getini("jitwatch_baseline"))
+    return any(_ini_value(config, name) for name in ("jitwatch", "jitwatch_report", "jitwatch_baseline"))
 
 
 def _begin_early(config: pytest.Config) -> None:
@@ -125,7 +133,7 @@ class Plugin:
 
     def _asks(self) -> bool:
         names = [name for name, *_ in (*_FLAGS, *_VALUES)]
-        return any(self._config.getoption(name) is not None or self._config.getini(name) for name in names)
+        return any(self._config.getoption(name) is not None or _ini_value(self._config, name) for name in names)
 
     def watch(self) -> Watch | None:
         """What watches this process, begun where it was not; None where jitwatch is off, or failed to begin."""

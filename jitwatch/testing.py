@@ -226,3 +226,7 @@ def _earlier() -> str:
 
 for _public in (assert_compiles, assert_no_recompiles, assert_traces, Assertion):
     _public.__module__ = "jitwatch.testing"
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

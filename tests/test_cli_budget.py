@@ -138,7 +138,7 @@ def test_check_without_a_recording_takes_the_latest_run(folder: Path, monkeypatc
     (["diff", "a", "missing"], "missing does not exist"), (["diff", "a", "junk"], "junk is no data file"),
     (["diff", "a", "b", "--fail-on", "slower"], "'slower' is not one of"),
     (["diff", "a", "b", "-o", "no/out.md"], "no/out.md cannot be written: there is no folder"),
-    (["check", "a"], "Missing option '--budget'"),
+    (["check", "a"], "give --budget FILE"),
     (["check", "--budget", "missing.toml", "a"], "There is no budget missing.toml; make one with"),
     (["check", "--budget", "bad.toml", "a"], "bad.toml is not valid TOML"),
     (["check", "--budget", "bad.toml", "--update", "a"], "bad.toml is not valid TOML"),

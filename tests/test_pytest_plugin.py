@@ -176,7 +176,7 @@ def test_markers_and_fixtures(pytester: pytest.Pytester) -> None:
         "max_compiles of test_a.py::test_misspelled names 'stepp', and nothing of that name *",
         "FAILED test_a.py::TestCase::test_fails_by_itself - *",
     ], consecutive=False)  # fmt: skip
-    assert "Functions" not in result.stdout.str()
+    assert "Functions" not in result.stdout.str() and "traceback entries are hidden" not in result.stdout.str()
 
 
 def test_report_is_the_same_with_workers(pytester: pytest.Pytester) -> None:
@@ -511,6 +511,7 @@ def test_wrong_marker_is_a_usage_error(marker: str, alone: None, pytester: pytes
     (["--jitwatch-top=0"], "valid is a whole number of at least 1"),
     (["--jitwatch-top=many"], "invalid int value: 'many'"),
     (["-o", "jitwatch_top=many"], "jitwatch_top is 'many'; valid is a whole number"),
+    (["-o", "jitwatch=maybe"], "jitwatch: the ini value jitwatch is not valid: invalid truth value 'maybe'"),
     (["--jitwatch-report=report.txt"], "has no suffix that names a form; valid are: .html, .json"),
     (["--jitwatch-report="], "has no suffix"),
     (["-o", "jitwatch_report=report.csv"], "report.csv has no suffix"),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from jitwatch._capture import jax_internals
 from jitwatch._capture.events.frames import Frame, push, thread_state
+from jitwatch._capture.hook.registry import watches_by_name
 from jitwatch._capture.hook.watch import Entry, Watch
 from jitwatch._capture.keys import trace_context
 from jitwatch._errors import JitwatchError, repr_of
@@ -16,9 +17,11 @@ from jitwatch._explain.program_difference import Described
 from jitwatch._model import CacheKey, KeyStats, Program, Stages
 from jitwatch._words.safe_text import clean
 
+T = TypeVar("T")
+
 
 class KeyView:
-    """One known key: its counts, and its program while JAX keeps it in the dispatch cache."""
+    """One known key: its counts, and its program while JAX has it in the dispatch cache, or a call log took it out."""
 
     def __init__(self, stats: KeyStats, watch: Watch) -> None:
         self.stats, self._watch = stats, watch
@@ -70,7 +73,7 @@ class KeyView:
 
     def stablehlo(self) -> str:
         """The lowered program as text; lowers again, uncounted."""
-        return self._quietly(lambda: self._traced().lower().as_text())
+        return self._quietly(lambda: str(self._traced().lower().as_text()))
 
     def described(self) -> Described:
         """The lowered program, with what comparing it with another takes."""
@@ -79,27 +82,37 @@ class KeyView:
         return Described(Program(str(self.number), comparable=tells_all), LocatedText(text))
 
     def hlo(self) -> str:
-        """The compiled program as text, of the very executable that serves the key."""
-        return "\n\n".join(module.to_string() for module in self._entry().executable.hlo_modules())
+        """The compiled program as text, of the executable that serves the key."""
+        return "\n\n".join(module.to_string() for module in self._executable().hlo_modules())
 
     def cost_analysis(self) -> dict[str, float]:
         """XLA's estimates for the executable, such as `flops` and `bytes accessed`."""
-        cost = self._entry().executable.cost_analysis()
+        cost = self._executable().cost_analysis()
         return dict(cost[0] if isinstance(cost, (list, tuple)) else cost)
 
     def memory_analysis(self) -> Any:
         """XLA's account of the executable's memory, sizes in bytes."""
-        return self._entry().executable.get_compiled_memory_stats()
+        return self._executable().get_compiled_memory_stats()
 
     def _entry(self) -> Entry:
+        """What JAX's dispatch cache has for the key; without the executable where a call log emptied that cache."""
         record = self._watch.record.keys.get(self.key)
         counter = None if record is None else record.entry()
-        if counter is None:
-            raise JitwatchError(
-                f"Key {self.number} of {clean(self._watch.record.name)} has no entry in JAX's dispatch cache now: it "
-                "was evicted or cleared, or the call never got one. Call the function with these arguments again first."
-            )
-        return counter.entry  # type: ignore[no-any-return]
+        if counter is not None:
+            return counter.entry  # type: ignore[no-any-return]
+        for watch in (self._watch, *watches_by_name(self._watch.record)):
+            if record in watch.put_aside:
+                return Entry(watch.put_aside[record], None)
+        raise JitwatchError(
+            f"Key {self.number} of {clean(self._watch.record.name)} has no entry in JAX's dispatch cache now: it "
+            "was evicted or cleared, or the call never got one. Call the function with these arguments again first."
+        )
+
+    def _executable(self) -> Any:
+        executable: Any = self._entry().executable
+        if executable is None:  # JAX finds it in its other caches, and compiles only if they were emptied too
+            executable = self._quietly(lambda: self._traced().lower().compile().runtime_executable())
+        return executable
 
     def _traced(self) -> Any:
         call = self._entry().call
@@ -113,7 +126,7 @@ class KeyView:
         return self._watch.inner.trace(*args, **kwargs)
 
     @staticmethod
-    def _quietly(look: Callable[[], str]) -> str:
+    def _quietly(look: Callable[[], T]) -> T:
         stack = thread_state().stack
         depth = len(stack)
         try:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from jitwatch._api import install
@@ -15,11 +17,23 @@ def load_ipython_extension(shell: Any) -> None:
 
     def jitwatch(line: str, cell: str) -> None:
         """Run the cell, and show what it compiled and why."""
-        with recording() as recorded:
-            shell.run_cell(cell)
+        with recording() as recorded, _numbered_as_shown(shell):
+            # The line of the magic stands before it again, but for one of another magic, which must come first.
+            shell.run_cell(cell if cell.startswith("%%") else f"# %%jitwatch\n{cell}")
         importlib.import_module("IPython.display").display(recorded)
 
     shell.register_magic_function(jitwatch, magic_kind="cell", magic_name="jitwatch")
+
+
+@contextmanager
+def _numbered_as_shown(shell: Any) -> Iterator[None]:
+    """Give what a magic runs the number of its cell, by which lines are told: IPython 9 has counted on by then."""
+    count, seen = shell.execution_count, len(shell.history_manager.input_hist_parsed) - 1
+    try:
+        shell.execution_count = seen if seen > 0 else count
+        yield
+    finally:
+        shell.execution_count = count
 
 
 def unload_ipython_extension(shell: Any) -> None:

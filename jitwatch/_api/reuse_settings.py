@@ -5,6 +5,7 @@ from __future__ import annotations
 from jitwatch import _config, _state
 from jitwatch._capture.events import reuse
 from jitwatch._capture.events.reuse import Limits
+from jitwatch._errors import check_flags
 
 
 class _Process:
@@ -29,6 +30,7 @@ def limits(
     """
     if several_processes is None:
         several_processes = _config.option("reuse") == _config.REUSE_EVERYWHERE
+    check_flags(several_processes=several_processes)
     return Limits(
         _config.option("reuse_programs", max_programs), _config.option("reuse_bytes", max_bytes), several_processes
     )

@@ -13,6 +13,7 @@ from jitwatch._blocks import Block
 from jitwatch._capture import jax_internals
 from jitwatch._capture.events.reuse import Limits
 from jitwatch._capture.events.reuse import reuse as in_force
+from jitwatch._errors import check_flags
 
 
 def reuse(
@@ -33,8 +34,9 @@ def reuse(
             must then compile the same programs in the same order.
 
     Raises:
-        JitwatchError: A bound is not valid.
+        JitwatchError: A bound or a flag is not valid.
     """
+    check_flags(on=on)
     token = reuse_settings.for_process()
     if not on:
         in_force().wanted.pop(token, None)

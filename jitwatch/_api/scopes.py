@@ -60,7 +60,8 @@ _COLORS = r"\x1b\[[0-9;]*m"
 def report(data: Snapshot | None = None, *, color: bool | None = None, width: int | None = None) -> Report:
     """All watched functions as text, the one that lost most seconds to compilation first.
 
-    The result is a string; at a prompt and in a notebook it shows itself.
+    The result is a string; at a prompt and in a notebook it shows itself. The settings `include`, `omit`, `top` and
+    `sort` apply.
 
     Args:
         data: What to report; everything so far if left out.
@@ -69,6 +70,7 @@ def report(data: Snapshot | None = None, *, color: bool | None = None, width: in
         width: In columns; if left out, that of the terminal.
     """
     from jitwatch._report.recording.text import render
+    from jitwatch._report.selection import select
 
     if data is not None:
         _checked(data)
@@ -77,7 +79,9 @@ def report(data: Snapshot | None = None, *, color: bool | None = None, width: in
         return Report(f"{_config.off_text()}, so nothing is watched.")
     if color is None:
         color = sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    return Report(render(snapshot() if data is None else data, color=color, width=width))
+    include, omit, top, sort = map(_config.option, ("include", "omit", "top", "sort"))
+    chosen = select(snapshot() if data is None else data, include, omit)
+    return Report(render(chosen, color=color, width=width, max_functions=top, sort=sort))
 
 
 def report_json(data: Snapshot | None = None) -> str:

@@ -9,11 +9,14 @@ from typing import Any
 
 import click
 
-from jitwatch._cli.loading import load
+from jitwatch import _config
+from jitwatch._cli.loading import load, options, setting
+from jitwatch._cli.loading import top as top_option
 from jitwatch._errors import JitwatchError
 from jitwatch._run import output_files
 
 STATUS_FAILED = 2
+_FAIL_ON = "Exit with status 2 if a function compiles more than before (increase), or if any count of compiles differs."
 _FORMATS = ("text", "markdown", "json")
 
 _format = click.option(
@@ -28,11 +31,10 @@ _output = click.option("-o", "--output", metavar="FILE", help="Write to a file; 
 @click.argument("after", metavar="B", type=click.Path())
 @_format
 @_output
-@click.option(
-    "--fail-on", type=click.Choice(("increase", "any")),
-    help="Exit with status 2 if a function compiles more than before (increase), or if any count of compiles differs.",
-)  # fmt: skip
-def diff(before: str, after: str, format_name: str, output: str | None, fail_on: str | None) -> None:
+@options([setting("fail_on", type=click.Choice(_config.FAIL_ON), help=_FAIL_ON), top_option])
+def diff(
+    before: str, after: str, format_name: str, output: str | None, fail_on: str | None, top: int | None
+) -> None:  # fmt: skip
     """Compare recording B with the earlier recording A: what compiles more, what less, and why.
 
     A and B are data files, or folders whose .jitwatch and .jitwatch.* are added up. Functions are told by name and
@@ -54,20 +56,20 @@ def diff(before: str, after: str, format_name: str, output: str | None, fail_on:
     loaded = [_load([path], label) for path, label in ((before, "A"), (after, "B"))]
     earlier, later = (each.recording.snapshot for each in loaded)
     comparison = compare(earlier, later, file_namer(os.getcwd()))
-    _write("diff", format_name, comparison, output)
+    _write("diff", format_name, comparison, output, **({} if format_name == "json" else {"top": top}))
     failed = {"increase": comparison.has_increase, "any": comparison.has_count_difference}
     _end(loaded, failed=fail_on is not None and failed[fail_on])
 
 
 @click.command()
-@click.option("--budget", "budget_file", required=True, metavar="FILE", help="The budget, a TOML file.")
+@options([setting("budget", metavar="FILE", help="The budget, a TOML file.")])
 @click.option("--update", is_flag=True, help="Write what the recording needs into the budget, instead of checking.")
 @click.option("--prune", is_flag=True, help="With --update: remove functions that the recording does not have.")
 @_format
 @_output
 @click.argument("recordings", nargs=-1, type=click.Path(), metavar="[RECORDING]...")
 def check(
-    budget_file: str, update: bool, prune: bool, format_name: str, output: str | None, recordings: tuple[str, ...]
+    budget: str | None, update: bool, prune: bool, format_name: str, output: str | None, recordings: tuple[str, ...]
 ) -> None:
     """Hold a recording against a budget: how many programs each function may compile in a process.
 
@@ -87,20 +89,22 @@ def check(
       [functions."src/train.py"]              relative to the budget's folder
       train_step = { max_compiles = 2 }
     """
+    if budget is None:
+        raise click.UsageError('give --budget FILE, or budget = "FILE" in [tool.jitwatch] of pyproject.toml.')
     if prune and not update:
         raise click.UsageError("--prune goes with --update.")
     if update and (output is not None or format_name != "text"):
         raise click.UsageError("--update writes the budget; --format and -o go without it.")
     if update:
-        _update(budget_file, recordings, prune=prune)
+        _update(budget, recordings, prune=prune)
         return
-    from jitwatch._compare import budget
+    from jitwatch._compare import budget as budgets
     from jitwatch._compare.definition_files import file_namer
 
-    limits = budget.read_budget(_read(budget_file), budget_file)
+    limits = budgets.read_budget(_read(budget), budget)
     _check_output(output, "check", format_name)
     loaded = _load(recordings)
-    found = budget.check(limits, loaded.recording.snapshot, file_namer(_folder(budget_file)))
+    found = budgets.check(limits, loaded.recording.snapshot, file_namer(_folder(budget)))
     _write("check", format_name, found, output)
     _end([loaded], failed=bool(found.over))
 
@@ -147,15 +151,16 @@ def _end(loaded: list[Any], *, failed: bool) -> None:
         sys.exit(STATUS_FAILED)
 
 
-def _write(command: str, format_name: str, data: Any, output: str | None) -> None:
+def _write(command: str, format_name: str, data: Any, output: str | None, **bounds: Any) -> None:
     render = importlib.import_module(f"jitwatch._report.comparison.{command}_{format_name}").render
     if output is not None:
-        output_files.write_whole(output, render(data, **({"width": 100} if format_name == "text" else {})) + "\n")
+        width = {"width": 100} if format_name == "text" else {}
+        output_files.write_whole(output, render(data, **bounds, **width) + "\n")
     elif format_name == "text":
         color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-        click.echo(render(data, color=color))
+        click.echo(render(data, color=color, **bounds))
     else:
-        click.echo(render(data))
+        click.echo(render(data, **bounds))
 
 
 def _check_output(path: str | None, command: str, format_name: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import platform
 import sys
@@ -36,9 +35,11 @@ def lines(*, with_jax: bool) -> Iterator[str]:
 
 
 def _version(package: str) -> str:
+    import importlib.metadata as installed  # slow to import
+
     try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
+        return installed.version(package)
+    except installed.PackageNotFoundError:
         return "missing"
 
 

@@ -1,49 +1,41 @@
-"""What commands share: finding and reading data files, choosing functions, the text for a stream."""
+"""What commands share: their options, and finding and reading data files."""
 
 from __future__ import annotations
 
-import fnmatch
-import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
-import msgspec
 
 from jitwatch import _config
 from jitwatch._errors import JitwatchError
 
-_MAX_NAMED = 12
 _WORTH_S = 1.0
 
 
-def _or_setting(_: click.Context, parameter: click.Parameter, value: Any) -> Any:
-    """What was given, else what the settings say."""
-    return _config.option(str(parameter.name), value or None)
+def setting(name: str, *, help: str, flag: bool = False, **given: Any) -> Callable[[Any], Any]:
+    """An option of a command that is one of the settings too: what is not given is what those say."""
+
+    def value_or_setting(_: click.Context, parameter: click.Parameter, value: Any) -> Any:
+        return _config.option(name, None if value == () else value)
+
+    kind: dict[str, Any] = {"is_flag": True, "default": None} if flag else {}
+    return click.option(f"--{name.replace('_', '-')}", name, callback=value_or_setting, help=help, **kind, **given)
 
 
+_INCLUDE = "Report only functions whose name or file matches: 'train_*', train.py, 'src/*'."
 selection = [
-    click.option(
-        "--include", multiple=True, metavar="GLOB", callback=_or_setting,
-        help="Report only functions whose name or file matches: 'train_*', train.py, 'src/*'.",
-    ),
-    click.option(
-        "--omit", multiple=True, metavar="GLOB", callback=_or_setting,
-        help="Leave out functions whose name or file matches.",
-    ),
-]  # fmt: skip
-layout = [
-    click.option(
-        "--sort", type=click.Choice(_config.SORTS), callback=_or_setting,
-        help="The order of functions; the most costly first if left out.",
-    ),
-    click.option(
-        "--top", type=click.IntRange(1), metavar="N", callback=_or_setting,
-        help="Show so many functions and findings; 20 if left out.",
-    ),
-    click.option("--show-all", is_flag=True, help="Do not cut long lists."),
-]  # fmt: skip
+    setting("include", multiple=True, metavar="GLOB", help=_INCLUDE),
+    setting("omit", multiple=True, metavar="GLOB", help="Leave out functions whose name or file matches."),
+]
+top = setting(
+    "top", type=click.IntRange(1), metavar="N",
+    help="Show so many functions and findings; 20 in a text, and all on a page, if left out.",
+)  # fmt: skip
+_SORT = "The order of functions; the most costly first if left out."
+order = [setting("sort", type=click.Choice(_config.SORTS), help=_SORT), top]
+layout = [*order, setting("show_all", flag=True, help="Do not cut long lists.")]
 
 
 def options(options: Sequence[Callable[[Any], Any]]) -> Callable[[Any], Any]:
@@ -53,38 +45,6 @@ def options(options: Sequence[Callable[[Any], Any]]) -> Callable[[Any], Any]:
         return command
 
     return add
-
-
-def select(data: Any, include: Sequence[str], omit: Sequence[str]) -> Any:
-    """What of a snapshot matches the globs: functions and other programs by name, qualified name or file."""
-
-    def wanted(function: Any) -> bool:
-        matches = [any(_matches(function, glob) for glob in globs) for globs in (include, omit)]
-        return (matches[0] or not include) and not matches[1]
-
-    functions, others = (tuple(filter(wanted, each)) for each in (data.functions, data.others))
-    return msgspec.structs.replace(data, functions=functions, others=others)
-
-
-def _matches(function: Any, glob: str) -> bool:
-    """Whether a glob is about a function: its name, or its file by the end of the path from any folder on."""
-    file = function.defined_at.rpartition(":")[0]
-    return any(fnmatch.fnmatch(name, glob) for name in (function.name, function.qualname, file)) or (
-        bool(file) and fnmatch.fnmatch(file.replace(os.sep, "/"), f"*/{glob.removeprefix('./')}")
-    )
-
-
-def unmatched_text(data: Any, include: Sequence[str], omit: Sequence[str]) -> str:
-    """That the globs leave nothing of what was recorded, and what there is; empty where something is left."""
-    from jitwatch._words.safe_text import clean
-
-    chosen = select(data, include, omit)
-    if chosen.functions or chosen.others or not (data.functions or data.others):
-        return ""
-    given = [f"--{name} {glob}" for name, globs in (("include", include), ("omit", omit)) for glob in globs]
-    known = sorted({clean(each.name, 60) for each in (*data.functions, *data.others)})
-    more = f" and {len(known) - _MAX_NAMED:,} more" if len(known) > _MAX_NAMED else ""
-    return f"No function is left by {clean(' '.join(given), 200)}; recorded are: {', '.join(known[:_MAX_NAMED])}{more}."
 
 
 def load(files: Sequence[str], *, latest_only: bool = False) -> tuple[Any, list[str]]:

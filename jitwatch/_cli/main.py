@@ -73,7 +73,8 @@ def main() -> None:
       jitwatch explain JW301               what a finding means, with a program that has it and one that has not
       jitwatch programs diff DIR/A DIR/B   in what two programs differ that `run --programs DIR` kept
       jitwatch combine A B                 add up the data files of several machines
-      jitwatch tail                        follow it from another shell while it runs
+      jitwatch run --live train.py         see each recompilation while it runs
+      jitwatch tail                        follow a running program from another shell
       jitwatch diff A B                    what compiles more than before, and why
       jitwatch check --budget FILE         does anything compile more than it may?
       PYTHONPATH="$(jitwatch autostart)" JITWATCH=1 python train.py    watch a program that something else starts

@@ -16,13 +16,13 @@ from jitwatch._cli.loading import (
     load,
     options,
     plural,
-    select,
     selection,
-    unmatched_text,
+    setting,
 )
 from jitwatch._cli.thresholds import Seconds
 from jitwatch._errors import JitwatchError
 from jitwatch._report.recording.terminal import text_for
+from jitwatch._report.selection import select, unmatched_text
 
 
 @click.command()
@@ -30,14 +30,18 @@ from jitwatch._report.recording.terminal import text_for
     "--format", "format_name", type=click.Choice(("text", "markdown")), default="text", show_default=True,
     help="markdown reads well as the summary of a job.",
 )  # fmt: skip
-@click.option("--fail-over", type=Seconds(), metavar="TIME", help="Exit 2 if more was needless: 10s, 500ms, 2min.")
-@click.option("--fail-proved", is_flag=True, help="Exit 2 if a finding is proved by the compiled programs.")
-@options([*selection, *layout])
+@options(
+    [
+        setting("fail_over", type=Seconds(), metavar="TIME", help="Exit 2 if more was needless: 10s, 500ms, 2min."),
+        setting("fail_proved", flag=True, help="Exit 2 if a finding is proved by the compiled programs."),
+        *selection,
+        *layout,
+    ]
+)
 @files_argument
 def report(
-    files: tuple[str, ...], format_name: str, include: tuple[str, ...], omit: tuple[str, ...], sort: str, top: int,
-    show_all: bool,
-    fail_over: float | None, fail_proved: bool,
+    files: tuple[str, ...], format_name: str, include: tuple[str, ...], omit: tuple[str, ...], sort: str,
+    top: int | None, show_all: bool, fail_over: float | None, fail_proved: bool,
 ) -> None:  # fmt: skip
     """Print the report of data files, added up.
 
@@ -81,6 +85,8 @@ def json_command(files: tuple[str, ...], output: str | None, include: tuple[str,
     from jitwatch._report.recording import as_json
     from jitwatch._run import output_files
 
+    if output is not None:
+        output_files.check_report_path(output)
     loaded, notes = load(files)
     if unmatched := unmatched_text(loaded.recording.snapshot, include, omit):
         notes.append(unmatched)
@@ -88,7 +94,6 @@ def json_command(files: tuple[str, ...], output: str | None, include: tuple[str,
     if output is None:
         click.echo(text.encode(), nl=False)  # JSON is UTF-8, whatever the terminal's encoding
     else:
-        output_files.check_report_path(output)
         output_files.write_whole(output, text)
     for note in notes:
         click.echo(f"jitwatch: {note}", err=True)

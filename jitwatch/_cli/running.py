@@ -5,17 +5,16 @@ from __future__ import annotations
 import difflib
 import os
 import shutil
-import sys
 from collections.abc import Callable
+from importlib.machinery import PathFinder
 from importlib.util import find_spec
 from typing import Any
 
 import click
 
 from jitwatch import _config
-from jitwatch._cli.loading import layout, options, select, selection, unmatched_text
+from jitwatch._cli.loading import layout, options, selection, setting
 from jitwatch._errors import JitwatchError
-from jitwatch._report.recording.terminal import text_for
 from jitwatch._run import script
 from jitwatch._words.safe_text import clean
 
@@ -51,19 +50,24 @@ class _Run(click.Command):
 @click.option("--append", is_flag=True, help="Keep that, and write beside it.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the report as JSON too.")
 @click.option("--html", "html_file", metavar="FILE", help="Write the report as a page too, to open in a browser.")
-@click.option("--programs", metavar="DIR", help="Keep each distinct program's StableHLO there, once.")
-@click.option("--no-calls", is_flag=True, help="Do not count hits, so that they cost strictly nothing.")
 @click.option("--reuse", is_flag=True, help="Do not compile again what this process has compiled.")
 @click.option("--mode", type=click.Choice(_config.MODES), help="off runs the program unwatched.")
-@click.option("--warn", is_flag=True, help="Say each recompilation on standard error when it happens, with the reason.")
-@click.option("--quiet", is_flag=True, help="Do not print the report at the end.")
-@options([*selection, *layout])
+@options(
+    [
+        setting("programs", metavar="DIR", help="Keep each distinct program's StableHLO there, once."),
+        setting("no_calls", flag=True, help="Do not count hits, so that they cost strictly nothing."),
+        setting("warn", flag=True, help="Say each recompilation on standard error when it happens, with the reason."),
+        setting("live", flag=True, help="Show them at the end of the terminal instead, while the program runs above."),
+        setting("quiet", flag=True, help="Do not print the report at the end."),
+        *selection,
+        *layout,
+    ]
+)
 @click.argument("program", nargs=-1, type=click.UNPROCESSED, metavar="[SCRIPT] [ARGS]...")
 def run(
-    module: str | None, code: str | None, output: str | None, force: bool, append: bool,
-    json_file: str | None, html_file: str | None, programs: str | None, no_calls: bool, reuse: bool, mode: str | None,
-    warn: bool, quiet: bool, include: tuple[str, ...], omit: tuple[str, ...], sort: str, top: int, show_all: bool,
-    program: tuple[str, ...],
+    module: str | None, code: str | None, output: str | None, force: bool, append: bool, json_file: str | None,
+    html_file: str | None, reuse: bool, mode: str | None, programs: str | None, no_calls: bool,
+    program: tuple[str, ...], **settings: Any,
 ) -> Callable[[], None]:  # fmt: skip
     """Run a program as python would, and watch everything that JAX compiles in it.
 
@@ -81,30 +85,21 @@ def run(
     watched = _config.option("mode", mode) != "off"
     if module is None and code is None:
         _check_script(program[0])  # before a data file is begun
+    elif module is not None:
+        _check_module(module)
     if mode is not None:
         os.environ["JITWATCH_MODE"] = mode  # for what the program asks of jitwatch too, and for its children
     if watched:
         from jitwatch._run import output_files, session
+        from jitwatch._run.reports import reports
 
         files = {form: path for form, path in (("json", json_file), ("html", html_file)) if path is not None}
         for path in files.values():
             output_files.check_report_path(path)
         session.make_room(output, force=force, append=append)
 
-        def chosen(data: Any) -> Any:
-            return select(data, include, omit)
-
-        def text(data: Any, processes: Any) -> str:
-            return unmatched_text(data, include, omit) or render(chosen(data), processes)
-
-        render = text_for(sys.stderr, top=top, sort=sort, show_all=show_all)
-        reports = session.Reports(
-            files={form: os.path.abspath(path) for form, path in files.items()},
-            text=None if quiet else text,
-            select=chosen,
-            warn=warn,
-        )
-        session.begin(output, count_hits=not no_calls, reports=reports, programs=programs, reuse=reuse)
+        begun = reports({form: os.path.abspath(path) for form, path in files.items()}, settings)
+        session.begin(output, count_hits=not no_calls, reports=begun, programs=programs, reuse=reuse)
     if module is not None:
         return lambda: script.run_module(module, program)
     if code is not None:
@@ -119,6 +114,23 @@ def _check_script(path: str) -> None:
     except JitwatchError as error:
         hint = _hint(path)
         raise JitwatchError(f"{error} {hint}" if hint else str(error)) from None
+
+
+def _check_module(name: str) -> None:
+    """Refuse a module of which there is no trace, with what was meant as far as that can be told."""
+    first = name.partition(".")[0]
+    if first.isidentifier() and not _is_there(first):
+        known = [each.removesuffix(".py") for each in os.listdir(".") if each.endswith(".py") or os.path.isdir(each)]
+        near = difflib.get_close_matches(first, known, 1)
+        hint = f" Did you mean {clean(near[0])}?" if near else ""
+        raise JitwatchError(f"There is no module {clean(first)} to run.{hint}")
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return find_spec(module) is not None or PathFinder.find_spec(module, [os.getcwd()]) is not None
+    except (ImportError, ValueError):  # Python says what is wrong with it
+        return True
 
 
 def _hint(path: str) -> str:

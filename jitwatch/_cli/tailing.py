@@ -8,32 +8,41 @@ from typing import Any
 
 import click
 
-from jitwatch._cli.loading import files_argument
+from jitwatch._cli.loading import files_argument, options, selection
+from jitwatch._report.selection import select
 
 _PAUSE_S = 1.0
-_RUNNING = "the process was killed or still runs"
 
 
 @click.command()
+@options(selection)
 @files_argument
-def tail(files: tuple[str, ...]) -> None:
+def tail(files: tuple[str, ...], include: tuple[str, ...], omit: tuple[str, ...]) -> None:
     """Follow a running program: a line for each program that is compiled, with the reason, until it ends.
 
     Without FILES: those of the latest run in this folder. Give it in another shell while `jitwatch run` is at work;
     `jitwatch report` shows the state so far. Eager operations are left out.
     """
+    from jitwatch._store import reader
+
     told: set[tuple[Any, ...]] = set()
     while True:
         began = time.monotonic()
         recording = _load(files)
-        for identity, line in _lines(recording.snapshot):
+        for identity, line in _lines(select(recording.snapshot, include, omit)):
             if identity not in told:
                 told.add(identity)
                 click.echo(line)
-        if not any(_RUNNING in problem for problem in recording.problems):
-            click.echo("The program has ended.")
+        if not _has(recording, reader.RUNS, reader.UNFINISHED):
+            cut = "; it was killed, or could not write to the end" if _has(recording, reader.ENDED) else ""
+            click.echo(f"The program has ended{cut}.")
             return
         time.sleep(max(_PAUSE_S, 5 * (time.monotonic() - began)))  # a large file takes a while to read
+
+
+def _has(recording: Any, *kinds: tuple[str, str]) -> bool:
+    """Whether something of these kinds is said of one of the files."""
+    return any(kind[0] in problem for kind in kinds for problem in recording.problems)
 
 
 def _load(files: tuple[str, ...]) -> Any:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
-_UNITS = {"": 1.0, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
+from jitwatch import _config
+
 _MAX_NAMED = 5
 
 
@@ -20,13 +19,10 @@ class Seconds(click.ParamType[float]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Read a duration; not valid ones are refused with what is."""
-        if isinstance(value, float):
-            return value
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|min|h|)", str(value).strip())
-        seconds = float(found[1]) * _UNITS[found[2]] if found else math.inf
-        if not math.isfinite(seconds):
+        try:
+            return _config.duration(value)
+        except ValueError:
             self.fail(f"{value!r} is no duration; write 10s, 500ms, 2min or 1h.", param, ctx)
-        return seconds
 
 
 def failures(data: Any, processes: Sequence[Any], *, over_s: float | None, proved: bool) -> list[str]:

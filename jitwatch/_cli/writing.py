@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from jitwatch._cli.loading import end, files_argument, load, options, select, selection, unmatched_text
+from jitwatch._cli.loading import end, files_argument, load, options, order, selection
+from jitwatch._report.selection import select, unmatched_text
 
 
 @click.command()
@@ -23,11 +24,17 @@ def trace(files: tuple[str, ...], output: str, include: tuple[str, ...], omit: t
 
 @click.command()
 @click.option("-o", "--output", metavar="FILE", default="jitwatch.html", show_default=True, help="Where to write it.")
-@options(selection)
+@options([*selection, *order])
 @click.option("--programs", metavar="DIR", help="Compare the programs that `jitwatch run --programs DIR` kept.")
 @files_argument
 def html(
-    files: tuple[str, ...], output: str, include: tuple[str, ...], omit: tuple[str, ...], programs: str | None
+    files: tuple[str, ...],
+    output: str,
+    include: tuple[str, ...],
+    omit: tuple[str, ...],
+    programs: str | None,
+    sort: str,
+    top: int | None,
 ) -> None:
     """Write the report of data files, added up, as one HTML page that needs no network.
 
@@ -37,11 +44,18 @@ def html(
 
     if programs is not None:
         program_files.files_in(programs)
-    _write("html", files, output, include, omit, programs and program_files.kept_in(programs))
+    kept = programs and program_files.kept_in(programs)
+    _write("html", files, output, include, omit, kept, top=top, sort=sort)
 
 
 def _write(
-    form: str, files: tuple[str, ...], output: str, include: tuple[str, ...], omit: tuple[str, ...], kept: Any = None
+    form: str,
+    files: tuple[str, ...],
+    output: str,
+    include: tuple[str, ...],
+    omit: tuple[str, ...],
+    kept: Any = None,
+    **layout: Any,
 ) -> None:
     """Write what was recorded in one of the forms that are for a file."""
     from jitwatch._report import forms
@@ -52,7 +66,7 @@ def _write(
     if unmatched := unmatched_text(loaded.recording.snapshot, include, omit):
         notes.append(unmatched)
     data = select(loaded.recording.snapshot, include, omit)
-    output_files.write_whole(output, forms.renderer(form, kept)(data, loaded.recording.processes))
+    output_files.write_whole(output, forms.renderer(form, kept, **layout)(data, loaded.recording.processes))
     click.echo(f"Written to {output}.")
     for note in notes:
         click.echo(f"jitwatch: {note}", err=True)

@@ -227,7 +227,9 @@ class Watch:
         phase, self._phase = self._phase or _Tally(), None
         if self._in_child and call.when == "teardown":
             self._said["child"] = text_of(self._recorded())
-        if self._problem and not (call.excinfo and isinstance(call.excinfo.value, RecompileProblem)):
+        if call.excinfo and isinstance(call.excinfo.value, RecompileProblem):
+            _tell_alone(report.longrepr, self._problem)
+        elif self._problem:
             report.sections.append((SECTION, self._problem))  # of a test that failed by itself too
             self._said.pop("problem")
         self._problem = ""
@@ -272,6 +274,12 @@ class Watch:
             self._started_unix_s, tuple(sys.orig_argv),
         )  # fmt: skip
         return Recording((process,), msgspec.structs.replace(snapshot, functions=used), ())
+
+
+def _tell_alone(shown: Any, problem: str) -> None:
+    """Show a problem without what pytest says around it: the name of the exception, and that no frame is shown."""
+    shown.reprtraceback.extraline = None
+    shown.reprcrash.message = problem
 
 
 def text_of(recording: Recording) -> str:

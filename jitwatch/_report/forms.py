@@ -20,8 +20,17 @@ SUFFIXES = {".html": "html", ".json": "json"}
 """The form, where a file's name says it."""
 
 
-def renderer(form: str, kept: Kept | None = None) -> Callable[[Snapshot, Sequence[Process]], str]:
-    """What makes the text of a form, imported when it is asked for; the page compares programs that were kept."""
+def renderer(
+    form: str, kept: Kept | None = None, *, top: int | None = None, sort: str = "spent"
+) -> Callable[[Snapshot, Sequence[Process]], str]:
+    """What makes the text of a form, imported when it is asked for.
+
+    Args:
+        form: One of `FORMS`.
+        kept: Reads programs that were kept, for the page to compare; None for none.
+        top: Functions and findings to show on the page; as many as it has room for if None.
+        sort: The order of functions there.
+    """
     module: Any = importlib.import_module(FORMS[form])
     render: Callable[..., str] = module.render
-    return functools.partial(render, kept=kept) if form == "html" and kept is not None else render
+    return functools.partial(render, kept=kept, top=top, sort=sort) if form == "html" else render

@@ -1,4 +1,4 @@
-"""One line for a program that was just made: whose, at which line, in which time, and why."""
+"""One line for a program that was just made: whose, at which line, in which time, and why; and several in a panel."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from jitwatch._explain.explain import change_text
 from jitwatch._model import Change, Stages
 from jitwatch._record.sums import lost_s
-from jitwatch._words.quantity_text import seconds_text
+from jitwatch._report.parts.printing import printed
+from jitwatch._words.quantity_text import count_text, seconds_text
 from jitwatch._words.safe_text import clean, short_place
 
 _MAX_CHANGES = 3
@@ -33,3 +34,33 @@ def live_line(name: str, defined_at: str, place: str, stages: Stages, changes: S
     if len(changes) > _MAX_CHANGES:
         told.append(f"and {len(changes) - _MAX_CHANGES} more")
     return f"{text}: {'; '.join(told)}" if told else text
+
+
+def panel_rows(
+    lines: Sequence[str], rows: int, columns: int, *,
+    wall_s: float, spent_s: float, programs: int, recompiles: int, color: bool,
+) -> list[str]:  # fmt: skip
+    """The rows of a panel at the end of a terminal: the sums so far, and the newest recompilations.
+
+    Args:
+        lines: The recompilations, the newest last.
+        rows: How many to make.
+        columns: How wide.
+        wall_s: Since the program began.
+        spent_s: Seconds of tracing, lowering and compiling.
+        programs: How many were made.
+        recompiles: How many of them again.
+        color: Whether to put in ANSI colours.
+    """
+    from rich.text import Text
+
+    share = f" ({spent_s / wall_s:.0%})" if 0 < spent_s <= wall_s else ""
+    head = (
+        f"jitwatch, {seconds_text(wall_s)}: {seconds_text(spent_s)}{share} compiling, "
+        f"{count_text(programs, 'program')}, {count_text(recompiles, 'recompile')}"
+    )
+    shown = [Text(head, style="reverse"), *(Text(line) for line in lines[-(rows - 1) :])]
+    for row in shown:
+        row.truncate(columns, overflow="ellipsis")
+    texts = printed(shown, color=color, columns=columns).split("\n")
+    return [*texts, *[""] * (rows - len(texts))]

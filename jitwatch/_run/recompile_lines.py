@@ -1,4 +1,4 @@
-"""Says each recompilation on standard error while the program runs, never in a flood."""
+"""Says each recompilation while the program runs, never in a flood."""
 
 from __future__ import annotations
 
@@ -20,10 +20,18 @@ MAX_LINES, WINDOW_S = 20, 10.0
 class RecompileLines:
     """A subscriber to misses; eager operations and first compilations are not said."""
 
-    def __init__(self, write: Callable[[str], None], clock: Callable[[], float] = monotonic) -> None:
-        self._write, self._clock = write, clock
+    def __init__(
+        self,
+        write: Callable[[str], None],
+        is_wanted: Callable[[Any], bool] = lambda function: True,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        """Write a line for each, of wanted functions only."""
+        self._write, self._is_wanted, self._clock = write, is_wanted, clock
         self._times: deque[float] = deque(maxlen=MAX_LINES)
         self._left_out = 0
+        self.count = 0
+        """Recompilations so far, said or not."""
         self._lock = _state.Lock()
 
     def begin(self) -> None:
@@ -38,10 +46,13 @@ class RecompileLines:
             return
         known = event.key is not None and 0 < event.key <= len(record.numbered)
         key = record.numbered[event.key - 1].key if known and event.key else None
-        if is_again(record, key, event.stages) and self._may_speak():
+        if not is_again(record, key, event.stages) or not self._is_wanted(record):
+            return
+        self.count += 1
+        if self._may_speak():
             changes = reason(record, key, done=event.stages).changes
             text = live_line(record.name, record.defined_at, event.call_site, event.stages, changes, again=True)
-            self._write(f"jitwatch: {text}{self._others()}")
+            self._write(f"{text}{self._others()}")
 
     def _may_speak(self) -> bool:
         now = self._clock()

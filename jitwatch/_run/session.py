@@ -7,7 +7,6 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from jitwatch._record.recorder import recorder
 from jitwatch._record.sums import program_count
 from jitwatch._report import forms
 from jitwatch._run import output_files, script
+from jitwatch._run.reports import Reports, reports
 from jitwatch._words.safe_text import short_place
 
 AUTOSTART = os.path.join(os.path.dirname(os.path.abspath(__file__)), "autostart")
@@ -38,19 +38,6 @@ class Watching(msgspec.Struct, frozen=True):
     count_hits: bool = True
     programs: str | None = None
     """The folder for programs, absolute too; None for none."""
-
-
-class Reports(msgspec.Struct, frozen=True):
-    """What is written at the end of the process that began a run."""
-
-    files: Mapping[str, str] = {}
-    """Where to, by the form (`_report.forms`)."""
-    text: Callable[[Snapshot, tuple[Process, ...]], str] | None = None
-    """Makes the text for standard error; None for none."""
-    select: Callable[[Snapshot], Snapshot] = lambda data: data
-    """Keeps of a snapshot what is to be in the files."""
-    warn: bool = False
-    """Whether to say each recompilation when it happens."""
 
 
 class _Devices:
@@ -83,21 +70,34 @@ class _Session:
         self._finished = False
         self._kept = None if watching.programs is None else program_files.kept_in(watching.programs)
         self._default = Path(".jitwatch").absolute()
+        self._programs = None if watching.programs is None else program_files.ProgramFolder(watching.programs)
         self._writer = Writer(watching.data_file, devices=_Devices(), run=watching.run)
         self._told = ""
         """What was said of the data file that cannot be written."""
         self._tell_of_error("The program runs all the same, and nothing of it is kept in a file.")
-        if watching.programs is not None:
-            recorder().programs.keep = program_files.ProgramFolder(watching.programs).keep
+        if self._programs is not None:
+            recorder().programs.keep = self._programs.keep
         install.install(count_hits=watching.count_hits)
         atexit.register(self.finish)
+        self._panel: Any = None
         if reports is not None:
             self._take_sigterm()
-            if reports.warn:
-                from jitwatch._run.recompile_lines import RecompileLines
-
-                RecompileLines(_say).begin()
+            self._panel = self._begin_to_tell(reports)
         self._finish_with_multiprocessing()
+
+    def _begin_to_tell(self, reports: Reports) -> Any:
+        """Say each recompilation from now on, or show it; returns what is to be ended then."""
+        if not (reports.warn or reports.live):
+            return None
+        from jitwatch._run.live_panel import Panel, can_show
+        from jitwatch._run.recompile_lines import RecompileLines
+
+        if reports.live and can_show(sys.stderr):
+            panel = Panel(sys.stderr, reports.is_wanted)
+            panel.begin()
+            return panel
+        RecompileLines(lambda line: _say(f"jitwatch: {line}"), reports.is_wanted).begin()
+        return None
 
     def finish(self) -> None:
         """Complete the data file, and write the reports; once, and in the process that began."""
@@ -105,10 +105,14 @@ class _Session:
             return
         self._finished = True
         try:
+            if self._panel is not None:
+                _faults.contain("the live panel", self._panel.end, default=None)
             self._writer.close()
             if self._reports is not None and os.getpid() == self._pid:
                 self._write_reports(self._reports)
                 self._tell_of_error("The file ends there.")
+                if self._programs is not None and self._programs.error:
+                    _say(f"jitwatch: {self._programs.error}")
         except Exception as error:
             _faults.record("the end of the run", error)
         script.remain_interrupted()
@@ -132,7 +136,8 @@ class _Session:
         data, processes = self._recorded()
         for form, path in reports.files.items():
             try:
-                output_files.write_whole(path, forms.renderer(form, self._kept)(reports.select(data), processes))
+                render = forms.renderer(form, self._kept, **reports.layout)
+                output_files.write_whole(path, render(reports.select(data), processes))
             except JitwatchError as error:
                 _say(f"jitwatch: {error}")
         if reports.text is not None:
@@ -245,8 +250,6 @@ def begin(
 
 def begin_by_environment() -> None:
     """Watch this process as its environment says: as a child of a watched one, or for `JITWATCH=1`."""
-    from jitwatch._report.recording.terminal import text_for
-
     try:
         if _state.part(_Running).session is not None or _config.is_off():
             return
@@ -255,8 +258,8 @@ def begin_by_environment() -> None:
             if not output_files.is_special(watching.data_file):  # that has room for one process
                 _begin(watching, None)
         else:
-            layout = {name: _config.option(name) for name in ("top", "sort")}
-            begin(None, count_hits=True, reports=Reports(text=text_for(sys.stderr, **layout)))
+            count_hits, programs = not _config.option("no_calls"), _config.option("programs")
+            begin(None, count_hits=count_hits, reports=reports({}), programs=programs)
     except (JitwatchError, msgspec.MsgspecError) as error:
         print(f"jitwatch: the program runs unwatched: {error}", file=sys.stderr)
 

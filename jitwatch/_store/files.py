@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from jitwatch._errors import JitwatchError
-from jitwatch._model import FunctionStats, Recording
+from jitwatch._model import FunctionStats, Process, Recording
 from jitwatch._store.lines import (
     FORMAT,
     CountsLine,
@@ -32,6 +32,24 @@ _MAX_FIRST_LINE = 200
 def host_name() -> str:
     """This machine's name."""
     return socket.gethostname()
+
+
+def is_running(process: Process) -> bool | None:
+    """Whether a process is there still; None where that cannot be told from this machine.
+
+    Another one may have been given the number of one that ended long ago.
+    """
+    if process.host != host_name() or os.name != "posix" or not process.pid:  # elsewhere `kill` ends a process
+        return None
+    try:
+        os.kill(process.pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    except (OSError, OverflowError):
+        return None
+    return True
 
 
 def parallel_name(path: Path) -> Path:

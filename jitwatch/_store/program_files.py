@@ -6,6 +6,7 @@ locations, as other tools for MLIR read it. Files come from anywhere, so reading
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import gzip
 import os
@@ -49,11 +50,13 @@ class ProgramFolder:
         if not os.access(path, os.W_OK):
             raise JitwatchError(f"The folder {path} for programs is read-only; name another one.")
         self._path = Path(path)
+        self.error = ""
+        """Why programs are no longer kept, in a sentence; empty while they are."""
 
     def keep(self, program: Program, suffix: str, text: Callable[[], str]) -> None:
-        """Write a program, unless it is there already; `text` is asked for only then."""
+        """Write a program, unless it is there already; `text` is asked for only then. Nothing more after a failure."""
         path = self._path / f"{program.id}{SUFFIX}"
-        if path.exists():
+        if self.error or path.exists():
             return
         head = msgspec.json.encode(ProgramFile(program, suffix)).decode()
         data = gzip.compress(f"{_MARK}{head}\n{text()}\n".encode(errors="surrogatepass"), mtime=0)
@@ -61,8 +64,11 @@ class ProgramFolder:
         try:
             written.write_bytes(data)
             os.replace(written, path)
+        except OSError as error:
+            self.error = f"A program cannot be written to {self._path}: {error.strerror or error}. No more are kept."
         finally:
-            written.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                written.unlink(missing_ok=True)
 
 
 def kept_in(folder: str) -> Callable[[str], ProgramFile | None]:

@@ -30,6 +30,7 @@ from jitwatch._model import (
     Tree,
 )
 from jitwatch._record.builds import BuildIdentity, add_build, identity_of
+from jitwatch._store.files import is_running
 from jitwatch._store.lines import (
     FORMAT,
     AnyLine,
@@ -60,11 +61,11 @@ HEADER = ("the first line is damaged", "the first line is damaged")
 MISSING = ("1 line refers to something that is not described", "{} lines refer to something that is not described")
 REPEATED = ("1 line contradicts an earlier one", "{} lines contradict earlier ones")
 TOO_LARGE = ("1 key is too deep or too large", "{} keys are too deep or too large")
-UNFINISHED = (
-    "the process was killed or still runs: hits after its last counts are missing",
-    "the process was killed or still runs: hits after its last counts are missing",
+RUNS, ENDED, UNFINISHED = (
+    (f"the process {what}: hits after its last counts are missing",) * 2
+    for what in ("still runs", "was killed or could not write its end", "was killed or still runs")
 )
-_KINDS = (HEADER, UNREADABLE, CUT, MISSING, REPEATED, TOO_LARGE, UNFINISHED)
+_KINDS = (HEADER, UNREADABLE, CUT, MISSING, REPEATED, TOO_LARGE, RUNS, ENDED, UNFINISHED)
 
 _decoder = msgspec.json.Decoder(AnyLine)
 _header_decoder = msgspec.json.Decoder(Header)
@@ -297,9 +298,15 @@ class _Reading:
         if not self._known:
             what = "is empty" if self._first else "is no data file of jitwatch"
             raise JitwatchError(f"{self._path} {what}; name a file that `jitwatch run` wrote.")
-        self._damage[UNFINISHED] += not self._is_final
+        if not self._is_final:
+            self._damage[self._why_unfinished()] += 1
         functions, others = self._function_stats(other=False), self._function_stats(other=True)
         return Recording(tuple(self._processes.values()), self._snapshot(functions, others), self._problems())
+
+    def _why_unfinished(self) -> tuple[str, str]:
+        """Whether the process of a file that lacks its end still runs, as far as this machine can tell."""
+        runs = [is_running(process) for process in self._processes.values()]
+        return UNFINISHED if not runs or None in runs else RUNS if True in runs else ENDED
 
     def _function_stats(self, *, other: bool) -> tuple[FunctionStats, ...]:
         found = (function for _, function in sorted(self._functions.items()))

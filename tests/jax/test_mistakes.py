@@ -39,6 +39,8 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
     "watching": (lambda: jitwatch.watching(count_hits=1), "count_hits is 1"),  # type: ignore[arg-type]
     "freeze": (lambda: jitwatch.freeze(eager="no"), "eager is 'no'"),  # type: ignore[arg-type]
     "no_compiles": (lambda: jitwatch.no_compiles(allow_loads="no"), "allow_loads is 'no'"),  # type: ignore[arg-type]
+    "reuse": (lambda: jitwatch.reuse("yes"), "on is 'yes'"),  # type: ignore[arg-type]
+    "reusing": (lambda: jitwatch.reusing(several_processes=1), "several_processes is 1"),  # type: ignore[arg-type]
     "call_log": (lambda: jitwatch.call_log("log.txt"), "given 'log.txt'; give a function"),  # type: ignore[arg-type]
     "report": (lambda: jitwatch.report("x"), r"given 'x'; give what a snapshot\(\) returned"),  # type: ignore[arg-type]
     "color": (lambda: jitwatch.report(color="red"), "color is 'red'"),  # type: ignore[arg-type]
@@ -75,7 +77,7 @@ def test_unknown_option_names_the_one_that_was_meant() -> None:
 
 @pytest.mark.parametrize(("variable", "meant"), [
     ("JITWATCH_MAXCOMPILES", "MAX_COMPILES"), ("JITWATCH_MOD", "MODE"), ("JITWATCH_PROGRESS", "PROGRESS_S"),
-    ("JITWATCH_FILES", "FILE"),
+    ("JITWATCH_FILES", "FILE"), ("JITWATCH_TPO", "TOP"), ("JITWATCH_SORTED", "SORT"),
 ])  # fmt: skip
 def test_variable_that_is_nearly_one_of_jitwatchs_is_an_error(
     variable: str, meant: str, monkeypatch: pytest.MonkeyPatch, state: Any

@@ -46,7 +46,8 @@ def test_magic_and_objects_in_a_real_kernel() -> None:
     assert magic[0]["data"]["text/plain"] == "'the value'"
     assert "f32[5]" in html_of(magic)
     assert "Remedy" in html_of(magic)
-    assert "Cell In[" in html_of(magic)
+    assert "Cell In[2], line 6" in html_of(magic)  # as the cell is shown, with the line of the magic
+    assert "line 2" in "".join(failing[0]["traceback"]) and "In[5]" in "".join(failing[0]["traceback"])
     assert "compile" in magic[-1]["data"]["text/plain"]
     assert "lambda at Cell In[" in html_of(function)
     assert "1 compile" in html_of(key)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -181,6 +183,40 @@ def test_look_inside_needs_an_entry_in_jaxs_cache(f: Any) -> None:
     f(1.0)
     view.hlo()
     assert f.cache_info()[:2] == (0, 2)
+
+
+def test_look_inside_a_key_after_a_call_log_calls_and_compiles_nothing(f: Any, backend_compiles: list[str]) -> None:
+    f(1.0), f(np.ones(2))
+    with jitwatch.call_log(lambda _: None):
+        f(1.0), f(np.ones(3))
+    before, compiled = f.cache_info(), list(backend_compiles)
+
+    for view in f.cache_keys():
+        assert "lambda" in view.jaxpr() and "@main" in view.stablehlo() and "HloModule" in view.hlo()
+        assert view.memory_analysis().output_size_in_bytes > 0 and "bytes accessed" in view.cost_analysis()
+    assert "jaxpr of key 3" in f.diff_keys(1, 3)
+    assert (f.cache_info(), backend_compiles) == (before, compiled)
+    f(1.0)
+    assert f.cache_info() == before._replace(hits=before.hits + 1)
+
+
+def test_what_a_call_log_puts_aside_ends_with_the_function() -> None:
+    class Model:
+        pass
+
+    def is_left(jit: Any) -> bool:
+        model: Any = Model()
+        model.step = jit(lambda m, x: x + 1, static_argnums=0)
+        model.step(model, 1.0)
+        with jitwatch.call_log(lambda _: None):
+            model.step(model, 1.0), model.step(model, np.ones(2))
+        reference = weakref.ref(model)
+        del model
+        jax.clear_caches()
+        gc.collect()
+        return reference() is not None
+
+    assert is_left(watched_jit) == is_left(jax.jit)  # JAX 0.6.1 itself keeps static arguments for ever
 
 
 def test_diff_of_an_unknown_key_names_the_known_ones(f: Any) -> None:

@@ -195,5 +195,5 @@ def test_a_file_that_cannot_grow_stops_nothing(tmp_path: Path) -> None:
     assert 2 < function(result, "step").misses < 100
     assert [problem.split(": ")[1] for problem in result.problems] == [
         "the last line is cut off; the rest is used.",
-        "the process was killed or still runs",
+        "the process was killed or could not write its end",
     ]

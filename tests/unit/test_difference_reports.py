@@ -44,11 +44,21 @@ def passing() -> Check:
     return check(Budget(default=None, limits={}), after(), file_of)
 
 
+def test_top_bounds_the_functions_and_findings_of_a_diff() -> None:
+    text, markdown = diff_text.render(comparison(), width=100, top=1), diff_markdown.render(comparison(), top=1)
+
+    assert "more functions\n" in text and "… 1 more finding\n" in text
+    assert "train_step" in text and "JW103" not in text
+    assert "… and 3 more" in markdown and "… and 1 more finding." in markdown
+
+
 @pytest.mark.parametrize(("name", "report"), [
     ("diff.txt", lambda: diff_text.render(comparison(), width=100)), ("diff.md", lambda: diff_markdown.render(comparison())),
     ("diff.json", lambda: diff_json.render(comparison())),
     ("diff_none.txt", lambda: diff_text.render(no_difference(), width=100)),
     ("diff_none.md", lambda: diff_markdown.render(no_difference())),
+    *((f"diff_{width}.txt", lambda width=width: diff_text.render(comparison(), width=width)) for width in (80, 140)),
+    *((f"check_{width}.txt", lambda width=width: check_text.render(checked(), width=width)) for width in (80, 140)),
     ("check.txt", lambda: check_text.render(checked(), width=100)), ("check.md", lambda: check_markdown.render(checked())),
     ("check.json", lambda: check_json.render(checked())),
     ("check_passing.txt", lambda: check_text.render(passing(), width=100)),

@@ -30,6 +30,15 @@ def test_hostile_names_stay_text() -> None:
     assert len(text) < 65_536
 
 
+def test_functions_and_findings_come_in_the_order_and_number_asked_for() -> None:
+    data = large(30, 5)
+    by_name, most, longer = render(data, sort="name", top=2), render(data, top=2), render(data)
+    first, second = (re.findall(r"^\| (`\w+`)", text, re.MULTILINE) for text in (by_name, most))
+
+    assert first == ["`layer_1`", "`layer_10`"] != second
+    assert len(second) == 2 and by_name.count("**Fix:**") == 2 < longer.count("**Fix:**")
+
+
 def test_long_reports_are_cut_unless_all_is_asked_for() -> None:
     whole = large(30, 2)
 

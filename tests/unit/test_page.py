@@ -123,6 +123,16 @@ def test_large_recordings_are_cut_with_a_count(monkeypatch: pytest.MonkeyPatch) 
     assert "5 more functions, with less time spent" in page
 
 
+def test_functions_come_in_the_order_and_number_asked_for() -> None:
+    by_name, most = (view.page_view(large(30, 5), top=3, sort=sort) for sort in ("name", "spent"))
+    names = [one.row.name for one in by_name.functions]
+
+    assert len(names) == 3 and names == sorted(names) != [one.row.name for one in most.functions]
+    assert len(by_name.findings.shown) == 3 and by_name.findings.more
+    assert 'aria-sort="ascending">Function' in render(large(30, 2), top=3, sort="name")
+    assert 'aria-sort="descending">Recompiles' in render(large(30, 2), top=3, sort="recompiles")
+
+
 def test_many_misses_are_drawn_together() -> None:
     misses = tuple(miss(number, 1 + number % 3, 1, number / 50, thread=number % 4) for number in range(1, 20_000))
 

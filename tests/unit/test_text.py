@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from builders import call_sites, failed_miss, function_stats, key, key_stats, le
 from hypothesis import given
 from hypothesis import strategies as st
 from key_strategies import keys, text
+from pages import PROCESS, small
 
 from jitwatch._judge.judge import judge_function
 from jitwatch._model import CacheKey, FunctionStats, Miss, Snapshot, Stages
@@ -106,8 +108,12 @@ PAGES = {
 }
 
 
-@pytest.mark.parametrize("width", [60, 100])
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("width", [80, 140])
+def test_end_of_a_run_is_as_expected(width: int, check_golden: Callable[[str, str], None]) -> None:
+    check_golden(f"run_end_{width}.txt", render(small(), width=width, processes=[PROCESS], recorded=True))
+
+
+@pytest.mark.parametrize(("page", "width"), [*itertools.product(PAGES, (60, 100)), ("full", 80), ("full", 140)])
 def test_page_is_as_expected(page: str, width: int, check_golden: Callable[[str, str], None]) -> None:
     check_golden(f"report_{page}_{width}.txt", PAGES[page](width))
 

@@ -91,6 +91,9 @@ def plain_of(function: Any) -> Any:
 def empty_dispatch_caches() -> None:
     """Make the next call with each known key come to the hook; it neither traces nor compiles, and counts as a hit."""
     for function in registry().functions():
+        watch = watch_of(function)
+        if watch is not None:
+            watch.put_entries_aside()
         jax_internals.clear_dispatch_cache(function)
     for record in recorder().records():
         record.expect_rebuild()

@@ -92,6 +92,9 @@ class Watch:
         """The hooked function, while it exists."""
         self.remade: Callable[[Watch], Any] = lambda watch: watch.inner
         """Makes the hooked function anew, where nobody kept it: `watched_jit(f).warm_up(...)`."""
+        self.put_aside: dict[KeyRecord, key_maker.Call] = {}
+        """What it takes to lower the programs of keys whose entries a call log took out of JAX's dispatch cache, until
+        they are in it again. Here, so that it ends with the function even where a static argument refers to that."""
         self._stand_in = definition.StandIn(self.fun, name, self.record.qualname, self.record.defined_at)
 
     def ahead(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -229,6 +232,13 @@ class Watch:
             failed_argument=_argument_named(error),
         )  # fmt: skip
 
+    def put_entries_aside(self) -> None:
+        """Keep what the programs of keys can be lowered from, before the dispatch cache is emptied."""
+        for key in tuple(self.record.keys.values()):
+            counter = key.entry()
+            if counter is not None:
+                self.put_aside[key] = counter.entry.call.collectable()
+
     def speak(self, frame: Frame) -> None:
         """Say what a miss gave rise to. Where that raises, the call fails although it was computed."""
         alerts, frame.alerts = frame.alerts, []
@@ -284,7 +294,9 @@ class Watch:
         self.record.hold(key, weakref.ref(counter))
         if log_switch().active:  # no fast path, and so nothing of JAX's that would keep the entry
             log_switch().kept[key] = counter
+            self.put_aside[key] = call.collectable()
             return None
+        self.put_aside.pop(key, None)
         return jax_internals.count_hits(fastpath, counter) if self.count_hits else fastpath
 
     def _log(self, call: key_maker.Call | None, key: KeyRecord, miss: Miss | None) -> None:

@@ -36,6 +36,10 @@ class Call(NamedTuple):
     shardings: Any
     """Of all leaves; one object where they have the same, which most calls do."""
 
+    def collectable(self) -> Call:
+        """The same, such that Python can free a cycle through its static values."""
+        return self._replace(treedefs=tuple(map(jax_internals.lone_treedef, self.treedefs)))
+
 
 class _Form(NamedTuple):
     """What a key says of how a call was made, whatever its leaves and statics are."""

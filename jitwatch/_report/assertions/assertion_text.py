@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterator, Sequence
 
 from jitwatch._explain.explain import change_text
+from jitwatch._judge.codes import CODES
 from jitwatch._model import Change
 from jitwatch._testing.verdict import MAX_LISTED, Event, Failure
 from jitwatch._words.quantity_text import count_text
@@ -29,7 +30,10 @@ def failure_text(failure: Failure) -> str:
         lines.append(f"  … and {failure.count - len(shown):,} more")
     lines += [f"  {note}" for note in (*failure.notes, *_load_notes(failure))]
     advice = {event.cause: event.advice for event in shown if event.advice}  # the last one knows of most calls
-    lines += [f"  fix: {clean(each, _MAX_TEXT)}" for each in list(advice.values())[:_MAX_ADVICE]]
+    for cause, each in list(advice.items())[:_MAX_ADVICE]:
+        lines.append(
+            f"  fix: {clean(each, _MAX_TEXT)}" + (f" [jitwatch explain {CODES[cause]}]" if cause in CODES else "")
+        )
     return "\n".join(lines)
 
 

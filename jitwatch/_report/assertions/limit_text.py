@@ -38,7 +38,7 @@ def _lines(problem: Problem) -> Iterator[str]:
     if shown.more:
         yield f"  {ELLIPSIS} {count_text(shown.more, 'more program')}"
     for code, advice in _fixes(problem.unexpected):
-        yield f"  fix: {clean(advice, _MAX_ADVICE)} [{code}, see docs/findings.md]"
+        yield f"  fix: {clean(advice, _MAX_ADVICE)} [jitwatch explain {code}]"
 
 
 def _compile_lines(compile: Compile, *, named: bool) -> Iterator[str]:

@@ -15,7 +15,7 @@ from jitwatch._report.comparison.difference_words import (
     renamed_text,
     status_text,
 )
-from jitwatch._report.parts.markdown import code, details, findings_markdown, prose, table
+from jitwatch._report.parts.markdown import MAX_FINDINGS, code, details, findings_markdown, prose, table
 from jitwatch._report.summary import cut_list, sort_findings
 from jitwatch._words.quantity_text import count_text
 
@@ -26,18 +26,18 @@ _MAX_OTHERS = 12
 _MAX_CAUSES = 200
 
 
-def render(comparison: Comparison) -> str:
-    """Write what differs: the answer, a table, new findings with their advice, the rest folded away."""
-    return "\n\n".join([HEADING.strip(), *_blocks(comparison)])
+def render(comparison: Comparison, *, top: int | None = None) -> str:
+    """Write what differs: the answer, a table, new findings with their advice, the rest folded away; `top` of each."""
+    return "\n\n".join([HEADING.strip(), *_blocks(comparison, top)])
 
 
-def _blocks(comparison: Comparison) -> Iterator[str]:
+def _blocks(comparison: Comparison, top: int | None) -> Iterator[str]:
     yield headline(comparison)
     if comparison.functions:
-        yield _functions(ordered(comparison.functions))
+        yield _functions(ordered(comparison.functions), top or _MAX_FUNCTIONS)
     if comparison.new_findings:
         yield "### New findings"
-        yield from findings_markdown(comparison.new_findings)
+        yield from findings_markdown(comparison.new_findings, most=top or MAX_FINDINGS)
     if comparison.gone_findings:
         gone = cut_list(sort_findings(comparison.gone_findings), _MAX_OTHERS)
         more = f", … and {gone.more:,} more" if gone.more else ""
@@ -50,8 +50,8 @@ def _blocks(comparison: Comparison) -> Iterator[str]:
         yield details(count_text(len(comparison.unchanged), "unchanged function"), _unchanged(comparison.unchanged))
 
 
-def _functions(pairs: Sequence[Pair]) -> str:
-    shown = cut_list(pairs, _MAX_FUNCTIONS)
+def _functions(pairs: Sequence[Pair], most: int) -> str:
+    shown = cut_list(pairs, most)
     rows = [
         [f"**{status_text(pair)}**" if pair.is_increase else status_text(pair), code(pair.name), code(pair.file),
          compiles_text(pair), causes_text(pair)[:_MAX_CAUSES].replace("_", "\\_"), lost_text(pair)]

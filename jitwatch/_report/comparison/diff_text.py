@@ -17,7 +17,7 @@ from jitwatch._report.comparison.difference_words import (
     renamed_text,
     status_text,
 )
-from jitwatch._report.parts.findings_text import findings_block
+from jitwatch._report.parts.findings_text import MAX_FINDINGS, findings_block
 from jitwatch._report.parts.printing import columns_of, printed
 from jitwatch._report.summary import cut_list, sort_findings
 from jitwatch._words.quantity_text import count_text
@@ -28,26 +28,28 @@ if TYPE_CHECKING:
 
 HEADING = "jitwatch diff: "
 """What the text begins with; by it a file is known as one that may be overwritten."""
-_MAX_FUNCTIONS = 40
+_MAX_FUNCTIONS = 20
 _MAX_OTHERS = 8
 _STYLES = {"more": "bold red", "new": "yellow", "fewer": "green", "gone": "green"}
 
 
-def render(comparison: Comparison, *, color: bool = False, width: int | None = None) -> str:
-    """Write what differs: the answer, then functions, new findings and other programs."""
-    return printed(_parts(comparison), color=color, columns=columns_of(width))
+def render(
+    comparison: Comparison, *, color: bool = False, width: int | None = None, top: int | None = None
+) -> str:  # fmt: skip
+    """Write what differs: the answer, then functions, new findings and other programs; `top` of each."""
+    return printed(_parts(comparison, top), color=color, columns=columns_of(width))
 
 
-def _parts(comparison: Comparison) -> Iterable[RenderableType]:
+def _parts(comparison: Comparison, top: int | None) -> Iterable[RenderableType]:
     from rich.text import Text
 
     yield Text(HEADING + headline(comparison), style="bold")
     if comparison.functions:
         yield Text()
-        yield from _functions(ordered(comparison.functions))
+        yield from _functions(ordered(comparison.functions), top or _MAX_FUNCTIONS)
     if comparison.new_findings:
         yield Text("\nNew findings", style="bold")
-        yield from findings_block(sort_findings(comparison.new_findings))
+        yield from findings_block(sort_findings(comparison.new_findings), most=top or MAX_FINDINGS)
     if comparison.gone_findings:
         yield Text(f"\nNo longer found: {_names(comparison.gone_findings)}", style="green")
     if text := renamed_text(comparison):
@@ -56,12 +58,12 @@ def _parts(comparison: Comparison) -> Iterable[RenderableType]:
         yield Text(f"\n{others_headline(comparison)}: {_others(ordered(comparison.others))}")
 
 
-def _functions(pairs: list[Pair]) -> Iterable[RenderableType]:
+def _functions(pairs: list[Pair], most: int) -> Iterable[RenderableType]:
     from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
-    shown = cut_list(pairs, _MAX_FUNCTIONS)
+    shown = cut_list(pairs, most)
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     for head in ("", "function", "compiles", "causes", "seconds"):
         table.add_column(head, overflow="fold")

@@ -43,13 +43,16 @@ _EQUALITY = {
 }
 
 
-def render(snapshot: Snapshot, processes: Sequence[Process] = (), kept: Kept | None = None) -> str:
-    """The page of a snapshot, recorded in these processes, as one HTML file; `kept` reads programs that were kept."""
-    view = page_view(snapshot, processes, kept)
+def render(
+    snapshot: Snapshot, processes: Sequence[Process] = (), kept: Kept | None = None, *,
+    top: int | None = None, sort: str = "spent",
+) -> str:  # fmt: skip
+    """The page of a snapshot, recorded in these processes, as one HTML file; the others are as for `page_view`."""
+    view = page_view(snapshot, processes, kept, top=top, sort=sort)
     style, script = (Markup(_text_of(name)) for name in ("page.css", "page.js"))
     return _environment().get_template("page.html").render(
         page=view, generator=Markup(GENERATOR), style=style, script=script, style_hash=_hash(style),
-        script_hash=_hash(script), most_s=max((one.row.lost_s for one in view.functions), default=0.0),
+        script_hash=_hash(script), most_s=max((one.row.lost_s for one in view.functions), default=0.0), sort=sort,
         when=_when(view),
     )  # fmt: skip
 

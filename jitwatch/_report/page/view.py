@@ -80,15 +80,21 @@ class PageView(msgspec.Struct, frozen=True):
     """Of everything that was compiled, by its id."""
 
 
-def page_view(snapshot: Snapshot, processes: Sequence[Process] = (), kept: Kept | None = None) -> PageView:
+def page_view(
+    snapshot: Snapshot, processes: Sequence[Process] = (), kept: Kept | None = None, *,
+    top: int | None = None, sort: str = "spent",
+) -> PageView:  # fmt: skip
     """Make the view model of the page of a snapshot.
 
     Args:
         snapshot: What was recorded.
         processes: In which.
         kept: Reads the programs that were kept, to compare them; None for none.
+        top: Functions and findings to show; as many as the page has room for if None.
+        sort: The order of functions, as in the option of this name.
     """
-    whole = summarize(snapshot, max_functions=MAX_FUNCTIONS, max_others=MAX_LINES, with_inner=False)
+    functions = MAX_FUNCTIONS if top is None else min(top, MAX_FUNCTIONS)
+    whole = summarize(snapshot, max_functions=functions, max_others=MAX_LINES, with_inner=False, sort=sort)
     rows = whole.functions.shown
     anchors = _anchors(rows)
     objects = {one.id: one for one in snapshot.functions}
@@ -98,7 +104,7 @@ def page_view(snapshot: Snapshot, processes: Sequence[Process] = (), kept: Kept 
     closest = closest_earlier(snapshot)
     sources = _Sources()
     keys = min(MAX_KEYS, max(FEWEST_KEYS, MAX_KEY_ROWS // max(len(rows), 1)))
-    shown = cut_list(whole.findings, MAX_FINDINGS)
+    shown = cut_list(whole.findings, MAX_FINDINGS if top is None else min(top, MAX_FINDINGS))
     by_place = {
         (one.name, one.defined_at): anchors[one.id] for row in rows for one in map(objects.__getitem__, row.ids)
     }

@@ -18,7 +18,7 @@ _NAMES_SOMEBODY = "@#"
 _MARKUP = "\\`*_[]<|~&$"
 _MAX_NAME = 100
 _MAX_PROSE = 800
-_MAX_FINDINGS = 15
+MAX_FINDINGS = 15
 
 
 def code(text: str, limit: int = _MAX_NAME) -> str:
@@ -63,9 +63,9 @@ def details(summary: str, body: str) -> str:
     return f"<details><summary>{summary}</summary>\n\n{body}\n\n</details>"
 
 
-def findings_markdown(findings: Iterable[Finding]) -> Iterator[str]:
+def findings_markdown(findings: Iterable[Finding], *, most: int | None = MAX_FINDINGS) -> Iterator[str]:
     """Blocks for findings, the most costly first: what to change, and the difference folded away."""
-    shown = cut_list(sort_findings(findings), _MAX_FINDINGS)
+    shown = cut_list(sort_findings(findings), most)
     for finding in shown.shown:
         at = f" at {place_code(finding.call_site)}" if finding.call_site else ""
         saved = saved_text(finding)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from jitwatch._model import Finding, Process, Snapshot
 from jitwatch._report.bill import Bill, bill_of
-from jitwatch._report.parts.markdown import code, details, findings_markdown, place_code, prose, table
+from jitwatch._report.parts.markdown import MAX_FINDINGS, code, details, findings_markdown, place_code, prose, table
 from jitwatch._report.recording.bill_text import needless_text, spent_text
 from jitwatch._report.recording.text import notes_text, origin_text
 from jitwatch._report.summary import Cut, FunctionRow, LineRow, Summary, summarize
@@ -22,28 +22,28 @@ _MAX_PROGRAMS = 6
 
 def render(
     snapshot: Snapshot, processes: Sequence[Process] = (), *,
-    top: int = _MAX_FUNCTIONS, sort: str = "spent", show_all: bool = False,
+    top: int | None = None, sort: str = "spent", show_all: bool = False,
 ) -> str:  # fmt: skip
     """Write the report of a snapshot, recorded in these processes.
 
     Args:
         snapshot: What to report.
         processes: Where it was recorded.
-        top: Functions to show.
+        top: Functions and findings to show; 20 and 15 if None.
         sort: The order of functions, as in the option of this name.
-        show_all: Whether to show all functions and lines.
+        show_all: Whether to show all of them, and all lines.
     """
-    functions, lines = (None, None) if show_all else (top, _MAX_LINES)
+    functions, lines = (None, None) if show_all else (_MAX_FUNCTIONS if top is None else top, _MAX_LINES)
     summary = summarize(snapshot, max_functions=functions, max_keys=0, max_others=lines, with_inner=show_all, sort=sort)
     bill = bill_of(snapshot, summary.findings, processes)
-    return "\n\n".join([HEADING.strip(), *_blocks(summary, bill, processes)])
+    return "\n\n".join([HEADING.strip(), *_blocks(summary, bill, processes, None if show_all else top or MAX_FINDINGS)])
 
 
-def _blocks(summary: Summary, bill: Bill, processes: Sequence[Process]) -> Iterator[str]:
+def _blocks(summary: Summary, bill: Bill, processes: Sequence[Process], most: int | None) -> Iterator[str]:
     yield _bill(bill, summary.findings)
     if summary.findings:
         yield "### What to change"
-        yield from findings_markdown(summary.findings)
+        yield from findings_markdown(summary.findings, most=most)
     if summary.functions.shown:
         yield "### Functions"
         yield _functions(summary.functions)

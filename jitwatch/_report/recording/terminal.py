@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-def text_for(stream: Any, *, top: int = 20, sort: str = "spent", show_all: bool = False) -> Callable[..., str]:
+def text_for(stream: Any, *, top: int | None = None, sort: str = "spent", show_all: bool = False) -> Callable[..., str]:
     """What makes the text report for a stream, coloured where that is a terminal; the others are as in `render`."""
 
     def text(data: Any, processes: Any = ()) -> str:

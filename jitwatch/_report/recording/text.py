@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.text import Text
 
+_MAX_FUNCTIONS = 20
 _MAX_OTHERS = 8
 _MAX_PROGRAMS = 6
 _NOTHING_WATCHED = (
@@ -54,7 +55,7 @@ def render(
     *,
     color: bool = False,
     width: int | None = None,
-    max_functions: int = 20,
+    max_functions: int | None = None,
     max_keys: int = 10,
     show_all: bool = False,
     processes: Sequence[Process] = (),
@@ -67,13 +68,14 @@ def render(
         snapshot: What to report.
         color: Whether to put in ANSI colours; without them the text is plain.
         width: Columns; that of the terminal if None, or 100 without one.
-        max_functions: Functions, and findings, to show; of the others the report says how many they are.
+        max_functions: Functions, and findings, to show, 20 if None; of the others the report says how many they are.
         max_keys: Keys to show of each function, likewise.
         show_all: Whether to show everything, whatever the bounds.
         processes: Where it was recorded, for the last line.
         sort: The order of functions, as in the option of this name.
         recorded: Whether it is of a run that was watched from its start: then no advice on how to watch helps.
     """
+    max_functions = _MAX_FUNCTIONS if max_functions is None else max_functions
     bounds = {"max_functions": max_functions, "max_keys": max_keys, "max_others": _MAX_OTHERS}
     summary = summarize(snapshot, **({} if show_all else bounds), with_inner=show_all, sort=sort)
     columns = columns_of(width)
