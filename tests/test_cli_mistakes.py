@@ -43,7 +43,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (["python", "train.py"], "Name the program itself: jitwatch runs it with the Python that it is installed in."),
     (["python3.12", "train.py"], "Name the program itself"),
     (["pip"], "To run the module, write `jitwatch run -m pip`."),
-    (["-m", "trian"], "There is no module trian to run. Did you mean train?"), (["-mnope.x"], "There is no module nope to run."),
+    (["-m", "trian"], "There is no module trian to run. Did you mean train?"),
     (["-m"], "Option '-m' requires an argument."), (["--force", "--append", "train.py"], "not both"),
 ])  # fmt: skip
 def test_mistyped_run_is_told_what_was_meant(arguments: list[str], hint: str, folder: Path) -> None:

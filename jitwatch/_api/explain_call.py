@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from jitwatch import _config
 from jitwatch._capture import jax_internals
 from jitwatch._capture.events import fingerprints, reuse
 from jitwatch._capture.events.fingerprints import Looked, Taken
@@ -38,7 +39,7 @@ class ExplainedCall(msgspec.Struct, frozen=True):
     function: str
     outcome: str
     """`hit` (JAX's dispatch cache), `cached` (nothing is compiled, but the call takes the slow way once), `load` (from
-    the persistent cache), `reuse`, or `compile`."""
+    the persistent cache), `reuse`, or `compile`; `unknown` where jitwatch is off."""
     changes: tuple[Change, ...]
     """Against the nearest key that has a program; empty for the first one, and where nothing is to be explained."""
     nearest: int | None
@@ -52,6 +53,8 @@ class ExplainedCall(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         """The whole in words, names of the program's made safe."""
+        if self.outcome == "unknown":
+            return f"Nothing is known of this call of {clean(self.function, 80)}: jitwatch is off."
         text = f"This call of {clean(self.function, 80)} {_SAID[self.outcome]}."
         if self.outcome == "compile" and self.known:
             text += " An identical program was compiled in this process before; jitwatch.reuse() would spare this one."
@@ -85,6 +88,8 @@ def explain_call(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> 
         Exception: What JAX or the function raises when it is traced with these arguments.
     """
     watch = watch_of(function)
+    if watch is None and _config.is_off() and callable(function):
+        return ExplainedCall(str(getattr(function, "__name__", "")), "unknown", (), None, "", False, 0.0)
     if watch is None:
         raise JitwatchError(
             f"{repr_of(function)} is not a watched function; give one made by watched_jit, or jitwatch.watch(it)."

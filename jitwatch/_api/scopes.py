@@ -127,7 +127,7 @@ class Recording:
 
     def report(self, *, color: bool | None = None, width: int | None = None) -> Report:
         """The block's own counts as text."""
-        return report(self.snapshot(), color=color, width=width)
+        return report(None if _config.is_off() else self.snapshot(), color=color, width=width)
 
     def _repr_html_(self) -> str:
         """For notebooks."""

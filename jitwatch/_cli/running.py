@@ -117,13 +117,13 @@ def _check_script(path: str) -> None:
 
 
 def _check_module(name: str) -> None:
-    """Refuse a module of which there is no trace, with what was meant as far as that can be told."""
+    """Refuse a module of which there is no trace where it can be told what was meant; else Python says so."""
     first = name.partition(".")[0]
     if first.isidentifier() and not _is_there(first):
         known = [each.removesuffix(".py") for each in os.listdir(".") if each.endswith(".py") or os.path.isdir(each)]
         near = difflib.get_close_matches(first, known, 1)
-        hint = f" Did you mean {clean(near[0])}?" if near else ""
-        raise JitwatchError(f"There is no module {clean(first)} to run.{hint}")
+        if near:
+            raise JitwatchError(f"There is no module {first} to run. Did you mean {clean(near[0])}?")
 
 
 def _is_there(module: str) -> bool:

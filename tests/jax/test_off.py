@@ -117,7 +117,8 @@ def test_blocks_and_reports_are_empty() -> None:
         make()(X)
 
     assert (counts.compiles(), lines) == (0, [])
-    assert jitwatch.report().startswith("jitwatch is off (mode 'off'")
+    assert counts.report() == jitwatch.report() and jitwatch.report().startswith("jitwatch is off (mode 'off'")
+    assert str(jitwatch.explain_call(make(), X)).endswith("jitwatch is off.")
     jitwatch.reset()
 
 

@@ -294,7 +294,8 @@ class Watch:
         self.record.hold(key, weakref.ref(counter))
         if log_switch().active:  # no fast path, and so nothing of JAX's that would keep the entry
             log_switch().kept[key] = counter
-            self.put_aside[key] = call.collectable()
+            if key not in self.put_aside:
+                self.put_aside[key] = call.collectable()
             return None
         self.put_aside.pop(key, None)
         return jax_internals.count_hits(fastpath, counter) if self.count_hits else fastpath
