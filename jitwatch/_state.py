@@ -9,10 +9,10 @@ import functools
 import os
 import sys
 import threading
-import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import monotonic, sleep
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -137,11 +137,11 @@ def _before_fork() -> None:
     Many modules are imported when they are first used. One that another thread is importing can never be imported in
     the child: Python's lock on it stays taken there.
     """
-    until_s = time.monotonic() + MAX_WAIT_S
+    until_s = monotonic() + MAX_WAIT_S
     _take()
-    while _is_importing() and not _is_within_an_import() and time.monotonic() < until_s:
+    while _is_importing() and not _is_within_an_import() and monotonic() < until_s:
         _release()  # what is imported may need them
-        time.sleep(0.001)
+        sleep(0.001)
         _take()
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
+from time import perf_counter
 from typing import Any
 
 import msgspec
@@ -102,9 +102,9 @@ def explain_call(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> 
     if known is not None and known.entry() is not None:
         return ExplainedCall(name, "hit", (), known.number, "", True, 0.0)
     found = reason(watch.record, key)
-    begun_s = time.perf_counter()
+    begun_s = perf_counter()
     outcome, program, seen = _outcome(watch, args, kwargs)
-    return ExplainedCall(name, outcome, found.changes, found.nearest, program, seen, time.perf_counter() - begun_s)
+    return ExplainedCall(name, outcome, found.changes, found.nearest, program, seen, perf_counter() - begun_s)
 
 
 def _outcome(watch: Watch, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str, str, bool]:

@@ -10,7 +10,7 @@ import math
 import os
 import sys
 import threading
-import time
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from jitwatch import _config, _faults, _state
@@ -31,7 +31,7 @@ class _UnderWay:
 
     def __init__(self, frame: Frame, key: Any, after_s: float) -> None:
         self.frame, self.key = frame, key
-        self.start_s = time.monotonic()
+        self.start_s = monotonic()
         self.due_s = self.start_s + after_s
         self.written = False
         """Whether a line was written of it, so that its end gets one too."""
@@ -81,7 +81,7 @@ class Announcer:
                 return
             del self._calls[threading.get_ident()]
         if call.written:
-            _write(f"jitwatch: {_end_text(frame, error)} {_seconds_text(time.monotonic() - call.start_s)}")
+            _write(f"jitwatch: {_end_text(frame, error)} {_seconds_text(monotonic() - call.start_s)}")
 
     def _start(self) -> None:
         self._thread = threading.Thread(target=self._run, name="jitwatch progress", daemon=True)
@@ -99,12 +99,12 @@ class Announcer:
         """Sleep until a call may be due."""
         with self._lock:
             self._wakes_s = min((call.due_s for call in self._calls.values()), default=math.inf)
-            rest_s = self._wakes_s - time.monotonic()
+            rest_s = self._wakes_s - monotonic()
             self._condition.wait(None if rest_s == math.inf else min(max(rest_s, 0.0), threading.TIMEOUT_MAX))
 
     def _announce_due(self) -> None:
         with self._lock:
-            now_s = time.monotonic()
+            now_s = monotonic()
             due = [call for call in self._calls.values() if call.due_s <= now_s]
         for call in due:
             try:
@@ -117,7 +117,7 @@ class Announcer:
             call.due_s = math.inf
             return
         stage = call.frame.running_stage()
-        now_s = time.monotonic()
+        now_s = monotonic()
         elapsed_s = now_s - call.start_s
         call.due_s = now_s + (self.after_s if stage is None else elapsed_s)
         if stage is None:

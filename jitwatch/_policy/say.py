@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import re
 import sys
-import time
 import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterable
+from time import monotonic
 from types import FrameType
 from typing import Any
 
@@ -75,7 +75,7 @@ class Voice:
 
     def may_speak(self) -> bool:
         """Whether the process has not said too much lately; if not, what is not said is counted."""
-        now = time.monotonic()
+        now = monotonic()
         with self._lock:
             if len(self._times) == MAX_SAID and now - self._times[0] < WINDOW_S:
                 self.held_back += 1

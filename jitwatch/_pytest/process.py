@@ -10,9 +10,9 @@ import os
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from time import time
 from typing import Any
 
 import msgspec
@@ -129,7 +129,7 @@ class Watch:
         self.is_off = is_off
         self._lock = threading.Lock()
         self._pid = os.getpid()
-        self._started_unix_s = time.time()
+        self._started_unix_s = time()
         self._outside = _Tally()
         self._phase: _Tally | None = None
         self._said: dict[str, Any] = {}
@@ -219,7 +219,7 @@ class Watch:
     def _begin_phase(self) -> None:
         if os.getpid() != self._pid:  # a process of the test's own, forked from this one
             self._pid, self._in_child = os.getpid(), True
-            self._started_unix_s = time.time()
+            self._started_unix_s = time()
             self._recording = scopes.Recording()
         self._phase, self._said = _Tally(), {}
 

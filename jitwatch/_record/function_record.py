@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import operator
-import time
 import weakref
 from collections.abc import Callable, Iterable
+from time import time
 from typing import Any, Protocol
 
 import msgspec
@@ -149,7 +149,7 @@ class FunctionRecord:
             if record is None and key is not None:
                 self.ledger.moments.end()
             if record is None and key is not None and len(self.keys) < self._max_keys():
-                record = self.keys[key] = KeyRecord(len(self.keys) + 1, key, time.time())
+                record = self.keys[key] = KeyRecord(len(self.keys) + 1, key, time())
                 self.numbered.append(record)
                 self._live[record.number], self._values[record.number] = record, record.hits.value
             elif record is None and key is not None:
@@ -203,7 +203,7 @@ class FunctionRecord:
 
         There are as many as calls: kept one by one, they would crowd out the misses in which something was compiled.
         """
-        now = time.time()
+        now = time()
         with self.ledger.lock:
             self.ledger.moments.end()
             self.touched.add(record.number)

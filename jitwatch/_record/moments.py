@@ -8,9 +8,9 @@ the snapshot made when the next thing is counted.
 from __future__ import annotations
 
 import operator
-import time
 import weakref
 from collections.abc import Callable
+from time import monotonic, time
 from typing import Any, Protocol
 
 import msgspec
@@ -30,7 +30,7 @@ class Moment:
     def __init__(self, places: tuple[_Place, ...], hits: list[int]) -> None:
         self._places, self._hits = places, hits
         """Of the keys that JAX's dispatch cache may hold."""
-        self._faults, self._unix_s, self._started_s = _faults.count(), time.time(), time.monotonic()
+        self._faults, self._unix_s, self._started_s = _faults.count(), time(), monotonic()
         self.snapshot: Snapshot | None = None
         """Once it was made."""
 
@@ -40,7 +40,7 @@ class Moment:
         for (function, key), count in zip(self._places, self._hits, strict=True):
             hits.setdefault(function, {})[key] = count
         functions = tuple(_with_hits(each, hits[each.id]) if each.id in hits else each for each in now.functions)
-        wall_s = max(0.0, now.wall_s - (time.monotonic() - self._started_s))
+        wall_s = max(0.0, now.wall_s - (monotonic() - self._started_s))
         self.snapshot = msgspec.structs.replace(
             now, functions=functions, faults=self._faults, unix_s=self._unix_s, wall_s=wall_s
         )

@@ -7,9 +7,9 @@ compared, those who have JAX and who explain hand in: this package knows neither
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
+from time import monotonic
 from typing import Any
 
 import msgspec
@@ -82,9 +82,9 @@ class ProgramStore:
 
     def with_steps(self, programs: Iterable[str], *, within_s: float = math.inf) -> tuple[Program, ...]:
         """Programs with their steps, where their texts are still there, and for as many as the time allows."""
-        asked, until_s = tuple(programs), time.monotonic() + within_s
+        asked, until_s = tuple(programs), monotonic() + within_s
         for program in asked:
-            if time.monotonic() > until_s:
+            if monotonic() > until_s:
                 break
             self._compare(program)
         return self.as_known(asked)

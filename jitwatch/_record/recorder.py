@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import itertools
 import platform
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from time import monotonic, time
 from typing import Any
 
 import msgspec
@@ -45,7 +45,7 @@ class Recorder:
         self.jax_version = ""
         self.held: Callable[[], tuple[int, int]] = lambda: (0, 0)
         """Gives the number of executables that are alive, and the bytes of their code; whoever has JAX sets it."""
-        self._started_s = time.monotonic()
+        self._started_s = monotonic()
 
     def add_function(self, **description: Any) -> FunctionRecord:
         """A new function; the oldest that is gone makes room where there are too many."""
@@ -143,7 +143,7 @@ class Recorder:
 
     def wall_s(self) -> float:
         """Wall time since watching began."""
-        return time.monotonic() - self._started_s
+        return monotonic() - self._started_s
 
     def _described(self, snapshot: Snapshot) -> Snapshot:
         programs, code_bytes = self.held()
@@ -213,7 +213,7 @@ class Recorder:
         others = tuple(other._stats() for other in self._others.values())
         return Snapshot(
             tuple(function._stats() for function in self.functions.values()), others, tuple(self._misses),
-            self._dropped_misses, self._dropped_functions, _faults.count(), time.time(), self.jax_version,
+            self._dropped_misses, self._dropped_functions, _faults.count(), time(), self.jax_version,
             platform.python_version(), wall_s=self.wall_s(),
         )  # fmt: skip
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 from jitwatch import _faults, _hub
@@ -45,7 +45,7 @@ class Panel:
         self._lines: deque[str] = deque(maxlen=_ROWS)
         self._recompiles = RecompileLines(self._lines.append, is_wanted)
         self._programs, self._spent_s = 0, 0.0
-        self._began_s = time.monotonic()
+        self._began_s = monotonic()
         self._drawn_programs, self._drawn_s = -1, 0.0
         self._size = os.terminal_size((0, 0))
         self._taken = 0
@@ -78,7 +78,7 @@ class Panel:
     def _run(self) -> None:
         try:
             while not self._stop.wait(_PAUSE_S):
-                now_s = time.monotonic()
+                now_s = monotonic()
                 if self._programs != self._drawn_programs or now_s - self._drawn_s >= _REDRAW_S:
                     self._drawn_programs, self._drawn_s = self._programs, now_s
                     if self._in_foreground():
@@ -104,7 +104,7 @@ class Panel:
             return
         rows = panel_rows(
             tuple(self._lines.copy()), self._taken, size.columns,
-            wall_s=time.monotonic() - self._began_s, spent_s=self._spent_s, programs=self._programs,
+            wall_s=monotonic() - self._began_s, spent_s=self._spent_s, programs=self._programs,
             recompiles=self._recompiles.count, color=not os.environ.get("NO_COLOR"),
         )  # fmt: skip
         first = size.lines - self._taken + 1

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 from jitwatch import _hub, _state
@@ -24,7 +24,7 @@ class RecompileLines:
         self,
         write: Callable[[str], None],
         is_wanted: Callable[[Any], bool] = lambda function: True,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         """Write a line for each, of wanted functions only."""
         self._write, self._is_wanted, self._clock = write, is_wanted, clock

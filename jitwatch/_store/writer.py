@@ -6,10 +6,10 @@ import os
 import platform
 import sys
 import threading
-import time
 import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from time import monotonic, time
 from typing import Any
 
 import msgspec
@@ -108,7 +108,7 @@ class Writer:
         self._entries = self._left_out = self._functions_left_out = 0
         self._programs: dict[str, Program] = {}
         self._process: Process | None = None
-        self._started_unix_s, self._started_s = time.time(), time.monotonic()
+        self._started_unix_s, self._started_s = time(), monotonic()
         self._last_counts_s = self._started_s
         self._timer: threading.Thread | None = None
         self._stop = threading.Event()
@@ -210,7 +210,7 @@ class Writer:
             self._start_timer()
         if miss.stages != Stages() or miss.helpers != Stages() or miss.failed is not None or self._is_first(miss):
             self._write_miss(miss, record)
-        if time.monotonic() - self._last_counts_s >= self._pause_s():
+        if monotonic() - self._last_counts_s >= self._pause_s():
             self._write_counts()
 
     def _is_first(self, miss: Miss) -> bool:
@@ -230,7 +230,7 @@ class Writer:
         self._flush()
 
     def _write_counts(self, *, final: bool = False) -> None:
-        self._last_counts_s = time.monotonic()
+        self._last_counts_s = monotonic()
         if self._file is not None:
             self._add_process()
         records = recorder().records()
@@ -254,9 +254,9 @@ class Writer:
         if self._lines.pending or (final and self._file is not None):
             self._lines.add(
                 TotalsLine(
-                    time.time(), recorder().jax_version, platform.python_version(), _faults.count(), self._left_out,
+                    time(), recorder().jax_version, platform.python_version(), _faults.count(), self._left_out,
                     self._functions_left_out, recorder().programs.dropped, final,
-                    time.monotonic() - self._started_s, *(recorder().held() if final else (0, 0)),
+                    monotonic() - self._started_s, *(recorder().held() if final else (0, 0)),
                 )
             )  # fmt: skip
             self._flush()
@@ -320,7 +320,7 @@ class Writer:
 
     def _pause_s(self) -> float:
         """How long to wait between two rounds of counts; a long run must not fill its file with them."""
-        return max(self._interval_s, min((time.monotonic() - self._started_s) / 100, MAX_PAUSE_S))
+        return max(self._interval_s, min((monotonic() - self._started_s) / 100, MAX_PAUSE_S))
 
     def _start_timer(self) -> None:
         self._timer = threading.Thread(target=self._run_timer, args=(self._stop,), name="jitwatch", daemon=True)
@@ -332,7 +332,7 @@ class Writer:
     def _run_timer(self, stop: threading.Event) -> None:
         while not stop.wait(self._pause_s()):
             with self._lock:
-                if stop.is_set() or time.monotonic() - self._last_counts_s < self._interval_s:
+                if stop.is_set() or monotonic() - self._last_counts_s < self._interval_s:
                     continue
                 try:
                     self._guarded(self._write_counts)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -210,3 +212,25 @@ def test_collection_at_any_moment_waits_for_no_lock(state: State) -> None:
         for lock in locks:
             lock.release()
     thread.join()
+
+
+def test_clocks_that_the_program_puts_in_place_of_its_own_are_left_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def replaced(clock: Any) -> Any:
+        def tell() -> Any:
+            caller = sys._getframe(1).f_globals["__name__"]
+            asked.extend([caller] if caller.startswith("jitwatch") else [])
+            return clock()
+
+        return tell
+
+    for name in ("time", "monotonic", "perf_counter"):
+        monkeypatch.setattr(time, name, replaced(getattr(time, name)))
+    with jitwatch.recording(), jitwatch.reusing():
+        for _ in range(2):
+            f = watched_jit(lambda x: x - 5)
+            f(1.0), f(1)
+    jitwatch.report()
+
+    assert not asked

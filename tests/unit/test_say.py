@@ -34,7 +34,7 @@ def test_topic_is_said_again_at_ten_times_as_much(amounts: tuple[int, ...], said
 
 def test_process_says_no_more_than_the_bound_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
-    monkeypatch.setattr("time.monotonic", lambda: now)
+    monkeypatch.setattr(say, "monotonic", lambda: now)
     voice = say.Voice()
     allowed = [voice.may_speak() for _ in range(say.MAX_SAID + 3)]
     now += say.WINDOW_S

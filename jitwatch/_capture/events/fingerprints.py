@@ -11,11 +11,11 @@ import functools
 import hashlib
 import itertools
 import threading
-import time
 import weakref
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import perf_counter
 from typing import Any, NamedTuple
 
 from jitwatch import _faults, _state
@@ -115,7 +115,7 @@ def looking(look: Look) -> Iterator[None]:
 
 
 def _before(compilation: Compilation) -> None:
-    begun_s = time.perf_counter()
+    begun_s = perf_counter()
     look = _state.part(_ThreadState).look
     if look is not None:
         described = _described(compilation)
@@ -123,7 +123,7 @@ def _before(compilation: Compilation) -> None:
         raise Looked
     thread = _state.part(_ThreadState)
     thread.taken = _faults.contain("a program's fingerprint", _add, compilation, default=Taken())
-    thread.seconds = time.perf_counter() - begun_s
+    thread.seconds = perf_counter() - begun_s
 
 
 def of_module(module: Any) -> Taken:
@@ -133,10 +133,10 @@ def of_module(module: Any) -> Taken:
 
 
 def _after(executable: Any) -> None:
-    begun_s = time.perf_counter()
+    begun_s = perf_counter()
     thread = _state.part(_ThreadState)
     _faults.contain("a program's memory", _measure, thread.taken.program, executable, default=None)
-    thread.seconds += time.perf_counter() - begun_s
+    thread.seconds += perf_counter() - begun_s
 
 
 def _measure(program: str, executable: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
+from time import time
 from typing import Any
 
 from jitwatch._capture.events import persistent
@@ -24,7 +24,7 @@ def new_miss(record: FunctionRecord, kind: str, stages: Stages, **details: Any) 
     why = persistent.outcome(record.name, stages, str(details.get("program", ""))) if stages.compiles else ""
     return Miss(
         number=recorder().next_number(), function=record.id, kind=kind, stages=stages, call_site=place,
-        unix_s=time.time(), thread=threading.get_ident(), library=library,
+        unix_s=time(), thread=threading.get_ident(), library=library,
         persistent=why, context=user_context.current(), name=record.name,
         **known | details,
     )  # fmt: skip

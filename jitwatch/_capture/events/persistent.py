@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-import time
+from time import time
 
 import jax
 
@@ -19,7 +19,7 @@ NEW = "new entry"
 MAX_ENTRIES = 4
 """Earlier entries of one name that are looked at, the latest."""
 MAX_ENTRY_BYTES = 64 << 20
-_STARTED_UNIX_S = time.time()
+_STARTED_UNIX_S = time()
 
 
 def is_on() -> bool:

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import hashlib
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from time import perf_counter
 from typing import Any, NamedTuple
 
 from jitwatch import _faults, _state
@@ -131,9 +131,9 @@ class Reuse:
                 if first is own:
                     try:
                         compiling.append(asked)
-                        begun_s = time.perf_counter()
+                        begun_s = perf_counter()
                         made = compile()
-                        seconds = time.perf_counter() - begun_s
+                        seconds = perf_counter() - begun_s
                         own.made = _faults.contain("reuse", self._keep, asked, made, seconds, default=None)
                         return made, None
                     finally:

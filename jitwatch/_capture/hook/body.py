@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-import time
 import weakref
 from collections.abc import Callable
+from time import perf_counter
 from typing import Any
 
 from jitwatch import _faults, _state
@@ -61,7 +61,7 @@ class Body(TracedBody):
         frame = Frame("body", None, self)
         stack = thread_state().stack
         depth = len(stack)
-        start = time.perf_counter()
+        start = perf_counter()
         try:
             push(frame)
             stages.before_trace(self)
@@ -70,7 +70,7 @@ class Body(TracedBody):
         finally:
             del stack[depth:]
             if not frame.stopped:
-                seconds = time.perf_counter() - start
+                seconds = perf_counter() - start
                 _faults.contain("the end of a trace", stages.body_ran, self, seconds, default=None)
 
     def __repr__(self) -> str:
