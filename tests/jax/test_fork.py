@@ -16,6 +16,7 @@ from typing import Any
 import jax
 import pytest
 from fake_misses import add_function, add_hits, add_miss, sized_key
+from jax._src import xla_bridge
 
 import jitwatch
 from jitwatch import _state
@@ -81,6 +82,15 @@ def is_whole(function: FunctionRecord) -> bool:
         stats.misses == sum(key.misses for key in stats.keys) == info.misses == info.compiles
         and stats.hits == sum(key.hits for key in stats.keys) == info.hits
     )
+
+
+def test_child_of_a_process_in_which_a_lock_of_jaxs_was_held_is_reported() -> None:
+    def child() -> None:
+        jitwatch.snapshot()
+        jitwatch.report()
+
+    with xla_bridge._backend_lock:
+        in_child(child)
 
 
 def test_child_of_a_process_whose_threads_are_inside_jitwatch_works(state: State, tmp_path: Path) -> None:

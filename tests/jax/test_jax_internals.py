@@ -214,14 +214,15 @@ def test_ahead_functions_are_those_of_every_jitted_function() -> None:
 
 def test_devices_if_set_up_asks_nothing_before_and_knows_after() -> None:
     code = (
-        "from jitwatch._capture.jax_internals import devices_if_set_up as ask; from jax._src import xla_bridge\n"
-        "first = ask(); assert not xla_bridge.backends_are_initialized()\n"
-        "import jax.numpy as jnp; jnp.ones(3); print(first, ask())"
+        "from jitwatch._capture.jax_internals import backends_if_set_up, devices_if_set_up as ask\n"
+        "from jax._src import xla_bridge\n"
+        "first = ask(), backends_if_set_up(); assert not xla_bridge.backends_are_initialized()\n"
+        "import jax.numpy as jnp; jnp.ones(3); print(*first, ask(), [one.platform for one in backends_if_set_up()])"
     )
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
-    assert done.stdout == "(None, '') (0, 'cpu')\n"
+    assert done.stdout == "(None, '') () (0, 'cpu') ['cpu']\n"
 
 
 def test_with_hook_has_the_functions_name_and_a_dispatch_cache_of_its_own() -> None:

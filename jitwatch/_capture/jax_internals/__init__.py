@@ -27,7 +27,6 @@ from jax._src import (
     traceback_util,
     tree_util,
     util,
-    xla_bridge,
 )
 from jax._src.interpreters import pxla
 from jax._src.lib import jax_jit
@@ -35,6 +34,7 @@ from jax._src.lib import jax_jit
 from jitwatch._capture.jax_internals.cache_entries import entry_signature as entry_signature
 from jitwatch._capture.jax_internals.counted_output import CountedOutput
 from jitwatch._capture.jax_internals.listening import XlaCall as XlaCall
+from jitwatch._capture.jax_internals.listening import backends_if_set_up as backends_if_set_up
 from jitwatch._capture.jax_internals.listening import call_around_xla as call_around_xla
 from jitwatch._capture.jax_internals.listening import can_call_around_xla as can_call_around_xla
 from jitwatch._capture.jax_internals.listening import generated_code_bytes as generated_code_bytes
@@ -368,7 +368,7 @@ def running_definition(name: str) -> str:
 
 def devices_if_set_up() -> tuple[int | None, str]:
     """This process's index and the kind of its devices; None and nothing where JAX has not set up a device yet."""
-    if not xla_bridge.backends_are_initialized():
+    if not backends_if_set_up():
         return None, ""
     return jax.process_index(), str(jax.local_devices()[0].device_kind)
 

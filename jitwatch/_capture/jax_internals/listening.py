@@ -6,6 +6,7 @@ Part of `jax_internals`, and under its rules. Measured on JAX 0.6.1 to 0.12.0.1.
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -84,14 +85,25 @@ def memory_of(executable: Any) -> tuple[int, int]:
 
 
 def held_executables() -> tuple[int, int]:
-    """How many executables of this process are alive, and the bytes of their code; asks no backend to set itself up."""
+    """How many executables of this process are alive, and the bytes of their code; asks no backend to set itself up.
+
+    None in a forked child: of JAX's locks and XLA's, any may be held there by a thread that the child does not have.
+    """
     try:
-        if not xla_bridge.backends_are_initialized():
+        if os.getpid() != _PROCESS:
             return 0, 0
-        alive = [each for client in xla_bridge.backends().values() for each in client.live_executables()]
+        alive = [each for client in backends_if_set_up() for each in client.live_executables()]
         return len(alive), sum(map(generated_code_bytes, alive))
     except Exception:
         return 0, 0
+
+
+def backends_if_set_up() -> tuple[Any, ...]:
+    """XLA's clients that JAX has set up so far; takes no lock of JAX's, which a forked child may find held for ever."""
+    return tuple(getattr(xla_bridge, "_backends", {}).values())
+
+
+_PROCESS = os.getpid()
 
 
 def is_one_of_several_processes(backend: Any) -> bool:
