@@ -178,8 +178,9 @@ def _gathered(changed: Iterable[Change]) -> Iterator[Change]:
         variables.setdefault(found.group() if found else change.where, []).append(change)
     for variable, parts in variables.items():
         told = [part for part in parts if part.before != part.after] if len(parts) > MAX_PARTS else parts
-        yield from told[:MAX_PARTS]
-        if rest := len(parts) - len(told[:MAX_PARTS]):
+        told = told[:MAX_PARTS]
+        yield from told
+        if rest := len(parts) - len(told):
             text = count_text(rest, "value" if rest == len(parts) else "other value")
             yield Change("function_identity", variable, text, text)
 

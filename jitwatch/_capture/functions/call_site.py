@@ -84,11 +84,16 @@ def _is_wrapper(frame: FrameType) -> bool:
 
     Frames do not say what function they run, so `__wrapped__` of the wrapper itself cannot be asked for.
     """
-    code = frame.f_code
-    if not (code.co_flags & CO_VARARGS and code.co_flags & CO_VARKEYWORDS and code.co_freevars):
+    if not takes_anything(frame):
         return False
     values = frame.f_locals
-    return any(hasattr(values.get(name), "__wrapped__") for name in code.co_freevars)
+    return any(hasattr(values.get(name), "__wrapped__") for name in frame.f_code.co_freevars)
+
+
+def takes_anything(frame: FrameType) -> bool:
+    """Whether a frame runs a closure that takes any arguments, as what decorators put around a function does."""
+    code = frame.f_code
+    return bool(code.co_flags & CO_VARARGS and code.co_flags & CO_VARKEYWORDS and code.co_freevars)
 
 
 def running_test() -> str:

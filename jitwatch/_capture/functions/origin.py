@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from inspect import CO_VARARGS, CO_VARKEYWORDS
 from types import FrameType
 
 from jitwatch import _faults, _state
 from jitwatch._capture import places
-from jitwatch._capture.functions.call_site import frames, is_user, place_of, user_frame
+from jitwatch._capture.functions.call_site import frames, is_user, place_of, takes_anything, user_frame
 from jitwatch._capture.functions.loops import COMPREHENSIONS, is_in_loop
 from jitwatch._capture.jax_internals import callers
 from jitwatch._model import Origin
@@ -82,13 +81,7 @@ def _called(within: Sequence[FrameType]) -> str:
 def _within(inside: Sequence[FrameType]) -> str:
     """The library's function that a line called, by the frames within it, and not a decorator's wrapper of it."""
     called = [frame for frame in reversed(inside) if not places.is_passed_through(frame.f_code.co_filename)]
-    return next((_name(frame) for frame in called if not _takes_anything(frame)), "")
-
-
-def _takes_anything(frame: FrameType) -> bool:
-    """Whether a frame runs a closure that takes any arguments, as what decorators put around a function does."""
-    code = frame.f_code
-    return bool(code.co_flags & CO_VARARGS and code.co_flags & CO_VARKEYWORDS and code.co_freevars)
+    return next((_name(frame) for frame in called if not takes_anything(frame)), "")
 
 
 def _outermost(every: Sequence[FrameType]) -> tuple[str, str, bool]:
