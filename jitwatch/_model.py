@@ -227,6 +227,8 @@ class KeyStats(msgspec.Struct, frozen=True, gc=False):
     """Of the misses, those that `warm_up` made."""
     state: tuple[str, ...] = ()
     """Arguments whose arrays came back from the call, shape by shape: state that goes round, such as parameters."""
+    single_start: bool = False
+    """Whether it had served one call alone when its function was given the next program, as a dummy batch does."""
 
 
 class FunctionStats(msgspec.Struct, frozen=True):

@@ -107,6 +107,7 @@ def key_stats_lists() -> st.SearchStrategy[list[KeyStats]]:
                 failures=draw(counts), stages=draw(stages), first_unix_s=draw(times), last_miss_unix_s=draw(times),
                 slow_path=draw(st.booleans()), executable=draw(st.sampled_from([None, 1, 2])),
                 call_sites=draw(sites), declared=draw(st.booleans()), outlived=draw(counts),
+                single_start=draw(st.booleans()),
             )
             for number, each in enumerate(found, 1)
         ]  # fmt: skip

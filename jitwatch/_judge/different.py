@@ -20,8 +20,11 @@ def doubtful(steps: Sequence[Step]) -> Iterator[tuple[str, str, list[Step]]]:
         causes = {change.cause for change in step.changes}
         if step.twin is None or not step.changes:
             continue
-        if causes == {"tree_structure"} and _comes_and_goes(step) and (_same_line(step) or _was_given_up(step.twin)):
-            yield "tree_structure", "likely", [step]
+        if causes == {"tree_structure"} and _comes_and_goes(step):
+            if _same_line(step) or _was_given_up(step.twin):
+                yield "tree_structure", "likely", [step]
+            elif step.is_rehearsed():
+                yield "tree_structure", "possible", [step]
         elif causes == {"dtype"} and _slips(step):
             yield "dtype", "possible", [step]
         elif causes == {"static_value"} and step.function is step.twin.function:
@@ -81,7 +84,7 @@ def _has_others(step: Step) -> bool:
     paths = chain.from_iterable(argument.paths for argument in step.key.key.arguments)
     leaves = chain.from_iterable(step.key.key.leaf_chunks)
     others = (leaf for path, leaf in zip(paths, leaves, strict=False) if path not in changed)
-    return any("float" in leaf.dtype for leaf in others) or _was_given_up(step.twin)
+    return any("float" in leaf.dtype for leaf in others) or _was_given_up(step.twin) or step.is_rehearsed()
 
 
 def _kind(text: str) -> str:

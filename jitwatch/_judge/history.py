@@ -44,6 +44,16 @@ class Step(NamedTuple):
     outlived: int
     """How many later programs of its function were there when it was last seen used again."""
 
+    def is_rehearsed(self) -> bool:
+        """Whether its twin had served one call when the next program came, and stayed the rare one of the two.
+
+        So does a dummy batch before the loop, however often the loop itself is gone through.
+        """
+        twin = self.twin
+        return (
+            twin is not None and twin.key is not None and twin.key.single_start and 2 * (twin.uses + 1) <= self.uses + 1
+        )
+
 
 Programs = Mapping[str, Program]
 Kind = tuple[str, tuple[str, ...], str]

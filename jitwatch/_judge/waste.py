@@ -77,7 +77,7 @@ def _takes_turns(cause: str, step: Step, objects: int) -> bool:
             return cause != "other" and objects < 3 and not twin.function.given_up
         return comes_back and _identities(step) < 3
     if cause == "sharding":
-        return comes_back and step.uses >= FEW_USES
+        return comes_back and step.uses >= FEW_USES and not step.is_rehearsed()
     if step.equality == "precision":  # somebody who compares precisions sets each of them
         slipped = any("default" in (change.before, change.after) for change in step.changes)
         return comes_back or step.uses < FEW_USES or not slipped

@@ -23,15 +23,20 @@ def identity_of(build: Build) -> BuildIdentity:
     return build.program, build.key, build.kind, build.call_site, build.process
 
 
+def build_of(miss: Miss) -> Build:
+    """The build that a miss alone makes."""
+    return Build(
+        miss.number, miss.program, miss.key, miss.kind, program_count(miss.stages), miss.stages.reused,
+        lost_s(miss.stages), miss.stages.compile_s, miss.call_site, miss.library, origin=miss.origin,
+    )  # fmt: skip
+
+
 def add_build(builds: dict[BuildIdentity, Build], miss: Miss) -> int:
     """Count the programs that a miss brought; how many of them were beyond the bound."""
     programs = program_count(miss.stages)
     if not programs:
         return 0
-    one = Build(
-        miss.number, miss.program, miss.key, miss.kind, programs, miss.stages.reused, lost_s(miss.stages),
-        miss.stages.compile_s, miss.call_site, miss.library, origin=miss.origin,
-    )  # fmt: skip
+    one = build_of(miss)
     known = builds.get(identity_of(one))
     if known is None and len(builds) >= MAX_BUILDS:
         return programs
@@ -53,6 +58,8 @@ class Builds:
     def __init__(self) -> None:
         self.dropped = 0
         """Programs of builds beyond the bound."""
+        self.rehearsed: Any = None
+        """The live record of the last key that had served one call when the next program came."""
         self._made = 0
         self._builds: dict[BuildIdentity, Build] = {}
 
@@ -62,6 +69,8 @@ class Builds:
         if programs:
             for each in recent:
                 self._look(each)
+                if each.given_before == self._made and each is not key and _uses(each) == 1:
+                    each.single_start, self.rehearsed = True, each
             self._made += programs
             self.dropped += add_build(self._builds, miss)
         if key is not None and key.given_before is None:

@@ -52,6 +52,8 @@ class KeyRecord:
         self.given_before: int | None = None
         """Programs that the function had been given, with this key's own, when the key was new."""
         self.uses_seen = self.outlived = 0
+        self.single_start = False
+        """Whether it had served one call when the function was given its next program."""
         self.warmed = 0
         """Misses that `warm_up` made."""
         self.state: tuple[str, ...] = ()
@@ -61,7 +63,7 @@ class KeyRecord:
 
     def activity(self) -> int:
         """A number that grows with everything that is counted."""
-        return self.hits.value() + self.misses + self.nested + self.failures + self.tally.activity()
+        return self.hits.value() + self.misses + self.nested + self.failures + self.tally.activity() + self.single_start
 
     def stats(self) -> KeyStats:
         """The counts as plain data."""
@@ -70,6 +72,7 @@ class KeyRecord:
             self.number, self.key, self.hits.value(), self.misses, self.dispatch_only, self.nested, self.failures,
             self.tally.stages(), self.first_unix_s, self.last_miss_unix_s, self.slow_path, self.executable,
             _sites(self.call_sites), self.declared, self.outlived, self.warmed, self.state,
+            self.single_start,
         )  # fmt: skip
 
 

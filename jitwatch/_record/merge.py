@@ -255,6 +255,7 @@ def _key(number: int, key: CacheKey, every: Sequence[KeyStats], executable: int 
         declared=any(stats.declared for stats in every),
         warmed=sum(stats.warmed for stats in every),
         outlived=max(stats.outlived for stats in every),
+        single_start=all(stats.single_start for stats in every),
         state=tuple(sorted(set.intersection(*(set(stats.state) for stats in every)))),
     )
 

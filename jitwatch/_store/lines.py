@@ -6,7 +6,7 @@ Counts are totals since the process began, so the last ones of a function or a k
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -32,6 +32,7 @@ from jitwatch._model import (
     StaticArgument,
     Tree,
 )
+from jitwatch._record.builds import build_of, identity_of
 
 FORMAT = 2
 MAX_SHARED = 50_000
@@ -133,6 +134,7 @@ class KeyCounts(msgspec.Struct, frozen=True, omit_defaults=True):
     declared: bool = False
     outlived: Count = 0
     warmed: Count = 0
+    single_start: bool = False
 
 
 class FunctionCounts(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -164,12 +166,23 @@ class ProgramLine(Line, frozen=True, tag="program"):
     program: Program
 
 
+class BuildCounts(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How often a program was made so far; the fields are those of `Build`."""
+
+    count: Count
+    reused: Count = 0
+    lost_s: Seconds = 0.0
+    compile_s: Seconds = 0.0
+
+
 class MissLine(Line, frozen=True, tag="miss"):
-    """One miss, with the counts of its function and its key right after it."""
+    """One miss, with the counts right after it: of its function, of its key, and of another that it changed."""
 
     miss: Miss
     function: FunctionCounts | None = None
-    key: KeyCounts | None = None
+    keys: tuple[KeyCounts, ...] = ()
+    build: BuildCounts | None = None
+    """Of the programs that it is counted with, this one's among them."""
 
 
 class CountsLine(Line, frozen=True, tag="counts"):
@@ -201,8 +214,16 @@ AnyLine = (
     | CountsLine | TotalsLine
 )  # fmt: skip
 
+_BUILD_FIELDS = tuple(BuildCounts.__struct_fields__)
 _KEY_FIELDS = tuple(KeyCounts.__struct_fields__)
 _FUNCTION_FIELDS = tuple(FunctionCounts.__struct_fields__[2:-1])
+
+
+def build_counts(builds: Sequence[Build], miss: Miss) -> BuildCounts | None:
+    """The counts of that of a function's builds which a miss belongs to; None where it is beyond their bound."""
+    identity = identity_of(build_of(miss))
+    found = next((build for build in reversed(builds) if identity_of(build) == identity), None)
+    return None if found is None else BuildCounts(**{name: getattr(found, name) for name in _BUILD_FIELDS})
 
 
 def key_counts(stats: KeyStats) -> KeyCounts:

@@ -29,7 +29,7 @@ from jitwatch._model import (
     Static,
     Tree,
 )
-from jitwatch._record.builds import BuildIdentity, add_build, identity_of
+from jitwatch._record.builds import BuildIdentity, add_build, build_of, identity_of
 from jitwatch._store.files import is_running
 from jitwatch._store.lines import (
     FORMAT,
@@ -125,6 +125,14 @@ class _Function:
         self.keys: dict[int, CacheKey] = {}
         self.key_counts: dict[int, KeyCounts] = {}
         self.builds: dict[BuildIdentity, Build] = {}
+
+    def add_build(self, line: MissLine) -> None:
+        """Count the program of a miss, unless the counts before its line had it already."""
+        add_build(self.builds, line.miss)
+        identity = identity_of(build_of(line.miss))
+        if line.build is not None and identity in self.builds:
+            counts = msgspec.structs.asdict(line.build)
+            self.builds[identity] = msgspec.structs.replace(self.builds[identity], **counts)
 
     def stats(self) -> FunctionStats | None:
         """The function as far as it was read; None where too little was."""
@@ -272,10 +280,10 @@ class _Reading:
         known = self._misses.setdefault(line.miss.number, line.miss)
         self._damage[REPEATED] += known != line.miss
         if line.function is not None:
-            self._take_counts(CountsLine(line.function, () if line.key is None else (line.key,)))
+            self._take_counts(CountsLine(line.function, line.keys))
             function = self._functions.get(line.miss.function)
             if is_new and function is not None:
-                add_build(function.builds, line.miss)
+                function.add_build(line)
 
     def _take_counts(self, line: CountsLine) -> None:
         function = self._functions.get(line.function.id)

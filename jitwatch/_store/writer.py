@@ -19,7 +19,7 @@ from jitwatch._model import FunctionStats, Miss, Process, Program, Stages
 from jitwatch._record.difference import function_difference
 from jitwatch._record.function_record import FunctionRecord, KeyRecord
 from jitwatch._record.recorder import recorder
-from jitwatch._record.sums import several_of_a_definition
+from jitwatch._record.sums import any_ran, several_of_a_definition
 from jitwatch._store.files import host_name, parallel_name
 from jitwatch._store.lines import (
     FORMAT,
@@ -30,6 +30,7 @@ from jitwatch._store.lines import (
     ProcessLine,
     ProgramLine,
     TotalsLine,
+    build_counts,
     function_counts,
     key_counts,
 )
@@ -44,12 +45,14 @@ MAX_COMPARING_S = 5.0
 class _Written:
     """What a file holds of one function."""
 
-    __slots__ = ("activity", "builds", "described", "keys", "left_out")
+    __slots__ = ("activity", "builds", "described", "keys", "left_out", "rehearsed")
 
     def __init__(self, activity: int, keys: dict[int, int]) -> None:
         self.activity = activity
         self.keys = keys
         """Activity of each key when its counts were written last."""
+        self.rehearsed: KeyRecord | None = None
+        """The last key that was written because it had served one call when the next program came."""
         self.builds: tuple[Any, ...] = ()
         self.described: set[int] | None = None
         """Numbers of the keys described in the file; None where the function itself is not."""
@@ -221,13 +224,22 @@ class Writer:
         if self._entries >= MAX_ENTRIES:
             self._left_out += 1
             return
-        key = None if miss.key is None or miss.key > len(record.numbered) else record.numbered[miss.key - 1]
-        stats = self._stats(record, () if key is None else (key,))
+        stats = self._stats(record, self._keys_of(miss, record))
         self._describe(record, stats)
         self._entries += 1
         self._add_programs(recorder().programs.as_known([miss.program] if miss.program else []))
-        self._lines.add(MissLine(miss, function_counts(stats), *(key_counts(one) for one in stats.keys)))
+        # The build by its count so far: a round of counts may have come between the miss and its line.
+        build = build_counts(stats.builds, miss) if any_ran(miss.stages) else None
+        self._lines.add(MissLine(miss, function_counts(stats), tuple(map(key_counts, stats.keys)), build))
         self._flush()
+
+    def _keys_of(self, miss: Miss, record: FunctionRecord) -> list[KeyRecord]:
+        """The key of a miss, and the one that had served one call by then, if that is news."""
+        known = miss.key is not None and miss.key <= len(record.numbered)
+        keys = [record.numbered[miss.key - 1]] if known and miss.key is not None else []
+        written, rehearsed = self._written.setdefault(record.id, _Written(0, {})), record.builds.rehearsed
+        is_news, written.rehearsed = rehearsed is not written.rehearsed, rehearsed
+        return [*keys, rehearsed] if is_news and rehearsed is not None and rehearsed not in keys else keys
 
     def _write_counts(self, *, final: bool = False) -> None:
         self._last_counts_s = monotonic()

@@ -114,6 +114,25 @@ def test_optional_key_in_one_loop_is_found_and_two_uses_from_two_lines_are_not()
     assert causes(two(bare, masked, hits=(3, 3), places="ab")) == []
 
 
+@pytest.mark.parametrize(("cause", "dummy", "real"), [
+    ("dtype", {"x": leaf((3,))}, {"x": leaf((3,), "float64")}),
+    ("tree_structure", {"batch": {"x": leaf(), "mask": leaf()}}, {"batch": {"x": leaf()}}),
+    ("sharding", {"x": leaf((4,), sharding="P()")}, {"x": leaf((4,), sharding="P('data')")}),
+])  # fmt: skip
+def test_dummy_called_once_before_the_loop_is_found_however_often_both_come_back(
+    cause: str, dummy: dict[str, Any], real: dict[str, Any]
+) -> None:
+    function = two(key(dummy), key(real), hits=(4, 14))
+    first, second = function.keys
+    rehearsed, evaluated = (
+        msgspec.structs.replace(first, outlived=1, hits=hits, single_start=True) for hits in (4, 9)
+    )  # a dummy before each loop of three calls, and an evaluation as long as the training
+
+    assert causes(msgspec.structs.replace(function, keys=(rehearsed, second))) == [cause]
+    assert causes(msgspec.structs.replace(function, keys=(evaluated, second))) == []
+    assert causes(msgspec.structs.replace(function, keys=(msgspec.structs.replace(first, outlived=1), second))) == []
+
+
 def test_flag_with_two_values_is_quiet_and_a_counter_is_not() -> None:
     def steps(*values: object, hits: int) -> FunctionStats:
         return function_stats(

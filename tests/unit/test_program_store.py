@@ -156,6 +156,16 @@ def test_own_hits_before_the_next_program_outlive_nothing() -> None:
     assert [one.outlived for one in record.stats().keys] == [0] * 5
 
 
+def test_key_that_had_served_one_call_when_the_next_program_came_stays_told() -> None:
+    record = function(Recorder())
+    give(record, 1)
+    give(record, 2).hits.add_one()
+    give(record, 3)
+    give(record, 1), give(record, 2)
+
+    assert [one.single_start for one in record.stats().keys] == [True, False, True]
+
+
 def test_difference_has_the_builds_since_and_their_programs() -> None:
     before = function_stats(builds=(build(1, count=2, lost_s=1.0), build(2, "program 2")), dropped_builds=1)
     now = function_stats(
