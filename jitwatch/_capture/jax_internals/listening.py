@@ -48,7 +48,7 @@ def call_around_xla(around: Around) -> None:
 
     for name in _XLA_FUNCTIONS:
         original = getattr(compiler, name, None)
-        if original is not None and not _calls(original, around):
+        if original is not None and getattr(original, "jitwatch_callback", None) is not around:
             wrapped = functools.wraps(original)(functools.partial(compile_within, original))
             wrapped.jitwatch_callback = around  # type: ignore[attr-defined]
             setattr(compiler, name, wrapped)
@@ -58,13 +58,9 @@ def is_called_around_xla(around: Around) -> bool:
     """Whether `call_around_xla` of this function holds; a program may put other functions in place of JAX's."""
     for name in _XLA_FUNCTIONS:  # at each miss, so in the plainest way
         original = getattr(compiler, name, None)
-        if original is not None and not _calls(original, around):
+        if original is not None and getattr(original, "jitwatch_callback", None) is not around:
             return False
     return True
-
-
-def _calls(function: Any, around: Around) -> bool:
-    return getattr(function, "jitwatch_callback", None) is around
 
 
 def generated_code_bytes(executable: Any) -> int:

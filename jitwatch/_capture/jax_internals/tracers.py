@@ -41,16 +41,18 @@ def transforms_of(leaves: Sequence[Any]) -> tuple[str, ...]:
     `vmap[8]` maps 8 at a time, over axis 0 of each leaf that it maps. `vmap[8, over 0 1 -]` says the axis of each leaf
     in order, where that is another one, or where a leaf that is under other transforms is not mapped.
     """
+    kind = jax.core.Tracer
+    traced = [(n, leaf) for n, leaf in enumerate(leaves) if isinstance(leaf, kind)]
+    if not traced:
+        return ()
     levels: dict[int, tuple[int, Any, dict[int, Any]]] = {}
-    traced = 0
-    for n, leaf in enumerate(leaves):
-        traced += isinstance(leaf, jax.core.Tracer)
-        while isinstance(leaf, jax.core.Tracer):
+    for n, leaf in traced:
+        while isinstance(leaf, kind):
             trace = leaf._trace
             levels.setdefault(id(trace), (_depth(trace), leaf, {}))[2][n] = leaf
             leaf = tracer_value(leaf)
     ordered = sorted(levels.values(), key=lambda level: -level[0])
-    return tuple(_text(one, under, traced, len(leaves)) for _, one, under in ordered)
+    return tuple(_text(one, under, len(traced), len(leaves)) for _, one, under in ordered)
 
 
 def _depth(trace: Any) -> int:
