@@ -32,8 +32,9 @@ def called_name(frame: FrameType) -> str:
 
 
 def is_iteration(frame: FrameType) -> bool:
-    """Whether a frame hands out the elements of an array, one by one."""
-    return frame.f_code.co_qualname.startswith("ArrayImpl.__iter__") and is_of_jax(frame)
+    """Whether a frame hands out the elements of an array, one by one: of a method, or of a function (JAX 0.12)."""
+    name = frame.f_code.co_qualname
+    return name.startswith(("ArrayImpl.__iter__", "_iter.")) and frame.f_globals.get("__name__") == "jax._src.array"
 
 
 def transform_name(frame: FrameType) -> str:
