@@ -27,12 +27,20 @@ def doubtful(steps: Sequence[Step]) -> Iterator[tuple[str, str, list[Step]]]:
                 yield "tree_structure", "possible", [step]
         elif causes == {"dtype"} and _slips(step):
             yield "dtype", "possible", [step]
-        elif causes == {"static_value"} and step.function is step.twin.function:
+        elif causes == {"static_value"} and step.function is step.twin.function and not _is_chosen(step):
             hardly_used.append(step)
     if len(hardly_used) >= VARIANTS - 1:
         uses = sum(step.uses for step in hardly_used)
         if uses < 2 * len(hardly_used) and _from_one_line(hardly_used):
             yield "static_value", "possible", hardly_used
+
+
+_NAME = re.compile(r"""['"].*['"]|[A-Za-z_][\w.]*""", re.DOTALL)
+
+
+def _is_chosen(step: Step) -> bool:
+    """Whether the values are names (a string, a bool, None, a dtype, a member of an enum): no array stands for them."""
+    return all(_NAME.fullmatch(text) for change in step.changes for text in (change.before, change.after))
 
 
 _CONTAINER = re.compile(r"(None|absent|one leaf|list|tuple|dict)\b")

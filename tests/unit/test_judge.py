@@ -141,6 +141,8 @@ def test_flag_with_two_values_is_quiet_and_a_counter_is_not() -> None:
 
     assert causes(steps(True, False, hits=3)) == []
     assert causes(steps(0, 1, 2, 3, hits=0)) == ["static_value"]
+    assert causes(steps((0, "a"), (1, "b"), (3, "c"), (7, "d"), hits=0)) == ["static_value"]
+    assert causes(steps("relu", "gelu", "tanh", "silu", "elu", hits=0)) == []
 
 
 def test_static_of_another_type_is_found() -> None:
