@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from jitwatch._judge.eager_waste import CONTROL_FLOW
@@ -136,7 +136,8 @@ def _eager_once(every: Sequence[Work], wall_s: float) -> Iterator[Finding]:
                 code=EAGER_ONCE, cause="eager", function=call.name, defined_at="", call_site=call.place,
                 where=(call.name,), compiles=made - 1, lost_s=saved_s, evidence="likely",
                 message=f"{call.name} {what} operation by operation: {made} small programs, {seconds_text(lost_s)}"
-                f"{_of(wall_s)}; under one jax.jit it is 1 program.", differences="", advice=_advice(call),
+                f"{_of(wall_s)}; under one jax.jit it is 1 program.", differences="",
+                advice=_advice(call, _caller(call, works)),
                 share_of_run=min(saved_s / wall_s, 1.0) if wall_s else 0.0,
             )  # fmt: skip
 
@@ -160,7 +161,13 @@ def _library_call(work: Work) -> _Call:
     return _Call(work.build.process, work.line, origin.within, kind)
 
 
-def _advice(call: _Call) -> str:
+def _caller(call: _Call, works: Iterable[Work]) -> str:
+    """The library's function that the author's line called, where that called an initialiser in its turn."""
+    within = (work.build.origin.within for work in works if work.line == call.place)
+    return next((name for name in within if name and name != call.name), "") if call.kind == "initialiser" else ""
+
+
+def _advice(call: _Call, caller: str) -> str:
     if call.kind == "transform":
         return f"Put jax.jit around it: jax.jit(jax.{call.name}(f))(x)."
     if call.kind == "function":
@@ -178,5 +185,10 @@ def _advice(call: _Call) -> str:
             "Make the object and use it in one function under jax.jit, which returns the results. Where the object is "
             "kept, make its arrays under one jax.jit; eqx.filter_jit and nnx.jit return objects of equinox and "
             "flax.nnx whole."
+        )
+    if caller:
+        return (
+            f"It is {caller} that calls it: put that whole call into a function under jax.jit, where it can be traced; "
+            f"else JAX's persistent cache loads these programs at the next start."
         )
     return "Put jax.jit around the function that is called there, with what it is given as arguments."

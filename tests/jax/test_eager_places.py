@@ -287,6 +287,15 @@ def test_one_call_of_a_librarys_solver_is_a_note_at_the_authors_line() -> None:
     assert "smooth runs operation by operation" in note.message and "Put the whole call" in note.advice
 
 
+def test_an_initialiser_that_a_library_calls_is_told_with_the_call_that_the_author_makes() -> None:
+    many = "sum(jnp.full((power + 2, power + 3), 0.5).sum() for power in range(8))"
+    source = SOLVER.replace("    total, path", "    return mean\n    total, path").replace("jnp.mean(data) * 2.0", many)
+    (note,) = noted(run(f"import types\nSOLVER = {source!r}\n" + textwrap.dedent(SOLVED)))
+
+    assert (note.function, note.call_site) == ("_initial", "program.py:7")
+    assert note.advice.startswith("It is smooth that calls it: put that whole call into a function under jax.jit")
+
+
 def test_a_plot_that_a_library_makes_is_no_note() -> None:
     source = SOLVER.replace(
         "jax.lax.scan(lambda carry, x: (carry + x, carry * x), jnp.zeros(2), centred)", "data, data"
