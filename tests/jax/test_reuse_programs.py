@@ -26,6 +26,7 @@ from xla_runs import Run, xla_runs
 import jitwatch
 from jitwatch import _faults
 from jitwatch._record.recorder import recorder
+from jitwatch._state import State, use
 
 LONG = os.environ.get("TEST_PROGRAMS")
 PROGRAMS = int(LONG or 12)
@@ -165,7 +166,7 @@ def asked_for() -> tuple[int, int]:
 def check(program: tuple[Step, ...]) -> None:
     """Hold a program with reuse against the same one without."""
     faults = _faults.count()
-    with jitwatch.watching():
+    with use(State()), jitwatch.watching():  # a state of its own: the functions of thousands are beyond any bound
         plain, plain_runs = run(program)
         before = asked_for()
         with jitwatch.reusing():
