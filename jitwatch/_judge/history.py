@@ -158,7 +158,8 @@ def differences(twin: Step, function: FunctionStats, build: Build, key: KeyStats
     """What differs between a program and its twin: the calls, the function objects, and what those bring along."""
     found: list[Change] = []
     if key is not None and twin.key is not None and key.key != twin.key.key:
-        found += changes(twin.key.key, key.key)
+        # What needs no new trace, such as NumPy arrays before JAX's own, asks for no program: then one was dropped.
+        found += (change for change in changes(twin.key.key, key.key) if change.cause != "other")
     if function is not twin.function:
         found += _object_changes(twin.function, function)
     return tuple(found)

@@ -72,6 +72,7 @@ def judge_definition(
                 told[cause] = (cause, _weaker(known[1], evidence), [*known[2], *group])
             else:
                 told[cause] = (cause, evidence, group)
+    dropped = told.pop("cache_cleared", ("", "", []))[2]
     for cause, evidence, group in told.values():
         group.sort(key=lambda step: step.build.first)
         function = group[-1].function
@@ -81,14 +82,15 @@ def judge_definition(
                 function,
                 cause,
                 _series(group, cause, functions),
-                [step.build for step in group],
+                [upkeep.once(step.function, step.build) for step in group],
                 evidence=evidence,
                 place=_made_at(group) if cause == "function_identity" else "",
             ),
         )
     for function in functions:
         own = misses.get(function.id, ())
-        for finding in (*upkeep.cleared(function, own), *upkeep.stuck(function), *upkeep.stale(function)):
+        others = [upkeep.once(function, step.build) for step in dropped if step.function is function]
+        for finding in (*upkeep.cleared(function, own, others), *upkeep.stuck(function), *upkeep.stale(function)):
             yield function, finding
 
 

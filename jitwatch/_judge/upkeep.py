@@ -14,8 +14,14 @@ from jitwatch._record.sums import lost_s, programs_of
 SLOW_CALLS = 3
 
 
-def cleared(function: FunctionStats, misses: Sequence[Miss]) -> Iterable[Finding]:
-    """Findings on keys that compiled again although nothing about them changed, and on the persistent cache."""
+def cleared(function: FunctionStats, misses: Sequence[Miss], others: Sequence[Build] = ()) -> Iterable[Finding]:
+    """Findings on keys that compiled again although nothing about them changed, and on the persistent cache.
+
+    Args:
+        function: The function.
+        misses: Those of which JAX said what its persistent cache did.
+        others: Programs that were there already, under keys that need no program of their own.
+    """
     again = [build for build in _by_program(function) if _times(function, build) > 1]
     kept_out = [miss for miss in misses if miss.function == function.id and miss.persistent]
     other_key = [miss for miss in kept_out if miss.persistent.startswith("another key")]
@@ -26,14 +32,27 @@ def cleared(function: FunctionStats, misses: Sequence[Miss]) -> Iterable[Finding
     elif again and not_stored:
         change = Change("persistent_miss", function.name, "compiled, and gone from memory", not_stored[-1].persistent)
         yield _of_misses(function, change, not_stored[1:])
-    elif again:
+    elif again or others:
         change = Change("cache_cleared", function.name, "compiled", "compiled again for the same key")
-        surplus = [(build, _times(function, build) - 1) for build in again]
-        yield make_finding(
-            function, "cache_cleared", [change], again, evidence="proved",
-            compiles=sum(count for _, count in surplus),
-            lost_s=sum(build.lost_s * count / build.count for build, count in surplus),
-        )  # fmt: skip
+        surplus = [_part(build, _times(function, build) - 1) for build in again]
+        yield make_finding(function, "cache_cleared", [change], [*surplus, *others], evidence="proved")
+
+
+def once(function: FunctionStats, build: Build) -> Build:
+    """What a key was given in a call without the times that it was given that again, of which `cleared` tells."""
+    again = _times(function, build) - 1 if build.kind == "call" and build.key is not None else 0
+    return _part(build, build.count - again)
+
+
+def _part(build: Build, count: int) -> Build:
+    """So many of the programs of a build, each worth the same."""
+    if count == build.count:
+        return build
+    share = count / build.count
+    return msgspec.structs.replace(
+        build, count=count, reused=min(build.reused, count), lost_s=build.lost_s * share,
+        compile_s=build.compile_s * share,
+    )  # fmt: skip
 
 
 def _by_program(function: FunctionStats) -> list[Build]:

@@ -39,8 +39,10 @@ def wasted(steps: Sequence[Step]) -> Iterator[tuple[str, str, Step]]:
 def _cause(step: Step) -> str | None:
     causes = {change.cause for change in step.changes} - {"transform"}
     explained = next((cause for cause in _EXPLAINED_BY.get(step.equality, ()) if cause in causes), None)
-    if explained is not None or not causes:
+    if explained is not None:
         return explained
+    if not causes:
+        return "cache_cleared" if step.equality == "identical" and _is_other_key(step) else None
     if causes == {"other"} and any(change.where.startswith("jit option") for change in step.changes):
         return "other"
     if step.equality == "target":
@@ -48,6 +50,11 @@ def _cause(step: Step) -> str | None:
     if causes <= set(_SLIPS) or (not step.equality and len(causes) == 1 and _nobody_wants(step)):
         return next(cause for cause in (*_SLIPS, *sorted(causes)) if cause in causes)
     return None
+
+
+def _is_other_key(step: Step) -> bool:
+    """Whether JAX's dispatch cache tells two calls apart that need one program; the same key again is `upkeep`'s."""
+    return step.twin is not None and step.function is step.twin.function and step.key is not step.twin.key
 
 
 def _nobody_wants(step: Step) -> bool:
