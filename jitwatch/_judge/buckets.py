@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from itertools import islice, pairwise
+from itertools import islice, pairwise, zip_longest
 from typing import Any
 
 import msgspec
@@ -20,6 +23,51 @@ class Buckets(msgspec.Struct, frozen=True):
     compiles_saved: int
     padding_percent: float
     """Elements added by padding, in percent of those that the calls really have."""
+
+
+class Padding(msgspec.Struct, frozen=True):
+    """What several axes are padded to at once, and what that does."""
+
+    sizes: tuple[tuple[int, ...], ...]
+    """Of each axis."""
+    programs: int
+    """Combinations of sizes that are left."""
+    padding_percent: float
+    """Elements added by padding, in percent of those that the calls really have."""
+
+
+def paddings(axes: Sequence[Sequence[int]], calls: Sequence[int], limit: int) -> Iterator[Padding]:
+    """Each axis padded to its best one size, to its best two, and so on.
+
+    Args:
+        axes: Sizes of axes that vary in their own way, by what was called.
+        calls: How often each of that was called.
+        limit: Sizes of one axis up to which to go.
+    """
+    totals: list[Counter[int]] = [Counter() for _ in axes]
+    for total, sizes in zip(totals, axes, strict=True):
+        for size, count in zip(sizes, calls, strict=True):
+            total[max(size, 1)] += count
+    real = sum(count * math.prod(max(size, 1) for size in row) for *row, count in zip(*axes, calls, strict=True))
+    last: list[Buckets | None] = [None] * len(axes)
+    for step in zip_longest(*(islice(by_count(total), limit) for total in totals)):
+        last = [now or before for now, before in zip(step, last, strict=True)]
+        chosen = tuple(buckets.sizes for buckets in last if buckets is not None)
+        rows = [
+            tuple(fit[bisect_left(fit, size)] for fit, size in zip(chosen, row, strict=True))
+            for row in zip(*axes, strict=True)
+        ]
+        padded = sum(count * math.prod(row) for row, count in zip(rows, calls, strict=True))
+        yield Padding(chosen, len(set(rows)), 100 * (padded - real) / (real or 1))
+
+
+def independent(rows: Sequence[Sequence[int]]) -> list[int]:
+    """Positions of the columns that do not simply go with an earlier one."""
+    patterns: dict[tuple[int, ...], int] = {}
+    for position, column in enumerate(zip(*rows, strict=True)):
+        first: dict[int, int] = {}
+        patterns.setdefault(tuple(first.setdefault(size, n) for n, size in enumerate(column)), position)
+    return list(patterns.values())
 
 
 def best_buckets(calls: Mapping[int, int], counts: Collection[int]) -> list[Buckets]:

@@ -104,8 +104,13 @@ def _are_layers(uses: _Uses) -> bool:
 
 
 def _are_tied(one: Sequence[int], other: Sequence[int]) -> bool:
-    """Whether one axis follows from another: so much more, so many times as long, or what is left of a whole."""
-    pairs = list(zip(one, other, strict=True))
+    """Whether one axis follows from another: so much more, so many times as long, or what is left of a whole.
+
+    An axis of one is there to be broadcast, as in `x[:, None] - x[None]`, and says nothing.
+    """
+    pairs = [(a, b) for a, b in zip(one, other, strict=True) if a != 1 and b != 1]
+    if len(pairs) < LAYERS:
+        return True
     first, second = pairs[0]
     return (
         len({a - b for a, b in pairs}) == 1

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Sequence
+from itertools import chain
 
-from jitwatch._judge.buckets import best_buckets
+from jitwatch._judge.buckets import Padding, independent, paddings
 from jitwatch._model import CacheKey, Change, FunctionStats
 from jitwatch._words.quantity_text import count_text, seconds_text
 
@@ -67,27 +68,49 @@ def _in_code(wheres: Sequence[str]) -> str:
 
 
 def _bucket_advice(function: FunctionStats, found: Sequence[Change], compiles: int, lost_s: float) -> str:
-    """What padding to one and to a few sizes would do for the calls seen, where one axis of one argument churns."""
-    where = found[0].where
-    calls: dict[tuple[int, ...], int] = {}
+    """What padding to one and to a few sizes would do for the calls seen, of all axes that churn in their own way."""
+    wheres = list(dict.fromkeys(change.where for change in found))
+    calls: dict[tuple[tuple[int, ...], ...], int] = {}
     for key in function.keys:
-        shape = _shape_at(key.key, where)
-        if shape is not None and not key.key.transform:
-            calls[shape] = calls.get(shape, 0) + key.hits + key.misses
-    axes = [axis for axis, sizes in enumerate(zip(*calls, strict=False)) if len(set(sizes)) > 1]
-    if len({len(shape) for shape in calls}) != 1 or len(axes) != 1 or len(calls) < 3:
+        shapes = tuple(shape for where in wheres if (shape := _shape_at(key.key, where)) is not None)
+        if len(shapes) == len(wheres) and not key.key.transform:
+            calls[shapes] = calls.get(shapes, 0) + key.hits + key.misses
+    if len({tuple(map(len, shapes)) for shapes in calls}) != 1 or len(calls) < 3:
         return ""
-    sizes = {shape[axes[0]]: count for shape, count in calls.items()}
-    # None saves more than the finding says, and one saves just that, so that the figures agree.
-    fewest = max(len(sizes) - compiles, 1) if compiles else 1
-    counts = {fewest, *(count for count in (1, 2, 4) if count > fewest)}
-    options = best_buckets(sizes, {count for count in counts if count < len(sizes)})
-    texts = [
-        f"{' or '.join(map(str, option.sizes))} ({count_text(option.compiles_saved, 'compile')}"
-        f"{_share_of(lost_s, option.compiles_saved, compiles)} less, {option.padding_percent:.0f} % padding)"
-        for option in options
+    places = [
+        (where, axis) for where, shape in zip(wheres, next(iter(calls)), strict=True) for axis in range(len(shape))
     ]
-    return f" For the calls seen, axis {axes[0]} of {where} padded to " + "; to ".join(texts) + "."
+    columns = list(zip(*(tuple(chain(*shapes)) for shapes in calls), strict=True))
+    varied = [position for position, column in enumerate(columns) if len(set(column)) > 1]
+    kept = [varied[n] for n in independent(list(zip(*(columns[position] for position in varied), strict=True)))]
+    # None saves more than the finding says, and one saves just that, so that the figures agree.
+    fewest = max(len(calls) - compiles, 1) if compiles else 1
+    options = [
+        option
+        for option in paddings([columns[position] for position in kept], list(calls.values()), max(fewest, 4))
+        if fewest <= option.programs < len(calls)
+    ]
+    texts = [
+        f"{_fit_text(option, [] if n else [places[position] for position in kept])} "
+        f"({count_text(saved := len(calls) - option.programs, 'compile')}{_share_of(lost_s, saved, compiles)} less, "
+        f"{option.padding_percent:.0f} % padding)"
+        for n, option in enumerate(_few(options))
+    ]
+    return " For the calls seen, " + "; ".join(texts) + "." if texts else ""
+
+
+def _few(options: Sequence[Padding]) -> list[Padding]:
+    """The coarsest of several ways to pad, and those to two and to four sizes."""
+    return [option for n, option in enumerate(options) if n == 0 or max(map(len, option.sizes)) in (1, 2, 4)][:3]
+
+
+def _fit_text(option: Padding, places: Sequence[tuple[str, int]]) -> str:
+    """What to pad to, with the axes where they were not named before."""
+    fits = [" or ".join(map(str, fit)) for fit in option.sizes]
+    if not places:
+        return f"to {' and '.join(fits)}"
+    said = (f"axis {axis} of {where} {'to' if n else 'padded to'}" for n, (where, axis) in enumerate(places))
+    return " and ".join(f"{axis} {fit}" for axis, fit in zip(said, fits, strict=True))
 
 
 def _share_of(lost_s: float, saved: int, compiles: int) -> str:

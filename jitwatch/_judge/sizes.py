@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain, islice, pairwise
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import chain, pairwise
 from typing import NamedTuple
 
-from jitwatch._judge.buckets import by_count
+from jitwatch._judge.buckets import independent, paddings
 from jitwatch._judge.history import RANK, Step
 from jitwatch._model import KeyStats, Program, Static
 
@@ -22,6 +21,10 @@ MAX_PADDING_PERCENT = 60.0
 _WHOLE_NUMBER = re.compile(r"(?:np\.u?int\d+\()?(\d{1,18})\)?")
 _LEVEL = RANK["sizes"] - 1
 _CAUSES = ("shape", "static_value")
+
+
+_Table = Mapping[str, Sequence[int]]
+"""The sizes in one call, by place."""
 
 
 class Axis(NamedTuple):
@@ -136,15 +139,36 @@ def _sizes(steps: Sequence[Step]) -> Sizes | None:
     varied = {where: axes for where, axes in varied.items() if axes}
     state = _state(steps)
     data = {where: axes for where, axes in varied.items() if _argument(where) not in state}
-    if not data or any(len(axes) > 1 for axes in data.values()):
+    if not data or not _goes_with(varied.keys() - data.keys(), varied, tables):
         return None
-    if any(len(axes) > 1 for axes in varied.values()):  # its state has other sizes too: another model
+    if any(len(axes) > 1 for axes in data.values()) and not _has_parameters(steps, varied):
         return None
-    axes = tuple(Axis(where, found[0]) for where, found in data.items())
+    axes = tuple(Axis(where, axis) for where, found in data.items() for axis in found)
     rows: dict[tuple[int, ...], list[Step]] = {}
     for step, table in zip(steps, tables, strict=True):
         rows.setdefault(tuple(table[axis.where][axis.axis] for axis in axes), []).append(step)
     return Sizes(axes, rows) if len(rows) > 1 else None
+
+
+def _goes_with(state: Collection[str], varied: Mapping[str, Sequence[int]], tables: Sequence[_Table]) -> bool:
+    """Whether state has other sizes only as its batches have, along the first axis; else it is another model."""
+    batches = {
+        tuple(table[where][0] for table in tables) for where, axes in varied.items() if where not in state and 0 in axes
+    }
+    return all(
+        list(varied[where]) == [0] and tuple(table[where][0] for table in tables) in batches for where in state
+    )  # fmt: skip
+
+
+def _has_parameters(steps: Sequence[Step], varied: Collection[str]) -> bool:
+    """Whether floating arrays of one shape are in all calls: what has none may be other layers, levels or models."""
+    key = next(step.key for step in steps if step.key is not None).key
+    paths = chain.from_iterable(argument.paths for argument in key.arguments)
+    leaves = chain.from_iterable(key.leaf_chunks)
+    return any(
+        path not in varied and leaf.shape and "float" in leaf.dtype
+        for path, leaf in zip(paths, leaves, strict=False)
+    )  # fmt: skip
 
 
 def _state(steps: Sequence[Step]) -> set[str]:
@@ -214,15 +238,12 @@ def _are_chosen(sizes: Sizes) -> bool:
 
 def _needed(sizes: Sizes, rows: Sequence[tuple[int, ...]], calls: Sequence[int]) -> int | None:
     """How many sizes to pad to; None where no half of them would do without much padding."""
-    totals: Counter[int] = Counter()
-    for row, count in zip(rows, calls, strict=True):
-        totals[math.prod(max(size, 1) for size in row[:1])] += count
-    if len(totals) < 2:
-        return 1
-    for buckets in islice(by_count(totals), max(len(totals) // 2, 1)):
-        if buckets.padding_percent <= MAX_PADDING_PERCENT:
-            return len(buckets.sizes)
-    return max(len(totals) // 2, 1) if len(totals) <= FEW + 1 else None
+    half = max(len(rows) // 2, 1)
+    axes = [[row[position] for row in rows] for position in independent(rows)]
+    for padding in paddings(axes, calls, half):
+        if padding.padding_percent <= MAX_PADDING_PERCENT and padding.programs <= half:
+            return padding.programs
+    return half if len(rows) <= FEW + 1 else None
 
 
 def _remainder(sizes: Sizes, one: tuple[int, ...], other: tuple[int, ...]) -> list[Step]:
