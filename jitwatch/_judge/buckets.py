@@ -62,12 +62,12 @@ def paddings(axes: Sequence[Sequence[int]], calls: Sequence[int], limit: int) ->
 
 
 def independent(rows: Sequence[Sequence[int]]) -> list[int]:
-    """Positions of the columns that do not simply go with an earlier one."""
-    patterns: dict[tuple[int, ...], int] = {}
+    """Positions of the columns that do not simply grow with an earlier one."""
+    orders: dict[tuple[int, ...], int] = {}
     for position, column in enumerate(zip(*rows, strict=True)):
-        first: dict[int, int] = {}
-        patterns.setdefault(tuple(first.setdefault(size, n) for n, size in enumerate(column)), position)
-    return list(patterns.values())
+        ranks = {size: rank for rank, size in enumerate(sorted(set(column)))}
+        orders.setdefault(tuple(ranks[size] for size in column), position)
+    return list(orders.values())
 
 
 def best_buckets(calls: Mapping[int, int], counts: Collection[int]) -> list[Buckets]:

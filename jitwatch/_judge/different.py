@@ -9,6 +9,8 @@ from itertools import chain
 from jitwatch._judge.history import Step
 from jitwatch._model import Change
 
+GROWN = 5
+"""Times that a list of arrays is passed with one more from which on it is a history, and not a deeper model."""
 VARIANTS = 4
 """Static values from which on variants that are hardly used are worth a word."""
 
@@ -16,11 +18,14 @@ VARIANTS = 4
 def doubtful(steps: Sequence[Step]) -> Iterator[tuple[str, str, list[Step]]]:
     """Cause, evidence and steps of pytrees that come and go, dtypes that slip, and variants that are hardly used."""
     hardly_used: list[Step] = []
+    longer: dict[str, list[Step]] = {}
     for step in steps:
         causes = {change.cause for change in step.changes}
         if step.twin is None or not step.changes:
             continue
-        if causes == {"tree_structure"} and _comes_and_goes(step):
+        if _is_one_longer(step) and _same_line(step):
+            longer.setdefault(step.changes[0].where, []).append(step)
+        elif causes == {"tree_structure"} and _comes_and_goes(step):
             if _same_line(step) or _was_given_up(step.twin):
                 yield "tree_structure", "likely", [step]
             elif step.is_rehearsed():
@@ -29,6 +34,9 @@ def doubtful(steps: Sequence[Step]) -> Iterator[tuple[str, str, list[Step]]]:
             yield "dtype", "possible", [step]
         elif causes == {"static_value"} and step.function is step.twin.function and not _is_chosen(step):
             hardly_used.append(step)
+    for grown in longer.values():
+        if len(grown) >= GROWN:
+            yield "tree_structure", "likely", grown
     if len(hardly_used) >= VARIANTS - 1:
         uses = sum(step.uses for step in hardly_used)
         if uses < 2 * len(hardly_used) and _from_one_line(hardly_used):
@@ -44,6 +52,18 @@ def _is_chosen(step: Step) -> bool:
 
 
 _CONTAINER = re.compile(r"(None|absent|one leaf|list|tuple|dict)\b")
+
+
+_LENGTH = re.compile(r"(list|tuple) of (\d+)")
+
+
+def _is_one_longer(step: Step) -> bool:
+    """Whether all that changed is that a list or a tuple has one element more."""
+    (change, *others) = step.changes
+    one, two = _LENGTH.fullmatch(change.before), _LENGTH.fullmatch(change.after)
+    if others or one is None or two is None:
+        return False
+    return one.group(1) == two.group(1) and int(two.group(2)) == int(one.group(2)) + 1
 
 
 def _comes_and_goes(step: Step) -> bool:
@@ -71,28 +91,32 @@ def _places(step: Step | None) -> set[str]:
     return set() if step is None or step.key is None else {site.place for site in step.key.call_sites}
 
 
-def _was_given_up(step: Step) -> bool:
+def _was_given_up(step: Step | None) -> bool:
     """Whether a program was hardly used before another one took its place for good."""
-    return step.key is not None and not step.outlived and step.uses == 0
+    return step is not None and step.key is not None and not step.outlived and step.uses == 0
 
 
 def _slips(step: Step) -> bool:
     """Whether one argument alone has another dtype: a policy changes all that are floating, or a setting."""
     changed = {_argument(change.where) for change in step.changes}
-    if len(changed) != 1 and not (step.twin is not None and _was_given_up(step.twin)):
+    left = _was_given_up(step.twin)
+    if len(changed) != 1 and not left:
         return False
-    return any(_kind(change.before) != _kind(change.after) for change in step.changes) or _has_others(step)
+    if left or step.is_rehearsed() or _has_others(step):
+        return True
+    # Without parameters beside it, two lines that want two dtypes are two uses of one function.
+    return _same_line(step) and any(_kind(change.before) != _kind(change.after) for change in step.changes)
 
 
 def _has_others(step: Step) -> bool:
-    """Whether other arrays of the call are floating and stayed as they were, or the first program was given up."""
-    if step.key is None or step.twin is None:
+    """Whether other arrays of the call are floating and stayed as they were."""
+    if step.key is None:
         return False
     changed = {change.where for change in step.changes}
     paths = chain.from_iterable(argument.paths for argument in step.key.key.arguments)
     leaves = chain.from_iterable(step.key.key.leaf_chunks)
     others = (leaf for path, leaf in zip(paths, leaves, strict=False) if path not in changed)
-    return any("float" in leaf.dtype for leaf in others) or _was_given_up(step.twin) or step.is_rehearsed()
+    return any("float" in leaf.dtype and not leaf.weak_type for leaf in others)
 
 
 def _kind(text: str) -> str:

@@ -38,6 +38,8 @@ def advice_for(
         name=function.name, where=names, bare=bare, after=first.after, code=_in_code(wheres),
         healing=f"{function.name}.heal()" if function.name.isidentifier() else "Its method heal()",
     )  # fmt: skip
+    if cause == "tree_structure" and found and all(_ELEMENTS.fullmatch(change.after) for change in found):
+        return _GROWING.format(where=names)
     if cause == "shape" and found:
         return text + _bucket_advice(function, found, compiles, lost_s)
     return text + _constants_advice(function, found) if cause == "function_identity" else text
@@ -135,6 +137,11 @@ _MADE_BY_LIBRARY = (
     "{library} jits a new function in each of these calls. Make the object that you call there once (a sampler, a"
     " solver, an optimiser), and have one call do the work of many; or put jax.jit around a function with the whole"
     " call in it. Where the library allows neither, jitwatch.reuse() compiles each program once."
+)
+_ELEMENTS = re.compile(r"(?:list|tuple) of \d+")
+_GROWING = (
+    "Each length of {where} is another pytree, and so another program. Keep it in one array of the final size, written"
+    " in place with .at[n].set(x), and pass the length n with it as an array."
 )
 _ADVICE = {
     "shape": "Keep the shape of {where} the same in every call: pad to one size, or to a few, with a mask, or drop the"

@@ -268,8 +268,8 @@ def _latest(steps: Sequence[Step], count: int) -> list[Step]:
 def look_chosen(sizes: Sequence[int]) -> bool:
     """Whether sizes look like what somebody chose, not like what data happens to have.
 
-    They do where all are powers of two, or one more or less; where they have a common factor of at least `ROUND`; or
-    where each is the same multiple of the one before.
+    They do where all are powers of two, or one more or less; where they have a common factor of at least `ROUND`;
+    where each is the same multiple of the one before; or where they are a series such as 1, 3, 10, 30.
     """
     ordered = sorted(sizes)
     if ordered[0] < 1:
@@ -277,6 +277,8 @@ def look_chosen(sizes: Sequence[int]) -> bool:
     if any(all(_is_power_of_two(size - offset) for size in ordered) for offset in (0, 1, -1)):
         return True
     if math.gcd(*ordered) >= ROUND:
+        return True
+    if ordered[-1] >= 10 * ordered[0] and all(str(size).rstrip("0") in ("1", "2", "3", "5") for size in ordered):
         return True
     return len(ordered) > 2 and all(a * ordered[1] == b * ordered[0] for a, b in pairwise(ordered))
 

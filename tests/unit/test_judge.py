@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from builders import call_sites, function_stats, key, key_stats, leaf, snapshot, stages, static
+from builders import build, call_sites, function_stats, key, key_stats, leaf, snapshot, stages, static
 
 from jitwatch._judge.eager import places
 from jitwatch._judge.judge import judge, judge_function
@@ -131,6 +131,62 @@ def test_dummy_called_once_before_the_loop_is_found_however_often_both_come_back
     assert causes(msgspec.structs.replace(function, keys=(rehearsed, second))) == [cause]
     assert causes(msgspec.structs.replace(function, keys=(evaluated, second))) == []
     assert causes(msgspec.structs.replace(function, keys=(msgspec.structs.replace(first, outlived=1), second))) == []
+
+
+def test_list_that_grows_by_one_is_found_and_models_of_a_few_depths_are_not() -> None:
+    def lists(*lengths: int) -> FunctionStats:
+        keys = [
+            key_stats(n, key({"history": [leaf((3,))] * length}), hits=5, call_sites=LOOP)
+            for n, length in enumerate(lengths, 1)
+        ]
+        return function_stats(keys=keys)
+
+    (finding,) = judge_function(lists(1, 2, 3, 4, 5, 6, 7))
+
+    assert (finding.cause, finding.where, finding.compiles) == ("tree_structure", ("history",), 6)
+    assert "one array of the final size" in finding.advice
+    assert causes(lists(2, 3, 4, 5)) == []
+    assert causes(lists(2, 4, 8, 16, 32, 64, 128)) == []
+
+
+def test_images_of_two_free_axes_are_found_where_parameters_stay() -> None:
+    def called(*shapes: tuple[int, int], weights: Sequence[tuple[int, ...]] = ()) -> FunctionStats:
+        found = weights or [(3, 8)] * len(shapes)
+        keys = [
+            key_stats(n, key({"w": leaf(weight), "image": leaf(shape)}), hits=2, call_sites=LOOP)
+            for n, (shape, weight) in enumerate(zip(shapes, found, strict=True), 1)
+        ]
+        return function_stats(keys=keys)
+
+    sizes = [(41, 59), (38, 44), (50, 43), (57, 40), (20, 51), (33, 29)]
+    (finding,) = judge_function(called(*sizes))
+
+    assert (finding.cause, finding.where) == ("shape", ("image",))
+    assert "axis 0 of image padded to" in finding.advice and "axis 1 of image to" in finding.advice
+    assert causes(called(*sizes, weights=sizes)) == [], "layers"
+
+
+def test_state_that_has_another_size_than_its_batches_is_another_model() -> None:
+    def step(*widths: int, state: tuple[str, ...]) -> FunctionStats:
+        keys = [
+            key_stats(
+                n, key({"params": leaf((width, 4)), "obs": leaf((64, width))}), hits=50, call_sites=LOOP, state=state
+            )
+            for n, width in enumerate(widths, 1)
+        ]
+        return function_stats(keys=keys)
+
+    assert causes(step(3, 5, 11, 17, state=("params",))) == []
+    assert causes(step(3, 5, 11, 17, state=())) == ["shape"]
+
+
+def test_program_of_numpy_arrays_that_was_dropped_is_accounted_once() -> None:
+    first = key_stats(1, key({"w": leaf((3,), source="numpy", sharding=None)}), hits=0)
+    later = key_stats(2, key({"w": leaf((3,))}), hits=300, misses=10, stages=stages(9), executable=1)
+    builds = (build(1, "p", key=1), build(2, "p", key=2, count=9, lost_s=9.0))
+    (finding,) = judge_function(function_stats(keys=[first, later], builds=builds))
+
+    assert (finding.cause, finding.compiles, finding.lost_s) == ("cache_cleared", 9, 9.0)
 
 
 def test_flag_with_two_values_is_quiet_and_a_counter_is_not() -> None:
