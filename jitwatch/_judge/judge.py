@@ -7,6 +7,7 @@ nor are buckets, train and eval batches, a flag with two values, other models, t
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
@@ -130,8 +131,16 @@ def _series(steps: Sequence[Step], cause: str, functions: Sequence[FunctionStats
         return found
     first = functions[0]
     objects = len({step.function.id for step in steps} | {step.twin.function.id for step in steps if step.twin})
-    itself = Change(cause, first.name, "one function object", f"{objects} function objects")
+    made = f"{objects} function objects{_for_programs(steps)}"
+    itself = Change(cause, first.name, "one function object", made)
     return [itself, *(change for change in found if change.where != first.name)]
+
+
+def _for_programs(steps: Sequence[Step]) -> str:
+    """` for 6 programs`, where each of a few was made again and again: functions that a cache too small dropped."""
+    programs = Counter(step.build.program for step in steps)
+    again = len(programs) > 1 and min(programs.values()) > 1 and all(step.equality == "identical" for step in steps)
+    return f" for {len(programs)} programs" if again else ""
 
 
 def _made_at(steps: Sequence[Step]) -> str:

@@ -42,7 +42,9 @@ def advice_for(
         return _GROWING.format(where=names)
     if cause == "shape" and found:
         return text + _bucket_advice(function, found, compiles, lost_s)
-    return text + _constants_advice(function, found) if cause == "function_identity" else text
+    if cause == "function_identity":
+        return text + _constants_advice(function, found) + _cache_advice(first.after)
+    return text
 
 
 def _constants_advice(function: FunctionStats, found: Sequence[Change]) -> str:
@@ -53,6 +55,14 @@ def _constants_advice(function: FunctionStats, found: Sequence[Change]) -> str:
         if change.where != function.name and _NUMBER.fullmatch(change.before) and _NUMBER.fullmatch(change.after)
     )
     return f" Pass {_join(list(numbers))} to it as an argument." if numbers else ""
+
+
+def _cache_advice(objects: str) -> str:
+    """What to do where a few programs were each made again and again."""
+    _, _, programs = objects.partition(" function objects for ")
+    return (
+        f" If a cache keeps it, such as functools.lru_cache, that has no room for all {programs}." if programs else ""
+    )
 
 
 def _in_code(wheres: Sequence[str]) -> str:

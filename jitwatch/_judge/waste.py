@@ -33,7 +33,7 @@ def wasted(steps: Sequence[Step]) -> Iterator[tuple[str, str, Step]]:
             continue
         cause = _cause(step)
         if cause is not None and not _takes_turns(cause, step, len(objects)):
-            yield cause, "proved" if step.equality else "likely", step
+            yield cause, "proved" if is_certain(step) else "likely", step
 
 
 def _cause(step: Step) -> str | None:
