@@ -49,7 +49,7 @@ def make_finding(
     seconds = sum(build.lost_s for build in builds) if lost_s is None else lost_s
     reused = min(sum(build.reused for build in builds), count)
     call_site = place or next((build.call_site for build in builds if build.call_site), "")
-    what, differences = _what(function, cause, count, reused), _differences(function, cause, found)
+    what, differences = _what(function, cause, count, reused, evidence), _differences(function, cause, found)
     advice = advice or advice_for(
         cause, function, found, compiles=count, lost_s=seconds, library=_library(function, builds)
     )
@@ -66,13 +66,14 @@ def _library(function: FunctionStats, builds: Sequence[Build]) -> str:
     return packages.pop() if len(packages) == 1 and is_installed(function.defined_at) else ""
 
 
-def _what(function: FunctionStats, cause: str, compiles: int, reused: int) -> str:
+def _what(function: FunctionStats, cause: str, compiles: int, reused: int, evidence: str) -> str:
     name = function_text(function.name, function.qualname, function.defined_at)
     if cause == "stale_capture":
         return f"{name} returns what it computed with old values of what it reads from outside."
     if cause == "stuck":
         return f"{name} is called slowly for ever: JAX's fast path is closed to a key whose first call raised."
-    return f"{name} {needless(compiles, reused)}."
+    what = needless(compiles, reused)
+    return f"{name} {what.replace('than needed', 'than may be needed') if evidence == 'possible' else what}."
 
 
 def needless(compiles: int, reused: int) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from jitwatch._judge.history import Step
+from jitwatch._judge.remedies import is_name
 from jitwatch._model import Change
 
 GROWN = 5
@@ -43,15 +44,9 @@ def doubtful(steps: Sequence[Step]) -> Iterator[tuple[str, str, list[Step]]]:
             yield "static_value", "possible", hardly_used
 
 
-_NAME = re.compile(r"""['"].*['"]|[A-Za-z_][\w.]*""", re.DOTALL)
-
-
 def _is_chosen(step: Step) -> bool:
-    """Whether the values are names (a string, a bool, None, a dtype, a member of an enum): no array stands for them."""
-    return all(_NAME.fullmatch(text) for change in step.changes for text in (change.before, change.after))
-
-
-_CONTAINER = re.compile(r"(None|absent|one leaf|list|tuple|dict)\b")
+    """Whether a choice was made by name: no argument could stand for it."""
+    return all(is_name(text) for change in step.changes for text in (change.before, change.after))
 
 
 _LENGTH = re.compile(r"(list|tuple) of (\d+)")
@@ -64,6 +59,9 @@ def _is_one_longer(step: Step) -> bool:
     if others or one is None or two is None:
         return False
     return one.group(1) == two.group(1) and int(two.group(2)) == int(one.group(2)) + 1
+
+
+_CONTAINER = re.compile(r"(None|absent|one leaf|list|tuple|dict)\b")
 
 
 def _comes_and_goes(step: Step) -> bool:

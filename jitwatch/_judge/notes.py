@@ -136,7 +136,8 @@ def _eager_once(every: Sequence[Work], wall_s: float) -> Iterator[Finding]:
                 code=EAGER_ONCE, cause="eager", function=call.name, defined_at="", call_site=call.place,
                 where=(call.name,), compiles=made - 1, lost_s=saved_s, evidence="likely",
                 message=f"{call.name} {what} operation by operation: {made} small programs, {seconds_text(lost_s)}"
-                f"{_of(wall_s)}; under one jax.jit it is 1 program.", differences="",
+                f"{_of(wall_s)}; under one jax.jit it is 1 program"
+                f"{', which takes as long as the work in it' if saved_s < lost_s / 2 else ''}.", differences="",
                 advice=_advice(call, _caller(call, works)),
                 share_of_run=min(saved_s / wall_s, 1.0) if wall_s else 0.0,
             )  # fmt: skip

@@ -11,6 +11,7 @@ from jitwatch._judge.buckets import Padding, independent, paddings
 from jitwatch._model import CacheKey, Change, FunctionStats
 from jitwatch._words.quantity_text import count_text, seconds_text
 
+_NAME = re.compile(r"""['"].*['"]|[A-Za-z_][\w.]*""", re.DOTALL)
 _NUMBER = re.compile(r"(np\.\w+\()?-?\d[\d.e+-]*\)?")
 
 
@@ -34,17 +35,36 @@ def advice_for(
     first = found[0] if found else Change(cause, function.name, "", "")
     names = _join(wheres)
     bare = _join([where.removeprefix("static ").removeprefix("config ") for where in wheres])
-    text = _ADVICE[cause].format(
+    special = _special(cause, found)
+    text = (special or _ADVICE[cause]).format(
         name=function.name, where=names, bare=bare, after=first.after, code=_in_code(wheres),
         healing=f"{function.name}.heal()" if function.name.isidentifier() else "Its method heal()",
     )  # fmt: skip
-    if cause == "tree_structure" and found and all(_ELEMENTS.fullmatch(change.after) for change in found):
-        return _GROWING.format(where=names)
     if cause == "shape" and found:
         return text + _bucket_advice(function, found, compiles, lost_s)
     if cause == "function_identity":
         return text + _constants_advice(function, found) + _cache_advice(first.after)
     return text
+
+
+def _special(cause: str, found: Sequence[Change]) -> str:
+    """Advice where the values say more than the cause does; empty where they do not."""
+    texts = [text for change in found for text in (change.before, change.after)]
+    if cause == "tree_structure" and found and all(map(_ELEMENTS.fullmatch, texts)):
+        return _GROWING
+    if cause == "key_impl" and all("key<" in text for text in texts):
+        return "Make the keys of {where} with one PRNG implementation: the same impl= in each jax.random.key."
+    if cause == "static_value" and found and all(map(is_name, texts)):
+        return (
+            "Every new value of {where} is a new program. Spell each in one way, such as np.dtype({bare}) for a dtype,"
+            " and restrict it to a few."
+        )
+    return ""
+
+
+def is_name(text: str) -> bool:
+    """Whether a value is a name (a string, a bool, None, a dtype, a member of an enum): no array stands for it."""
+    return _NAME.fullmatch(text) is not None
 
 
 def _constants_advice(function: FunctionStats, found: Sequence[Change]) -> str:

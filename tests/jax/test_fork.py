@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 import pytest
 from fake_misses import add_function, add_hits, add_miss, sized_key
 from jax._src import xla_bridge
@@ -91,6 +92,23 @@ def test_child_of_a_process_in_which_a_lock_of_jaxs_was_held_is_reported() -> No
 
     with xla_bridge._backend_lock:
         in_child(child)
+
+
+def test_child_compares_programs_without_the_threads_of_its_parent() -> None:
+    @jitwatch.watched_jit
+    def f(x):  # many functions in one module, which MLIR shares out among threads
+        for power in range(40):
+            x = jax.jit(lambda y, n=power: y * n + 1)(x)
+        return x
+
+    for size in (3, 4, 5):
+        f(np.ones(size))
+
+    def child() -> None:
+        several = [program for program in jitwatch.snapshot().programs if program.steps]
+        assert len(several) >= 3, several
+
+    in_child(child)
 
 
 def test_child_of_a_process_whose_threads_are_inside_jitwatch_works(state: State, tmp_path: Path) -> None:

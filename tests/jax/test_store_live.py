@@ -179,7 +179,7 @@ FULL = """
 
     writer = Writer(".jitwatch")
     step = add_function()
-    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8000, 8000))
     for size in range(100):
         add_miss(step, key({"x": leaf((size,))}))
     writer.close()

@@ -243,7 +243,10 @@ def _digest_of(value: Any) -> str:
 
 
 class _Reader(threading.local):
-    """An MLIR context for reading modules. It keeps what it has read, so it is made anew from time to time."""
+    """An MLIR context for reading modules. It keeps what it has read, so it is made anew from time to time.
+
+    Without JAX's pool of threads, which a forked child does not have: to read there would wait for them for ever.
+    """
 
     def __init__(self) -> None:
         self.context: Any = None
@@ -257,6 +260,7 @@ def read_module(data: bytes, free: str = "") -> str:
     """The text, as of `text_of`, of a module that `canonical_module` wrote."""
     if _reader.context is None or _reader.read_bytes > _MAX_READ_BYTES:
         _reader.context, _reader.read_bytes = mlir.make_ir_context(), 0
+        _reader.context.enable_multithreading(False)
     _reader.read_bytes += len(data)
     with _reader.context:
         return text_of(ir.Module.parse(data), free)
