@@ -72,16 +72,15 @@ def _what(function: FunctionStats, cause: str, compiles: int, reused: int, evide
         return f"{name} returns what it computed with old values of what it reads from outside."
     if cause == "stuck":
         return f"{name} is called slowly for ever: JAX's fast path is closed to a key whose first call raised."
-    what = needless(compiles, reused)
-    return f"{name} {what.replace('than needed', 'than may be needed') if evidence == 'possible' else what}."
+    return f"{name} {needless(compiles, reused, 'may be needed' if evidence == 'possible' else 'needed')}."
 
 
-def needless(compiles: int, reused: int) -> str:
+def needless(compiles: int, reused: int, than: str = "needed") -> str:
     """`compiled 9 times more than needed`, or what is left of that where programs were reused."""
     times = "once" if compiles == 1 else f"{compiles:,} times"
     if compiles and compiles == reused:
-        return f"was traced and lowered {times} more than needed, though reuse spared the compiles"
-    return f"compiled {times} more than needed" + (f", {reused:,} of them spared by reuse" if reused else "")
+        return f"was traced and lowered {times} more than {than}, though reuse spared the compiles"
+    return f"compiled {times} more than {than}" + (f", {reused:,} of them spared by reuse" if reused else "")
 
 
 def _differences(function: FunctionStats, cause: str, found: Sequence[Change]) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import chain
 
 from jitwatch._judge.history import Step
-from jitwatch._judge.remedies import is_name
+from jitwatch._judge.remedies import ELEMENTS, is_name
 from jitwatch._model import Change
+from jitwatch._words.key_diff import named_leaves
 
 GROWN = 5
 """Times that a list of arrays is passed with one more from which on it is a history, and not a deeper model."""
@@ -24,10 +24,10 @@ def doubtful(steps: Sequence[Step]) -> Iterator[tuple[str, str, list[Step]]]:
         causes = {change.cause for change in step.changes}
         if step.twin is None or not step.changes:
             continue
-        if _is_one_longer(step) and _same_line(step):
+        if _is_one_longer(step) and step.is_of_same_line():
             longer.setdefault(step.changes[0].where, []).append(step)
         elif causes == {"tree_structure"} and _comes_and_goes(step):
-            if _same_line(step) or _was_given_up(step.twin):
+            if step.is_of_same_line() or _was_given_up(step.twin):
                 yield "tree_structure", "likely", [step]
             elif step.is_rehearsed():
                 yield "tree_structure", "possible", [step]
@@ -49,13 +49,10 @@ def _is_chosen(step: Step) -> bool:
     return all(is_name(text) for change in step.changes for text in (change.before, change.after))
 
 
-_LENGTH = re.compile(r"(list|tuple) of (\d+)")
-
-
 def _is_one_longer(step: Step) -> bool:
     """Whether all that changed is that a list or a tuple has one element more."""
     (change, *others) = step.changes
-    one, two = _LENGTH.fullmatch(change.before), _LENGTH.fullmatch(change.after)
+    one, two = ELEMENTS.fullmatch(change.before), ELEMENTS.fullmatch(change.after)
     if others or one is None or two is None:
         return False
     return one.group(1) == two.group(1) and int(two.group(2)) == int(one.group(2)) + 1
@@ -81,14 +78,6 @@ def _is_part(text: str) -> bool:
     return bool(re.match(r"(None|absent|positional|by keyword|one leaf|[a-z]+\d*\[)", text))
 
 
-def _same_line(step: Step) -> bool:
-    return bool(_places(step) & _places(step.twin)) if step.twin is not None else False
-
-
-def _places(step: Step | None) -> set[str]:
-    return set() if step is None or step.key is None else {site.place for site in step.key.call_sites}
-
-
 def _was_given_up(step: Step | None) -> bool:
     """Whether a program was hardly used before another one took its place for good."""
     return step is not None and step.key is not None and not step.outlived and step.uses == 0
@@ -103,7 +92,7 @@ def _slips(step: Step) -> bool:
     if left or step.is_rehearsed() or _has_others(step):
         return True
     # Without parameters beside it, two lines that want two dtypes are two uses of one function.
-    return _same_line(step) and any(_kind(change.before) != _kind(change.after) for change in step.changes)
+    return step.is_of_same_line() and any(_kind(change.before) != _kind(change.after) for change in step.changes)
 
 
 def _has_others(step: Step) -> bool:
@@ -111,9 +100,7 @@ def _has_others(step: Step) -> bool:
     if step.key is None:
         return False
     changed = {change.where for change in step.changes}
-    paths = chain.from_iterable(argument.paths for argument in step.key.key.arguments)
-    leaves = chain.from_iterable(step.key.key.leaf_chunks)
-    others = (leaf for path, leaf in zip(paths, leaves, strict=False) if path not in changed)
+    others = (leaf for path, leaf in named_leaves(step.key.key) if path not in changed)
     return any("float" in leaf.dtype and not leaf.weak_type for leaf in others)
 
 

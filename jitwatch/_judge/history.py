@@ -54,6 +54,14 @@ class Step(NamedTuple):
             twin is not None and twin.key is not None and twin.key.single_start and 2 * (twin.uses + 1) <= self.uses + 1
         )
 
+    def is_of_same_line(self) -> bool:
+        """Whether a line that asked for it asked for its twin too."""
+        lines, of_twin = (
+            {site.place for site in each.key.call_sites} if each is not None and each.key is not None else set[str]()
+            for each in (self, self.twin)
+        )
+        return bool(lines & of_twin)
+
 
 Programs = Mapping[str, Program]
 Kind = tuple[str, tuple[str, ...], str]

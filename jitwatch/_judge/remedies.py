@@ -9,8 +9,11 @@ from itertools import chain
 
 from jitwatch._judge.buckets import Padding, independent, paddings
 from jitwatch._model import CacheKey, Change, FunctionStats
+from jitwatch._words.key_diff import named_leaves
 from jitwatch._words.quantity_text import count_text, seconds_text
 
+ELEMENTS = re.compile(r"(list|tuple) of (\d+)")
+"""A container of arrays in a change, and how many it has."""
 _NAME = re.compile(r"""['"].*['"]|[A-Za-z_][\w.]*""", re.DOTALL)
 _NUMBER = re.compile(r"(np\.\w+\()?-?\d[\d.e+-]*\)?")
 
@@ -50,7 +53,7 @@ def advice_for(
 def _special(cause: str, found: Sequence[Change]) -> str:
     """Advice where the values say more than the cause does; empty where they do not."""
     texts = [text for change in found for text in (change.before, change.after)]
-    if cause == "tree_structure" and found and all(map(_ELEMENTS.fullmatch, texts)):
+    if cause == "tree_structure" and found and all(map(ELEMENTS.fullmatch, texts)):
         return _GROWING
     if cause == "key_impl" and all("key<" in text for text in texts):
         return "Make the keys of {where} with one PRNG implementation: the same impl= in each jax.random.key."
@@ -152,9 +155,7 @@ def _share_of(lost_s: float, saved: int, compiles: int) -> str:
 
 def _shape_at(key: CacheKey, where: str) -> tuple[int, ...] | None:
     """The shape of the leaf with this path."""
-    leaves = (leaf for chunk in key.leaf_chunks for leaf in chunk)
-    paths = (path for argument in key.arguments for path in argument.paths)
-    return next((leaf.shape for path, leaf in zip(paths, leaves, strict=False) if path == where), None)
+    return next((leaf.shape for path, leaf in named_leaves(key) if path == where), None)
 
 
 def _join(names: Sequence[str]) -> str:
@@ -168,7 +169,6 @@ _MADE_BY_LIBRARY = (
     " solver, an optimiser), and have one call do the work of many; or put jax.jit around a function with the whole"
     " call in it. Where the library allows neither, jitwatch.reuse() compiles each program once."
 )
-_ELEMENTS = re.compile(r"(?:list|tuple) of \d+")
 _GROWING = (
     "Each length of {where} is another pytree, and so another program. Keep it in one array of the final size, written"
     " in place with .at[n].set(x), and pass the length n with it as an array."

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from jitwatch._judge.buckets import independent, paddings
 from jitwatch._judge.history import RANK, Step
 from jitwatch._model import KeyStats, Program, Static
+from jitwatch._words.key_diff import named_leaves
 
 FEW = 3
 """Sizes up to which each may have been chosen, whatever it is."""
@@ -163,12 +164,7 @@ def _goes_with(state: Collection[str], varied: Mapping[str, Sequence[int]], tabl
 def _has_parameters(steps: Sequence[Step], varied: Collection[str]) -> bool:
     """Whether floating arrays of one shape are in all calls: what has none may be other layers, levels or models."""
     key = next(step.key for step in steps if step.key is not None).key
-    paths = chain.from_iterable(argument.paths for argument in key.arguments)
-    leaves = chain.from_iterable(key.leaf_chunks)
-    return any(
-        path not in varied and leaf.shape and "float" in leaf.dtype
-        for path, leaf in zip(paths, leaves, strict=False)
-    )  # fmt: skip
+    return any(path not in varied and leaf.shape and "float" in leaf.dtype for path, leaf in named_leaves(key))
 
 
 def _state(steps: Sequence[Step]) -> set[str]:
@@ -188,9 +184,7 @@ def _argument(where: str) -> str:
 def numbers_of(key: KeyStats) -> dict[str, tuple[int, ...]]:
     """The shape of each leaf, the whole numbers of static arguments, and the mapped sizes, by place."""
     call = key.key
-    paths = chain.from_iterable(argument.paths for argument in call.arguments)
-    leaves = chain.from_iterable(call.leaf_chunks)
-    found = {path: leaf.shape for path, leaf in zip(paths, leaves, strict=False)}
+    found = {path: leaf.shape for path, leaf in named_leaves(call)}
     for static in call.statics:
         numbers = _whole_numbers(static.value)
         if numbers:

@@ -43,7 +43,7 @@ def _cause(step: Step) -> str | None:
         return explained
     if not causes:
         return "cache_cleared" if step.equality == "identical" and _is_other_key(step) else None
-    if causes == {"other"} and any(change.where.startswith("jit option") for change in step.changes):
+    if causes == {"other"}:  # other jit options
         return "other"
     if step.equality == "target":
         return None
@@ -64,7 +64,7 @@ def _nobody_wants(step: Step) -> bool:
         return step.twin is not None and step.twin.function.bound == step.function.bound and len(step.changes) == 1
     if cause == "static_value":  # another type only, such as 4 and np.int64(4)
         return all(_content(change.before) == _content(change.after) for change in step.changes)
-    return cause in ("static_identity", "other", "sharding")
+    return cause in ("static_identity", "sharding")
 
 
 def _content(text: str) -> str:
@@ -90,15 +90,8 @@ def _takes_turns(cause: str, step: Step, objects: int) -> bool:
         return comes_back or step.uses < FEW_USES or not slipped
     if cause == "arg_kind":
         changed = [change for change in step.changes if change.cause == cause]
-        return not _same_line(step) and any(map(_is_optional_array, changed))
+        return not step.is_of_same_line() and any(map(_is_optional_array, changed))
     return False
-
-
-def _same_line(step: Step) -> bool:
-    places = [
-        {site.place for site in each.key.call_sites} if each and each.key else set() for each in (step, step.twin)
-    ]
-    return bool(places[0] & places[1])
 
 
 def _identities(step: Step) -> int:

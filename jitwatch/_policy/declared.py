@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, NoReturn, Protocol
 
 from jitwatch._errors import JitwatchError
 from jitwatch._model import Argument, CacheKey, Leaf, Static, Tree
+from jitwatch._words.key_diff import named_leaves
 from jitwatch._words.safe_text import ELLIPSIS, clean, cut
 
 ANY = "ellipsis"
@@ -248,7 +249,7 @@ class _PathPattern:
         """Whether a key has at each path what is declared."""
         x64 = _x64_in(key, self._x64)
         statics = {each.name: each.value for each in key.statics}
-        leaves = dict(_named_leaves(key))
+        leaves = dict(named_leaves(key))
         for path, pattern in self._leaves.items():
             if path in statics:
                 if path not in self._statics or not _same_static(self._statics[path], statics[path]):
@@ -313,11 +314,6 @@ def _by_name(statics: Any) -> list[Any]:
 
 def _x64_in(key: CacheKey, otherwise: bool) -> bool:
     return dict(key.context).get("jax_enable_x64", str(otherwise)) == "True"
-
-
-def _named_leaves(key: CacheKey) -> Iterator[tuple[str, Leaf]]:
-    paths = itertools.chain.from_iterable(argument.paths for argument in key.arguments)
-    return zip(paths, itertools.chain.from_iterable(key.leaf_chunks), strict=False)
 
 
 def _with_leaves(key: CacheKey) -> Iterator[tuple[Argument, tuple[Leaf, ...]]]:
