@@ -70,6 +70,8 @@ class Finding(msgspec.Struct, frozen=True):
     """Of the wall time of the run that the fix saves; 0 where that is not known."""
     reused: int = 0
     """Of the compilations, those that `jitwatch.reuse()` spared; tracing and lowering were paid."""
+    loaded: int = 0
+    """Of the compilations, those that JAX's persistent cache spared."""
 
     def __repr__(self) -> str:
         return f"<{self.code} {self.function}: {self.compiles} compiles, {self.lost_s:.3g} s, {self.evidence}>"

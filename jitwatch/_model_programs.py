@@ -58,6 +58,8 @@ class Build(msgspec.Struct, frozen=True, omit_defaults=True):
     """How often it was compiled, loaded or reused in this way."""
     reused: Count = 0
     """Of those, how often the executable that existed was handed out."""
+    loaded: Count = 0
+    """Of those, how often it came from the persistent cache."""
     lost_s: Seconds = 0.0
     """In all stages, each time together."""
     compile_s: Seconds = 0.0

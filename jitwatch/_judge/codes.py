@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from jitwatch._judge.remedies import advice_for
 from jitwatch._model import Build, Change, Finding, FunctionStats
@@ -47,9 +47,11 @@ def make_finding(
     """
     count = sum(build.count for build in builds) if compiles is None else compiles
     seconds = sum(build.lost_s for build in builds) if lost_s is None else lost_s
-    reused = min(sum(build.reused for build in builds), count)
+    reused, loaded = spared(builds, count)
     call_site = place or next((build.call_site for build in builds if build.call_site), "")
-    what, differences = _what(function, cause, count, reused, evidence), _differences(function, cause, found)
+    than = "may be needed" if evidence == "possible" else "needed"
+    what = _what(function, cause, needless(count, reused, loaded, than))
+    differences = _differences(function, cause, found)
     advice = advice or advice_for(
         cause, function, found, compiles=count, lost_s=seconds, library=_library(function, builds)
     )
@@ -57,7 +59,15 @@ def make_finding(
         code=CODES[cause], cause=cause, function=function.name, defined_at=function.defined_at, call_site=call_site,
         where=tuple(dict.fromkeys(change.where for change in found)), compiles=count, lost_s=seconds,
         message=f"{what} {differences}", differences=differences, advice=advice, evidence=evidence, reused=reused,
+        loaded=loaded,
     )  # fmt: skip
+
+
+def spared(builds: Iterable[Build], compiles: int) -> tuple[int, int]:
+    """Of so many programs that were not needed, those that were reused, and those loaded from the persistent cache."""
+    every = tuple(builds)
+    reused = min(sum(build.reused for build in every), compiles)
+    return reused, min(sum(build.loaded for build in every), compiles - reused)
 
 
 def _library(function: FunctionStats, builds: Sequence[Build]) -> str:
@@ -66,21 +76,22 @@ def _library(function: FunctionStats, builds: Sequence[Build]) -> str:
     return packages.pop() if len(packages) == 1 and is_installed(function.defined_at) else ""
 
 
-def _what(function: FunctionStats, cause: str, compiles: int, reused: int, evidence: str) -> str:
+def _what(function: FunctionStats, cause: str, times: str) -> str:
     name = function_text(function.name, function.qualname, function.defined_at)
     if cause == "stale_capture":
         return f"{name} returns what it computed with old values of what it reads from outside."
     if cause == "stuck":
         return f"{name} is called slowly for ever: JAX's fast path is closed to a key whose first call raised."
-    return f"{name} {needless(compiles, reused, 'may be needed' if evidence == 'possible' else 'needed')}."
+    return f"{name} {times}."
 
 
-def needless(compiles: int, reused: int, than: str = "needed") -> str:
-    """`compiled 9 times more than needed`, or what is left of that where programs were reused."""
+def needless(compiles: int, reused: int, loaded: int, than: str = "needed") -> str:
+    """`compiled 9 times more than needed`, or what is left of that where programs were reused or loaded."""
     times = "once" if compiles == 1 else f"{compiles:,} times"
-    if compiles and compiles == reused:
-        return f"was traced and lowered {times} more than {than}, though reuse spared the compiles"
-    return f"compiled {times} more than {than}" + (f", {reused:,} of them spared by reuse" if reused else "")
+    by = " and ".join(who for count, who in ((reused, "reuse"), (loaded, "JAX's persistent cache")) if count)
+    if compiles and compiles == reused + loaded:
+        return f"was traced and lowered {times} more than {than}, though {by} spared the compiles"
+    return f"compiled {times} more than {than}" + (f", {reused + loaded:,} of them spared by {by}" if by else "")
 
 
 def _differences(function: FunctionStats, cause: str, found: Sequence[Change]) -> str:

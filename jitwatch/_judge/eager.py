@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from jitwatch._judge import eager_text
-from jitwatch._judge.codes import CODES
+from jitwatch._judge.codes import CODES, spared
 from jitwatch._judge.eager_sizes import churn
 from jitwatch._judge.eager_waste import Waste, wasted
 from jitwatch._judge.eager_work import Work, eager_work, neighbourhoods
@@ -88,13 +88,14 @@ def _finding(
 ) -> Finding:  # fmt: skip
     origin = eager_text.main_origin(works)
     under_transform = origin.under and not origin.initialises
-    lost_s = sum(share.lost_s for share in shares)
+    compiles, lost_s = sum(share.compiles for share in shares), sum(share.lost_s for share in shares)
+    reused, loaded = spared((work.build for work in works), compiles)
     return Finding(
         code=CODES[cause], cause=cause, function=eager_text.place_name(works), defined_at=origin.defined_at,
         call_site=origin.under_at if under_transform else _lines(works)[0].place,
         where=tuple(dict.fromkeys(where)) or eager_text.operations_of(works),
-        compiles=sum(share.compiles for share in shares), lost_s=lost_s, message=f"{message} {differences}".rstrip(),
-        differences=differences, advice=advice,
+        compiles=compiles, lost_s=lost_s, message=f"{message} {differences}".rstrip(),
+        differences=differences, advice=advice, reused=reused, loaded=loaded,
         evidence=evidence, share_of_run=min(lost_s / wall_s, 1.0) if wall_s else 0.0,
     )  # fmt: skip
 
@@ -106,8 +107,9 @@ def _place(finding: Finding, works: Sequence[Work], shares: Sequence[_Share], si
         compiles[share.operation.id] = compiles.get(share.operation.id, 0) + share.compiles
         seconds[share.operation.id] = seconds.get(share.operation.id, 0.0) + share.lost_s
     first = max(seconds, key=lambda number: seconds[number])
+    reused, loaded = spared((work.build for work in works if work.operation.id == first), compiles[first])
     part = msgspec.structs.replace(
-        finding, compiles=compiles[first], lost_s=seconds[first],
+        finding, compiles=compiles[first], lost_s=seconds[first], reused=reused, loaded=loaded,
         share_of_run=finding.share_of_run * seconds[first] / (finding.lost_s or 1.0),
     )  # fmt: skip
     return Place(

@@ -7,11 +7,11 @@ the run that fills the cache compiles quicker.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from jitwatch._model import Build, Snapshot
+from jitwatch._model import Build, Miss, Snapshot
 from jitwatch._record.merge_programs import LOCAL
 from jitwatch._record.sums import program_count
 
@@ -40,6 +40,8 @@ class NotKept(msgspec.Struct, frozen=True):
     why: str
     programs: int
     compile_s: float
+    functions: tuple[tuple[str, int], ...]
+    """By name, with the number of its programs, the most costly first."""
 
 
 class NextStart(msgspec.Struct, frozen=True):
@@ -83,6 +85,7 @@ def next_start(snapshot: Snapshot) -> NextStart:
     advised_s = next(minimum for minimum in MINIMA if quickest_s >= MARGIN * minimum)
     loads = sum(one.stages.loads for one in every)
     asked = [miss for miss in snapshot.misses if miss.persistent]
+    names = {one.id: one.name for one in every}
     return NextStart(
         compile_s=sum(one.stages.compile_s for one in every), served=served, advised_s=advised_s,
         calling_back=sum(
@@ -90,7 +93,7 @@ def next_start(snapshot: Snapshot) -> NextStart:
         ),
         cache_on=bool(asked or loads), loads=loads, load_s=sum(one.stages.load_s for one in every),
         kept_s=sum(miss.stages.compile_s for miss in asked if not miss.persistent.startswith(_NOT_STORED)),
-        not_kept=_not_kept((miss.persistent, program_count(miss.stages), miss.stages.compile_s) for miss in asked),
+        not_kept=_not_kept(asked, names),
     )  # fmt: skip
 
 
@@ -125,13 +128,19 @@ def _served(minimum: float, programs: dict[str, _Compiled], sizes: dict[str, int
     )
 
 
-def _not_kept(outcomes: Iterable[tuple[str, int, float]]) -> tuple[NotKept, ...]:
-    found: dict[str, tuple[int, float]] = {}
-    for outcome, programs, seconds in outcomes:
-        kind, _, why = outcome.partition(": ")
+def _not_kept(asked: Iterable[Miss], names: Mapping[int, str]) -> tuple[NotKept, ...]:
+    found: dict[str, dict[str, _Compiled]] = {}
+    for miss in asked:
+        kind, _, why = miss.persistent.partition(": ")
         if kind == _NOT_STORED:
             why = "compiled quicker than the minimum" if "the compilation took" in why else why
-            count, total = found.get(why, (0, 0.0))
-            found[why] = count + programs, total + seconds
-    kept = (NotKept(why, count, seconds) for why, (count, seconds) in found.items())
+            name = names.get(miss.function, "")
+            one = found.setdefault(why, {}).setdefault(name, _Compiled())
+            one.count += program_count(miss.stages)
+            one.seconds += miss.stages.compile_s
+    kept = []
+    for why, functions in found.items():
+        every = sorted(functions.items(), key=lambda item: (-item[1].seconds, item[0]))
+        programs, seconds = sum(one.count for _, one in every), sum(one.seconds for _, one in every)
+        kept.append(NotKept(why, programs, seconds, tuple((name, one.count) for name, one in every)))
     return tuple(sorted(kept, key=lambda one: -one.compile_s))

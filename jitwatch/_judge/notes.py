@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from jitwatch._judge.codes import spared
 from jitwatch._judge.eager_waste import CONTROL_FLOW
 from jitwatch._judge.eager_work import Work, eager_work
 from jitwatch._judge.history import histories
@@ -77,10 +78,12 @@ def _iterated(every: Sequence[Work], wall_s: float) -> Iterator[Finding]:
         lost_s = sum(work.build.lost_s for work in works)
         if _is_worth(lost_s, wall_s) and max(map(_elements, works)) >= MANY:
             within = works[0].build.origin.within
+            reused, loaded = spared((work.build for work in works), made)
             what = f"{within} goes through a jax.Array" if within else "A jax.Array is gone through"
             yield Finding(
                 code=ITERATED, cause="eager", function=within or "iter", defined_at="", call_site=place,
-                where=(within or "iter",), compiles=made, lost_s=lost_s, evidence="proved",
+                where=(within or "iter",), compiles=made, reused=reused, loaded=loaded, lost_s=lost_s,
+                evidence="proved",
                 message=f"{what} element by element: {count_text(made, 'program')}, {seconds_text(lost_s)}"
                 f"{_of(wall_s)}, to take it apart.", differences="",
                 advice=_TAKEN_APART_BY_LIBRARY if within else _TAKEN_APART,
@@ -132,9 +135,10 @@ def _eager_once(every: Sequence[Work], wall_s: float) -> Iterator[Finding]:
             # The one program has all their work in it. What is saved is what any program costs, however little it does.
             each = sorted(work.build.lost_s / work.build.count for work in works)
             saved_s = (made - 1) * each[len(each) // 4]
+            reused, loaded = spared((work.build for work in works), made - 1)
             yield Finding(
                 code=EAGER_ONCE, cause="eager", function=call.name, defined_at="", call_site=call.place,
-                where=(call.name,), compiles=made - 1, lost_s=saved_s, evidence="likely",
+                where=(call.name,), compiles=made - 1, reused=reused, loaded=loaded, lost_s=saved_s, evidence="likely",
                 message=f"{call.name} {what} operation by operation: {made} small programs, {seconds_text(lost_s)}"
                 f"{_of(wall_s)}; under one jax.jit it is 1 program"
                 f"{', which takes as long as the work in it' if saved_s < lost_s / 2 else ''}.", differences="",

@@ -50,8 +50,8 @@ def _part(build: Build, count: int) -> Build:
         return build
     share = count / build.count
     return msgspec.structs.replace(
-        build, count=count, reused=min(build.reused, count), lost_s=build.lost_s * share,
-        compile_s=build.compile_s * share,
+        build, count=count, reused=min(build.reused, count), loaded=min(build.loaded, count),
+        lost_s=build.lost_s * share, compile_s=build.compile_s * share,
     )  # fmt: skip
 
 
@@ -63,8 +63,9 @@ def _by_program(function: FunctionStats) -> list[Build]:
             known = found.get((build.key, build.program, build.process))
             if known is not None:
                 build = msgspec.structs.replace(
-                    known, count=known.count + build.count, lost_s=known.lost_s + build.lost_s
-                )
+                    known, count=known.count + build.count, reused=known.reused + build.reused,
+                    loaded=known.loaded + build.loaded, lost_s=known.lost_s + build.lost_s,
+                )  # fmt: skip
             found[build.key, build.program, build.process] = build
     return [build for build in found.values() if build.key is not None]
 

@@ -21,7 +21,7 @@ MAX_LINE = 4_000
 def churn_alert(finding: Finding, stats: Sequence[FunctionStats]) -> Alert:
     calls = sum(function.hits + function.misses for function in stats)
     place = f"{finding.function} ({finding.defined_at})" if finding.defined_at else finding.function
-    what = needless(finding.compiles, finding.reused)
+    what = needless(finding.compiles, finding.reused, finding.loaded)
     first = f"{place} {what} in {calls} calls, {finding.lost_s:.3g} s ({finding.cause})."
     if finding.cause == "stuck":
         first = finding.message

@@ -27,7 +27,8 @@ def build_of(miss: Miss) -> Build:
     """The build that a miss alone makes."""
     return Build(
         miss.number, miss.program, miss.key, miss.kind, program_count(miss.stages), miss.stages.reused,
-        lost_s(miss.stages), miss.stages.compile_s, miss.call_site, miss.library, origin=miss.origin,
+        miss.stages.loads, lost_s(miss.stages), miss.stages.compile_s, miss.call_site, miss.library,
+        origin=miss.origin,
     )  # fmt: skip
 
 
@@ -45,6 +46,7 @@ def add_build(builds: dict[BuildIdentity, Build], miss: Miss) -> int:
             known,
             count=known.count + one.count,
             reused=known.reused + one.reused,
+            loaded=known.loaded + one.loaded,
             lost_s=known.lost_s + one.lost_s,
             compile_s=known.compile_s + one.compile_s,
         )

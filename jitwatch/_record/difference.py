@@ -100,6 +100,7 @@ def _builds(now: tuple[Build, ...], before: tuple[Build, ...]) -> tuple[Build, .
                     build,
                     count=build.count - old.count,
                     reused=build.reused - old.reused,
+                    loaded=build.loaded - old.loaded,
                     lost_s=max(0.0, build.lost_s - old.lost_s),
                     compile_s=max(0.0, build.compile_s - old.compile_s),
                 )

@@ -89,6 +89,7 @@ def builds(every: Iterable[Build]) -> tuple[Build, ...]:
             first=min((build.first for build in same if build.first), default=0),
             count=sum(build.count for build in same),
             reused=sum(build.reused for build in same),
+            loaded=sum(build.loaded for build in same),
             lost_s=math.fsum(build.lost_s for build in same),
             compile_s=math.fsum(build.compile_s for build in same),
             library=max(build.library for build in same),

@@ -171,6 +171,7 @@ class BuildCounts(msgspec.Struct, frozen=True, omit_defaults=True):
 
     count: Count
     reused: Count = 0
+    loaded: Count = 0
     lost_s: Seconds = 0.0
     compile_s: Seconds = 0.0
 

@@ -297,6 +297,28 @@ print(json.dumps([[each.compiles, each.loads, each.reused] for each in infos]))
     assert results == [[[1, 0, 0], [0, 1, 0], [0, 1, 0]], [[0, 1, 0]] * 3]
 
 
+def test_a_program_that_was_loaded_stays_a_finding(tmp_path: Path) -> None:
+    program = f"""
+import jax, numpy as np, jitwatch
+jax.config.update("jax_compilation_cache_dir", {str(tmp_path / "cache")!r})
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+for _ in range(6):
+    jitwatch.watched_jit(lambda x: x * 2)(np.ones(5, np.float32))
+print(jitwatch.report(width=200))
+"""
+    first, second = (
+        subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
+        for _ in range(2)
+    )
+
+    assert "compiled 5 times more than needed" not in first and "saves 5 loads" in first
+    assert (
+        "was traced and lowered 5 times more than needed, though JAX's persistent cache spared the compiles" in second
+    )
+    assert "saves 5 loads" in second and "compiles, " not in second.split("JW301")[0]
+
+
 def test_run_with_reuse(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(
         "import jax, numpy as np\n"

@@ -12,6 +12,7 @@ from builders import function_stats
 from jitwatch._judge.codes import CODES, make_finding
 from jitwatch._judge.remedies import advice_for
 from jitwatch._model import Build, Change, Finding
+from jitwatch._report.parts.findings_text import saved_text
 
 
 def finding(cause: str, *changes: tuple[str, str, str], name: str = "step", defined_at: str = "a.py:3") -> Finding:
@@ -47,6 +48,29 @@ def test_numbers_that_are_all_numpys_are_numbers() -> None:
 
     assert found.differences == "static n: 5 -> 9."
     assert mixed.differences == "static n: 5 -> np.int64(5)."
+
+
+@pytest.mark.parametrize(
+    ("reused", "loaded", "message", "saved"),
+    [
+        (0, 0, "step compiled 6 times more than needed.", "saves 6 compiles, 3.0 s"),
+        (2, 0, "step compiled 6 times more than needed, 2 of them spared by reuse.", "saves 4 compiles, 2 reuses, 3.0 s"),
+        (
+            1, 2, "step compiled 6 times more than needed, 3 of them spared by reuse and JAX's persistent cache.",
+            "saves 3 compiles, 2 loads, 1 reuse, 3.0 s",
+        ),
+        (
+            0, 6, "step was traced and lowered 6 times more than needed, though JAX's persistent cache spared the compiles.",
+            "saves 6 loads, 3.0 s",
+        ),
+    ],
+)  # fmt: skip
+def test_what_was_spared_is_told_apart(reused: int, loaded: int, message: str, saved: str) -> None:
+    build = Build(1, count=6, reused=reused, loaded=loaded, lost_s=3.0)
+    found = make_finding(function_stats(), "function_identity", [], [build])
+
+    assert found.message.startswith(message)
+    assert saved_text(found) == saved
 
 
 @pytest.mark.parametrize("cause", CODES)

@@ -71,6 +71,7 @@ def test_with_the_cache_on_it_says_what_was_kept_and_what_not() -> None:
     assert "8.0 s of 10.5 s of compiling went into the persistent cache" in said
     assert "This run loaded 3 programs in 250 ms." in said
     assert "It did not keep 1 program, 500 ms: compiled quicker than the minimum." in said
+    assert said.count("\n    step") == 2  # the names below each
     assert "It did not keep 1 program, 2.0 s: the program calls back into Python." in said
 
 

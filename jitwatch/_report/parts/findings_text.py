@@ -44,7 +44,18 @@ def saved_text(finding: Finding) -> str:
     """What the fix saves; empty where that is nothing that is counted."""
     if not finding.compiles:
         return ""
-    return f"saves {count_text(finding.compiles, 'compile')}, {seconds_text(finding.lost_s)}"
+    return f"saves {saved_programs_text(finding)}, {seconds_text(finding.lost_s)}"
+
+
+def saved_programs_text(finding: Finding) -> str:
+    """`9 compiles`, and what was loaded or reused in place of one."""
+    counts = ((compiles_of(finding), "compile"), (finding.loaded, "load"), (finding.reused, "reuse"))
+    return ", ".join(count_text(count, noun) for count, noun in counts if count)
+
+
+def compiles_of(finding: Finding) -> int:
+    """What XLA compiled without need."""
+    return finding.compiles - finding.reused - finding.loaded
 
 
 def _circumstances(finding: Finding) -> Iterator[str]:

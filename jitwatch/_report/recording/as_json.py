@@ -163,7 +163,7 @@ def _build(build: Build, function: int, closest: Closest, code_bytes: int, temp_
     return JsonBuild(
         first=build.first, program=clean(build.program) or None,
         equal_up_to=closest.get((function, build.first, build.program)) or None, key=build.key,
-        kind=clean(build.kind), count=build.count, reused=build.reused, lost_s=build.lost_s,
+        kind=clean(build.kind), count=build.count, reused=build.reused, loaded=build.loaded, lost_s=build.lost_s,
         call_site=clean_place(build.call_site), code_bytes=code_bytes, temp_bytes=temp_bytes,
     )  # fmt: skip
 
@@ -185,7 +185,7 @@ def json_finding(finding: Finding) -> JsonFinding:
         call_site=clean_place(finding.call_site), compiles=finding.compiles, lost_s=finding.lost_s,
         message=clean(finding.message, MAX_MESSAGE), advice=clean(finding.advice, MAX_MESSAGE),
         docs=page_of(finding.code), evidence=finding.evidence, share_of_run=finding.share_of_run,
-        reused=finding.reused,
+        reused=finding.reused, loaded=finding.loaded,
     )  # fmt: skip
 
 

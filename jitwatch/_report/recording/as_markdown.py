@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from jitwatch._model import Finding, Process, Snapshot
 from jitwatch._report.bill import Bill, bill_of
+from jitwatch._report.parts.findings_text import compiles_of
 from jitwatch._report.parts.markdown import MAX_FINDINGS, code, details, findings_markdown, place_code, prose, table
 from jitwatch._report.recording.bill_text import needless_text, spent_text
 from jitwatch._report.recording.text import notes_text, origin_text
@@ -60,7 +61,7 @@ def _blocks(summary: Summary, bill: Bill, processes: Sequence[Process], most: in
 def _bill(bill: Bill, findings: Sequence[Finding]) -> str:
     if not bill.spent_s:
         return "No time was spent on tracing, lowering or compiling."
-    compiles = sum(finding.compiles for finding in findings)
+    compiles = sum(map(compiles_of, findings))
     return f"**{spent_text(bill)}.** {needless_text(bill, compiles)}".strip()
 
 

@@ -65,6 +65,8 @@ class JsonBuild(msgspec.Struct, frozen=True):
     count: int
     reused: int
     """Of the count, those that `jitwatch.reuse()` handed out."""
+    loaded: int
+    """Of the count, those from JAX's persistent cache."""
     lost_s: float
     """In all stages, each time together."""
     call_site: str
@@ -119,6 +121,8 @@ class JsonFinding(msgspec.Struct, frozen=True):
     """Of the wall time of the run that the fix saves; 0 where that is not known."""
     reused: int
     """Of the compiles, those that `jitwatch.reuse()` spared."""
+    loaded: int
+    """Of the compiles, those that JAX's persistent cache spared."""
 
 
 class JsonLine(msgspec.Struct, frozen=True):

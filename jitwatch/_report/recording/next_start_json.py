@@ -23,6 +23,8 @@ class JsonNotKept(msgspec.Struct, frozen=True):
     why: str
     programs: int
     compile_s: float
+    functions: dict[str, int]
+    """The number of programs by the function's name, the most costly first."""
 
 
 class JsonNextStart(msgspec.Struct, frozen=True):
@@ -50,5 +52,10 @@ def json_next_start(found: NextStart) -> JsonNextStart:
         served=[JsonServed(one.min_compile_s, one.programs, one.saved_s, one.module_bytes) for one in found.served],
         advised_s=found.advised_s, calling_back=found.calling_back, cache_on=found.cache_on, loads=found.loads,
         load_s=found.load_s, kept_s=found.kept_s,
-        not_kept=[JsonNotKept(clean(one.why), one.programs, one.compile_s) for one in found.not_kept],
+        not_kept=[
+            JsonNotKept(
+                clean(one.why), one.programs, one.compile_s, {clean(name): count for name, count in one.functions}
+            )
+            for one in found.not_kept
+        ],
     )  # fmt: skip

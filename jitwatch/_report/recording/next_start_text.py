@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from jitwatch._judge.next_start import NextStart, Served
+from jitwatch._report.recording.programs_text import programs_text
 from jitwatch._words.quantity_text import bytes_text, count_text, seconds_text
 from jitwatch._words.safe_text import clean
 
@@ -41,6 +42,7 @@ def _with_cache(found: NextStart) -> Iterator[str]:
     for kept in found.not_kept:
         programs = count_text(kept.programs, "program")
         yield f"It did not keep {programs}, {seconds_text(kept.compile_s)}: {clean(kept.why, 200)}."
+        yield f"  {programs_text(kept.functions)}"
     if found.not_kept and found.best.saved_s > found.kept_s:
         yield _settings(found)
 

@@ -14,12 +14,13 @@ from jitwatch._judge.next_start import next_start
 from jitwatch._model import Finding, FunctionStats, Miss, Process, Snapshot
 from jitwatch._report.bill import Bill, bill_of, breakdown_of
 from jitwatch._report.memory import memory_of
-from jitwatch._report.parts.findings_text import findings_block
+from jitwatch._report.parts.findings_text import compiles_of, findings_block
 from jitwatch._report.parts.printing import columns_of, printed
 from jitwatch._report.recording.bill_text import bill_block, needless_text, spent_text
 from jitwatch._report.recording.function_text import function_block
 from jitwatch._report.recording.memory_text import memory_block
 from jitwatch._report.recording.next_start_text import next_start_block
+from jitwatch._report.recording.programs_text import programs_text
 from jitwatch._report.summary import (
     Cut,
     FunctionRow,
@@ -31,7 +32,7 @@ from jitwatch._report.summary import (
     summarize,
 )
 from jitwatch._words.function_text import function_text, is_nameless
-from jitwatch._words.quantity_text import count_text, seconds_text, times_text
+from jitwatch._words.quantity_text import count_text, seconds_text
 from jitwatch._words.safe_text import clean, short_place
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 _MAX_FUNCTIONS = 20
 _MAX_OTHERS = 8
-_MAX_PROGRAMS = 6
+_MAX_NAMES = 6
 _NOTHING_WATCHED = (
     "No jitted function was watched: run the program with `jitwatch run`, call jitwatch.install() before functions are "
     "jitted, or use @jitwatch.watched_jit in place of @jax.jit."
@@ -194,7 +195,7 @@ def _headline(summary: Summary, bill: Bill, *, recorded: bool) -> Text:
         )
     else:
         text.append(f" {functions}; ")
-    compiles = sum(one.compiles - one.reused for one in summary.findings)
+    compiles = sum(map(compiles_of, summary.findings))
     text.append(needless_text(bill, compiles) or _recompiles(headline.recompiles))
     if headline.functions > 1 or headline.others_s:
         text.append(f" The most costly is {_described(worst)}.")
@@ -232,16 +233,10 @@ def _others(others: Cut[LineRow], others_s: float) -> Iterable[RenderableType]:
     table.add_column(overflow="fold")
     for row in others.shown:
         place = short_place(row.place, 80) or "no line of the program"
-        table.add_row(seconds_text(row.lost_s), Text(f"{place}  {_programs_text(row)}"))
+        table.add_row(seconds_text(row.lost_s), Text(f"{place}  {programs_text(row.programs)}"))
     if others.more:
         table.add_row("", Text(f"… {count_text(others.more, 'more line')}", style="dim"))
     yield Padding(table, (0, 0, 0, 2))
-
-
-def _programs_text(row: LineRow) -> str:
-    programs = cut_list(row.programs, _MAX_PROGRAMS)
-    texts = [f"{clean(name, 60)}{f' {times_text(count)}' if count > 1 else ''}" for name, count in programs.shown]
-    return ", ".join([*texts, f"… {count_text(programs.more, 'more program')}"] if programs.more else texts)
 
 
 def notes_text(summary: Summary) -> Iterable[str]:
@@ -249,7 +244,7 @@ def notes_text(summary: Summary) -> Iterable[str]:
     if summary.idle and summary.functions.shown:
         yield f"{count_text(summary.idle, 'further watched function')} never called."
     if summary.inner:
-        names = cut_list(summary.inner, _MAX_PROGRAMS)
+        names = cut_list(summary.inner, _MAX_NAMES)
         more = f", … {count_text(names.more, 'more name')}" if names.more else ""
         shown = ", ".join(clean(name, 60) for name in names.shown)
         yield f"Called only inside others, whose time includes theirs: {shown}{more}."
