@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from jitwatch._model import CallSite, Finding, FunctionStats, Process, Snapshot
-from jitwatch._record.merge_programs import digest_of
+from jitwatch._record.merge_programs import LOCAL, digest_of
 from jitwatch._record.sums import lost_s, program_count
 
 EVIDENCE = ("proved", "likely", "possible")
@@ -29,6 +29,10 @@ class Bill(msgspec.Struct, frozen=True):
     """Programs that `jitwatch.reuse()` handed out."""
     spared_s: float = 0.0
     """What that saved; it was not spent."""
+    reusable: int = 0
+    """Programs that XLA compiled though it had compiled the same one in the same process: `reuse` hands those out."""
+    reusable_s: float = 0.0
+    """What XLA took for them."""
 
     @property
     def rest_s(self) -> float:
@@ -78,7 +82,25 @@ def bill_of(snapshot: Snapshot, findings: Iterable[Finding], processes: Sequence
         if finding.evidence in saved:
             saved[finding.evidence] += seconds
     reused, spared_s = sum(each.reused for each in every), sum(each.saved_s for each in every)
-    return Bill(spent_s, tuple(saved.items()), left, wall_s_of(snapshot, processes), reused, spared_s)
+    together = any(process.process_index for process in processes)  # where reuse is off
+    reusable, reusable_s = (0, 0.0) if together else _reusable(snapshot)
+    return Bill(
+        spent_s, tuple(saved.items()), left, wall_s_of(snapshot, processes), reused, spared_s, reusable, reusable_s
+    )
+
+
+def _reusable(snapshot: Snapshot) -> tuple[int, float]:
+    """Compilations of a process beyond the first of each program, and their seconds, each worth the same."""
+    compiled: dict[tuple[str, str], tuple[int, float]] = {}
+    for one in (*snapshot.functions, *snapshot.others):
+        for build in one.builds:
+            if build.program and LOCAL not in build.program:
+                count, seconds = compiled.get((build.process, build.program), (0, 0.0))
+                compiled[build.process, build.program] = (
+                    count + build.count - build.reused - build.loaded, seconds + build.compile_s,
+                )  # fmt: skip
+    again = [(count - 1, seconds * (count - 1) / count) for count, seconds in compiled.values() if count > 1]
+    return sum(count for count, _ in again), sum(seconds for _, seconds in again)
 
 
 def breakdown_of(snapshot: Snapshot, findings: Sequence[Finding], processes: Sequence[Process]) -> Breakdown:

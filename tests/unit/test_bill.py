@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import click
+import msgspec
 import pytest
 from builders import build, call_sites, function_stats, key_stats, other, snapshot, stages
 
@@ -13,7 +14,7 @@ from jitwatch._model import CallSite, Finding, Process, Stages
 from jitwatch._record.merge_programs import digest_of
 from jitwatch._report.bill import bill_of, breakdown_of
 from jitwatch._report.recording.bill_json import json_bill
-from jitwatch._report.recording.bill_text import needless_text, spent_text
+from jitwatch._report.recording.bill_text import needless_text, reusable_text, spent_text
 
 
 def finding(evidence: str, seconds: float, cause: str = "shape", function: str = "step") -> Finding:
@@ -112,6 +113,28 @@ def test_what_reuse_spared_was_not_spent() -> None:
     bill = json_bill(snapshot(function_stats(stages=ran)), [], [])
 
     assert (bill.spent_s, bill.reused, bill.spared_s) == (1.5, 4, 3.5)
+
+
+def test_what_reuse_would_spare_is_told_by_process_and_program() -> None:
+    builds = (
+        build(1, "a", compile_s=2.0), build(2, "a", key=2, count=3, compile_s=6.0, reused=1),
+        build(3, "a", key=3, count=2, loaded=2), build(4, "a", key=4, process="other", compile_s=5.0),
+        build(5, "b", key=5, compile_s=5.0), build(6, "c~", key=6, count=3, compile_s=9.0),
+        build(7, "", key=7, count=3, compile_s=9.0),
+    )  # fmt: skip
+    bill = bill_of(snapshot(function_stats(stages=stages(9, 40.0), builds=builds)), [])
+
+    assert (bill.reusable, bill.reusable_s) == (2, 8.0 * 2 / 3)
+    assert reusable_text(bill) == "jitwatch run --reuse would spare 5.3 s: the process had 2 programs already"
+    assert reusable_text(msgspec.structs.replace(bill, reusable_s=0.5)) == ""
+    assert reusable_text(msgspec.structs.replace(bill, reused=1)) == ""
+
+
+def test_reuse_is_not_advised_where_processes_run_programs_together() -> None:
+    data = snapshot(function_stats(builds=(build(1, "a", count=3, compile_s=6.0),)))
+    two = msgspec.structs.replace(process(2), process_index=1)
+
+    assert bill_of(data, [], [process(1)]).reusable == 2 and bill_of(data, [], [process(1), two]).reusable == 0
 
 
 def made_anew() -> Any:

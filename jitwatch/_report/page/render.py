@@ -18,6 +18,7 @@ from jitwatch._report.compared import Kept
 from jitwatch._report.page import charts
 from jitwatch._report.page.view import PageView, page_view
 from jitwatch._report.parts.findings_text import saved_programs_text
+from jitwatch._report.recording.bill_text import reusable_text
 from jitwatch._report.timeline import STAGES
 from jitwatch._words.function_text import function_text
 from jitwatch._words.key_text import distinct_lines, key_lines
@@ -85,8 +86,8 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters.update(
-        seconds=seconds_text, count=count_text, saved=saved_programs_text, name=clean, place=short_place,
-        share=share_text, programs=programs_of, lost=lost_s,
+        seconds=seconds_text, count=count_text, saved=saved_programs_text, reusable=reusable_text, name=clean,
+        place=short_place, share=share_text, programs=programs_of, lost=lost_s,
     )  # fmt: skip
     environment.globals.update(
         bill_bar=charts.bill_bar, bill_parts=charts.bill_parts, stages_bar=charts.stages_bar, cost_bar=charts.cost_bar,

@@ -8,7 +8,7 @@ from jitwatch._model import Finding, Process, Snapshot
 from jitwatch._report.bill import Bill, bill_of
 from jitwatch._report.parts.findings_text import compiles_of
 from jitwatch._report.parts.markdown import MAX_FINDINGS, code, details, findings_markdown, place_code, prose, table
-from jitwatch._report.recording.bill_text import needless_text, spent_text
+from jitwatch._report.recording.bill_text import needless_text, reusable_text, spent_text
 from jitwatch._report.recording.text import notes_text, origin_text
 from jitwatch._report.summary import Cut, FunctionRow, LineRow, Summary, summarize
 from jitwatch._words.function_text import function_text
@@ -62,7 +62,8 @@ def _bill(bill: Bill, findings: Sequence[Finding]) -> str:
     if not bill.spent_s:
         return "No time was spent on tracing, lowering or compiling."
     compiles = sum(map(compiles_of, findings))
-    return f"**{spent_text(bill)}.** {needless_text(bill, compiles)}".strip()
+    reusable = f"{text}." if (text := reusable_text(bill)) else ""
+    return f"**{spent_text(bill)}.** {needless_text(bill, compiles)} {reusable}".strip()
 
 
 def _functions(rows: Cut[FunctionRow]) -> str:

@@ -41,6 +41,10 @@ class JsonBill(msgspec.Struct, frozen=True):
     reused: int
     spared_s: float
     """What reuse saved; it was not spent."""
+    reusable: int
+    """Programs that XLA compiled though it had compiled the same one in the same process."""
+    reusable_s: float
+    """What XLA took for them, which reuse would have spared."""
     functions: list[JsonBillLine]
     places: list[JsonBillLine]
     causes: list[JsonBillLine]
@@ -53,8 +57,9 @@ def json_bill(snapshot: Snapshot, findings: Sequence[Finding], processes: Sequen
     bill, parts = bill_of(snapshot, findings, processes), breakdown_of(snapshot, findings, processes)
     return JsonBill(
         wall_s=bill.wall_s, spent_s=bill.spent_s, needed_s=bill.needed_s, reused=bill.reused, spared_s=bill.spared_s,
-        functions=_lines(parts.functions), places=_lines(parts.places), causes=_lines(parts.causes),
-        processes=_lines(parts.processes), **_by_evidence(bill.saved_s),
+        reusable=bill.reusable, reusable_s=bill.reusable_s, functions=_lines(parts.functions),
+        places=_lines(parts.places), causes=_lines(parts.causes), processes=_lines(parts.processes),
+        **_by_evidence(bill.saved_s),
     )  # fmt: skip
 
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 _MAX_LINES = 4
+WORTH_S = 1.0
+"""Seconds that reuse would spare from which on it is said."""
 
 
 def spent_text(bill: Bill) -> str:
@@ -39,8 +41,16 @@ def needless_text(bill: Bill, compiles: int) -> str:
 _ALONE = {"proved": "not needed (proved)", "likely": "not needed (likely)", "possible": "possibly not needed"}
 
 
-def bill_block(parts: Breakdown) -> Iterator[RenderableType]:
-    """Lines on what costs most, where there is more than one of a kind."""
+def reusable_text(bill: Bill) -> str:
+    """What `reuse` would spare; empty where that is little, or where it was on."""
+    if bill.reused or bill.reusable_s < WORTH_S:
+        return ""
+    programs = count_text(bill.reusable, "program")
+    return f"jitwatch run --reuse would spare {seconds_text(bill.reusable_s)}: the process had {programs} already"
+
+
+def bill_block(bill: Bill, parts: Breakdown) -> Iterator[RenderableType]:
+    """Lines on what costs most, where there is more than one of a kind, and on what reuse would spare."""
     from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
@@ -57,6 +67,8 @@ def bill_block(parts: Breakdown) -> Iterator[RenderableType]:
         lines = [line for line in every if line.spent_s]
         if len(lines) > 1:
             table.add_row(label, Text(_line_texts(lines)))
+    if reusable := reusable_text(bill):
+        table.add_row("reuse", Text(reusable))
     if table.row_count:
         yield Padding(table, (0, 0, 0, 2))
 

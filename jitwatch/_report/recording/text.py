@@ -111,7 +111,7 @@ def _report(
     bill = bill_of(snapshot, summary.findings, processes)
     yield _headline(summary, bill, recorded=recorded)
     if bill.spent_s:
-        yield from bill_block(breakdown_of(snapshot, summary.findings, processes))
+        yield from bill_block(bill, breakdown_of(snapshot, summary.findings, processes))
     if summary.findings:
         yield Text()
         yield from findings_block(summary.findings, most=most)
