@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import pytest
 
 import jitwatch
-from jitwatch import watched_jit
+from jitwatch import _faults, watched_jit
 from jitwatch._capture.functions.identity import code_of, definition_of, qualified_name
 from jitwatch._capture.keys.values import describe
 from jitwatch._model import FunctionStats
@@ -148,3 +148,34 @@ def test_what_install_watches_has_its_values() -> None:
         ("partial args[0]", "7.0") in [(one.name, one.value) for one in each.captured]
         for each in jitwatch.snapshot().functions
     )
+
+
+def test_a_function_within_hundreds_of_transforms_is_watched() -> None:
+    deep = scaled
+    for _ in range(600):
+        deep = jax.vmap(deep)
+
+    faults = _faults.count()
+    watched_jit(deep)
+    assert _faults.count() == faults
+
+
+def test_a_function_of_jaxs_that_calls_itself_is_watched() -> None:
+    source = """
+def alone():
+    def inner(x, n):
+        return x if n == 0 else inner(x * 2, n - 1)
+    return inner
+def pair():
+    first = lambda x, n: x if n == 0 else second(x * 2, n - 1)
+    second = lambda x, n: first(x, n)
+    return first
+"""
+    made: dict[str, Any] = {}
+    exec(compile(source, jax.__file__, "exec"), made)  # as what stands in JAX's own files
+
+    faults = _faults.count()
+    for function in (made["alone"](), made["pair"]()):
+        watched = watched_jit(functools.partial(function, n=2))
+        assert watched(X).shape == X.shape and watched.cache_info().compiles == 1
+    assert _faults.count() == faults

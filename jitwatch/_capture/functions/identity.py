@@ -21,13 +21,13 @@ from jitwatch._capture.keys.values import compares_by_identity, describe, lambda
 MAX_TEXT = 400
 
 
-def qualified_name(fun: Callable[..., Any], name: str) -> str:
+def qualified_name(fun: Callable[..., Any], name: str, depth: int = 0) -> str:
     """The qualified name of a function, within those of what JAX or a library puts around it: `grad(loss)`."""
-    transform = transform_around(fun)
+    transform = transform_around(fun) if depth < MAX_WRAPPERS else None
     if transform is None or (transform.name == "jit" and not isinstance(fun, jax_internals.PjitFunction)):
         wrapped = _wrapped_by_library(fun)
         return f"{name}({wrapped.qualname})" if wrapped is not None else str(getattr(fun, "__qualname__", name))
-    return f"{transform.name}({qualified_name(transform.functions[0], name)})"
+    return f"{transform.name}({qualified_name(transform.functions[0], name, depth + 1)})"
 
 
 def innermost_function(fun: Any) -> types.FunctionType | None:
@@ -91,18 +91,26 @@ def bound_objects(fun: Callable[..., Any]) -> tuple[int, ...]:
     return tuple(number_of(value) for value in _values(fun) if _is_told_by_itself(value))
 
 
-def _values(fun: Any) -> list[Any]:
+def _values(fun: Any, around: tuple[Any, ...] = ()) -> list[Any]:
+    if _is_left_out(fun, around):
+        return []
+    within = (*around, fun)
     if isinstance(fun, functools.partial):
-        return [*_values(fun.func), *fun.args, *fun.keywords.values()]
+        return [*_values(fun.func, within), *fun.args, *fun.keywords.values()]
     if isinstance(fun, types.MethodType):
-        return [*_values(fun.__func__), fun.__self__]
+        return [*_values(fun.__func__, within), fun.__self__]
     transform = transform_around(fun)
     if transform is not None:
-        return [value for inner in transform.functions for value in _values(inner)]
+        return [value for inner in transform.functions for value in _values(inner, within)]
     if not hasattr(fun, "__code__"):
         return [fun]
     filled = (cell for cell in fun.__closure__ or () if cell != types.CellType())
     return [cell.cell_contents for cell in filled]
+
+
+def _is_left_out(fun: Any, around: tuple[Any, ...]) -> bool:
+    """Whether a function is one of those around it, as where one of JAX's calls itself, or too far within them."""
+    return len(around) > MAX_WRAPPERS or any(fun is each for each in around)
 
 
 def _is_told_by_itself(value: Any) -> bool:
@@ -117,16 +125,19 @@ def _checksum(code: types.CodeType) -> int:
     return zlib.crc32(repr((code.co_code, code.co_names, code.co_varnames, constants)).encode())
 
 
-def _bound(fun: Any) -> list[str]:
+def _bound(fun: Any, around: tuple[Any, ...] = ()) -> list[str]:
+    if _is_left_out(fun, around):
+        return []
+    within = (*around, fun)
     if isinstance(fun, functools.partial):
         values = [describe(value) for value in fun.args]
-        return _bound(fun.func) + values + [f"{name}={describe(value)}" for name, value in fun.keywords.items()]
+        return _bound(fun.func, within) + values + [f"{name}={describe(value)}" for name, value in fun.keywords.items()]
     if isinstance(fun, types.MethodType):
-        return [*_bound(fun.__func__), describe(fun.__self__)]
+        return [*_bound(fun.__func__, within), describe(fun.__self__)]
     transform = transform_around(fun)
     if transform is not None:
         options = [f"{name}={describe(value)}" for name, value in transform.options.items()]
-        return options + [text for inner in transform.functions for text in _bound(inner)]
+        return options + [text for inner in transform.functions for text in _bound(inner, within)]
     return _cells(fun)
 
 

@@ -56,7 +56,8 @@ def transform_around(fun: Any) -> Transform | None:
                 functions.append(value)
             elif variable in defaults and not _is_default(value, defaults[variable]):
                 options.setdefault(variable, value)
-    return _transform(name, options, [*functions, getattr(fun, "__wrapped__", None)])
+    functions.append(getattr(fun, "__wrapped__", None))
+    return _transform(name, options, [one for one in functions if one is not fun])  # one of JAX's may call itself
 
 
 def residuals_of(fun: Any) -> list[Any] | None:
