@@ -67,6 +67,14 @@ def test_force_erases_nothing_that_is_not_jitwatchs(tmp_path: Path) -> None:
     assert (tmp_path / "notes.txt").read_text() == "of mine"
 
 
+def test_force_leaves_a_page_that_begins_with_the_name(tmp_path: Path) -> None:
+    command = ("run", "--quiet", "--force", "-o", "mine", "--html", "mine.html", *PROGRAM)
+    first, again = run(*command, cwd=tmp_path), run(*command, cwd=tmp_path)
+
+    assert (first.returncode, first.stderr, again.returncode, again.stderr) == (0, "", 0, "")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "mine.html"]
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs the device")
 def test_what_cannot_be_written_keeps_no_program_from_running(tmp_path: Path) -> None:
     (tmp_path / "full.json").symlink_to("/dev/full")

@@ -216,7 +216,8 @@ def make_room(named: str | None, *, force: bool, append: bool) -> None:
     if force:
         from jitwatch import _store
 
-        _store.erase([each for each in _store.with_beside(path) if not output_files.is_special(each)])
+        beside = [each for each in _store.with_beside(path) if not output_files.is_special(each)]
+        _store.erase([each for each in beside if each == path or _store.is_data_file(each)])  # not `train.html`
     elif named is not None and path.is_file() and not append:
         raise JitwatchError(
             f"{named} exists, of an earlier run; --force erases that, and --append keeps it and writes beside it."
