@@ -151,6 +151,12 @@ def test_bill_never_exceeds_what_was_spent() -> None:
     assert bill.spent_s + bill.rest_s == 12.0
 
 
+def test_what_reuse_would_spare_is_a_sentence_of_its_own() -> None:
+    again = function_stats(keys=[key_stats(stages=stages(3, 9.0))], builds=(build(1, "a", count=3, compile_s=6.0),))
+
+    assert ". jitwatch run --reuse would spare 4.0 s: the process had 2 programs already." in render(snapshot(again))
+
+
 def test_timeline_places_stages_before_the_end_of_their_miss_by_process_and_thread() -> None:
     one = function_stats(keys=[key_stats()], builds=(build(1, process="a"), build(2, process="b")))
     misses = (miss(1, 1, 1, 3.0, stages=stages(1, 1.6)), miss(2, 1, 1, 4.0), miss(3, 1, 1, 5.0, thread=8))
