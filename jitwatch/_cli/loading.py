@@ -11,8 +11,6 @@ import click
 from jitwatch import _config
 from jitwatch._errors import JitwatchError
 
-_WORTH_S = 1.0
-
 
 def setting(name: str, *, help: str, flag: bool = False, **given: Any) -> Callable[[Any], Any]:
     """An option of a command that is one of the settings too: what is not given is what those say."""
@@ -82,7 +80,7 @@ def load(files: Sequence[str], *, latest_only: bool = False) -> tuple[Any, list[
 
 def _repeated_text(loaded: Any, before: Sequence[Any]) -> list[str]:
     """How much of the compiling of a run repeats the run before it; nothing where that is little."""
-    from jitwatch._judge.next_start import next_start, repeated_s
+    from jitwatch._judge.next_start import WORTH_S, next_start, repeated_s
     from jitwatch._store import runs
     from jitwatch._words.quantity_text import seconds_text
 
@@ -92,7 +90,7 @@ def _repeated_text(loaded: Any, before: Sequence[Any]) -> list[str]:
         return []
     data = loaded.recording.snapshot
     again_s, spent_s = repeated_s(data, earlier), next_start(data).compile_s
-    if again_s < _WORTH_S:
+    if again_s < WORTH_S:
         return []
     return [
         f"{seconds_text(again_s)} of {seconds_text(spent_s)} of this run's compiling repeats the run before it, which "

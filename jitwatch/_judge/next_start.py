@@ -19,6 +19,8 @@ MINIMA = (1.0, 0.1, 0.0)
 """Values of `jax_persistent_cache_min_compile_time_secs` that are compared, JAX's default first."""
 MARGIN = 2.0
 """How many times the advised minimum every program took: the next run may be on a quieter machine."""
+WORTH_S = 1.0
+"""Seconds that could be saved from which on it is said."""
 _NOT_STORED = "not stored"
 
 
@@ -100,13 +102,14 @@ def next_start(snapshot: Snapshot) -> NextStart:
 def repeated_s(snapshot: Snapshot, before: Snapshot) -> float:
     """Seconds that XLA took in a run for programs which it, or the cache, had made in an earlier run already."""
     known = {
-        build.program for one in (*before.functions, *before.others) for build in one.builds if _can_be_kept(build)
+        build.program for one in (*before.functions, *before.others) for build in one.builds if can_be_shared(build)
     }
     builds = (build for one in (*snapshot.functions, *snapshot.others) for build in one.builds)
     return sum(build.compile_s for build in builds if build.program in known)
 
 
-def _can_be_kept(build: Build) -> bool:
+def can_be_shared(build: Build) -> bool:
+    """Whether its program may stand for an identical one: it is known, and does not call back into Python."""
     return bool(build.program) and LOCAL not in build.program
 
 
@@ -114,7 +117,7 @@ def _programs(builds: Iterable[Build]) -> dict[str, _Compiled]:
     """What XLA took for each program that could have been loaded."""
     found: dict[str, _Compiled] = {}
     for build in builds:
-        if _can_be_kept(build) and build.compile_s:
+        if can_be_shared(build) and build.compile_s:
             one = found.setdefault(build.program, _Compiled())
             one.count += max(build.count - build.reused, 1)
             one.seconds += build.compile_s

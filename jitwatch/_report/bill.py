@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from jitwatch._judge.next_start import can_be_shared
 from jitwatch._model import CallSite, Finding, FunctionStats, Process, Snapshot
-from jitwatch._record.merge_programs import LOCAL, digest_of
+from jitwatch._record.merge_programs import digest_of
 from jitwatch._record.sums import lost_s, program_count
 
 EVIDENCE = ("proved", "likely", "possible")
@@ -94,7 +95,7 @@ def _reusable(snapshot: Snapshot) -> tuple[int, float]:
     compiled: dict[tuple[str, str], tuple[int, float]] = {}
     for one in (*snapshot.functions, *snapshot.others):
         for build in one.builds:
-            if build.program and LOCAL not in build.program:
+            if can_be_shared(build):
                 count, seconds = compiled.get((build.process, build.program), (0, 0.0))
                 compiled[build.process, build.program] = (
                     count + build.count - build.reused - build.loaded, seconds + build.compile_s,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from jitwatch._judge.next_start import WORTH_S
 from jitwatch._report.bill import Bill, BillLine, Breakdown
 from jitwatch._report.summary import cut_list
 from jitwatch._words.quantity_text import count_text, seconds_text
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 _MAX_LINES = 4
-WORTH_S = 1.0
-"""Seconds that reuse would spare from which on it is said."""
 
 
 def spent_text(bill: Bill) -> str:

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from jitwatch._judge.next_start import NextStart, Served
+from jitwatch._judge.next_start import WORTH_S, NextStart, Served
 from jitwatch._report.recording.programs_text import programs_text
 from jitwatch._words.quantity_text import bytes_text, count_text, seconds_text
 from jitwatch._words.safe_text import clean
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-
-WORTH_S = 1.0
-"""Seconds that could be saved from which on it is said."""
 
 
 def next_start_block(found: NextStart) -> Iterator[RenderableType]:
